@@ -1,0 +1,1 @@
+"""Lading moves an enterprise's data and proves that it arrived."""

@@ -1,0 +1,147 @@
+"""The seam: what a system must offer so that Lading can read it, write it and prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from lading.digest import Reading
+from lading.schema import Mode, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Capabilities(BaseModel, frozen=True):
+    """What a system can do. Everything is off until a connector says otherwise."""
+
+    reads: bool = False
+    """Tables can be read."""
+    writes: bool = False
+    """Tables can be written."""
+    snapshot: bool = False
+    """All reads of a session see one pinned state."""
+    readers: int = 1
+    """Sessions that can read at one pinned state."""
+    writers: int = 1
+    """Sessions that can stage slices of one table at a time."""
+    atomic: bool = False
+    """Publishing shows readers the old table or the new one, never a mixture."""
+    together: bool = False
+    """Several tables can be published at once."""
+    merges: bool = False
+    """Rows can be merged by key."""
+    appends: bool = False
+    """Rows can be appended to a table."""
+    digests: bool = False
+    """Slices can be counted, summed and hashed in place."""
+
+
+class Slice(BaseModel, frozen=True):
+    """A part of a table. Bounds are canonical texts in the order of the columns `on`; low is included, high is
+    not; None means no bound. `since` keeps rows whose value of that column is at least `since_low`, and rows
+    where it is NULL. `within` names a table of the same schema: only rows whose key it holds."""
+
+    number: int = 0
+    on: tuple[str, ...] = ()
+    low: tuple[str, ...] | None = None
+    high: tuple[str, ...] | None = None
+    pages: tuple[int, int | None] | None = None
+    file: str | None = None
+    since: str | None = None
+    since_low: str | None = None
+    within: str | None = None
+
+
+WHOLE = Slice()
+
+
+class Load(BaseModel, frozen=True):
+    """New rows on their way into one table of the target. `table` is that table as it will be; `fresh` says that
+    it was absent when the load was planned."""
+
+    id: str
+    table: Table
+    mode: Mode = Mode.REPLACE
+    key: tuple[str, ...] = ()
+    fresh: bool = False
+
+    @property
+    def stage(self) -> Table:
+        """Where the rows wait until they are proved: a table beside the target's."""
+        return self.table.model_copy(update={"name": f"lading_{self.id}", "key": self.key})
+
+
+class Session(Protocol):
+    """An open connection, used by one thread at a time. Every failure is one of the seven errors."""
+
+    def check(self) -> None:
+        """Raises when the account cannot do its work; says what is missing and what to do."""
+
+    def tables(self) -> Iterator[Table]:
+        """Every table of the system with its columns. A column whose native type nobody listed is in
+        `Table.problems`, and planning stops there."""
+
+    def describe(self, name: str) -> Table | None:
+        """The table of that name (`table` or `schema.table`), None when absent."""
+
+    def fit(self, table: Table) -> Table:
+        """The table as this system would make it: each type the nearest one it has."""
+
+    def pin(self, snapshot: str | None = None) -> str:
+        """Begins to read at one state and gives it a name; with a name given by another session, at that one.
+        Empty when the system has no snapshots."""
+
+    def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
+        """Slices of about so many rows that together hold every row once, also rows that come later."""
+
+    def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
+        """Batches whose columns are those of `table`, in its order and its canonical types."""
+
+    def digest(self, table: Table, slice: Slice) -> Reading | None:
+        """What the system itself says of the slice, without moving it; None when it cannot."""
+
+    def prepare(self, load: Load) -> None:
+        """Makes the place where slices are staged. Doing it twice changes nothing."""
+
+    def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
+        """Writes one slice, in place of what an earlier attempt left of it, and returns its rows once they are
+        committed. When it raises, nothing of the slice is there."""
+
+    def publish(self, loads: Sequence[Load]) -> None:
+        """Makes staged rows visible, all loads at once. Doing it again changes nothing."""
+
+    def discard(self, load: Load) -> None:
+        """Removes whatever the load left besides the published table."""
+
+    def close(self) -> None:
+        """Ends the session; work that is not committed is undone."""
+
+
+class Connection(BaseModel):
+    """Where a system is and how to get in. Settings are the connection's identity; secrets are not part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    can: ClassVar[Capabilities]
+    schemes: ClassVar[tuple[str, ...]]
+    """The words before :// in addresses that mean this system."""
+    extra: ClassVar[str | None] = None
+    """The optional dependency that installs what this connector imports."""
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """The connection that an address means."""
+        raise NotImplementedError
+
+    def open(self) -> AbstractContextManager[Session]:
+        """A new session."""
+        raise NotImplementedError
+
+    def address(self) -> str:
+        """The address without secrets, for people to read and as identity."""
+        raise NotImplementedError

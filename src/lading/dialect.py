@@ -1,0 +1,152 @@
+"""Dialects: the differences between SQL databases, as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from lading.errors import SpecError, Unsupported
+from lading.schema import Column, Table
+from lading.types import Type, parse
+
+Rules = tuple[tuple[str, str], ...]
+"""Pairs of a regular expression, which must match whole, and a template filled with its groups: {0}, {1}, ..."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """One database's way of saying things. Templates use {c} for a quoted column, {t} for a quoted table."""
+
+    name: str
+    catalog: str
+    """Columns of every table and view: table_schema, table_name, place, column_name, native (the type as the
+    system writes it), nullable (1 or 0), is_view (1 or 0)."""
+    keys: str
+    """Primary keys, then unique keys without NULLs: table_schema, table_name, rank (0 first), key_name, place,
+    column_name."""
+    sizes: str
+    """table_schema, table_name, estimated rows, estimated bytes; NULL or no line where there is no estimate."""
+    default_schema: str
+    """The schema that names without one mean; one value."""
+    types: Rules
+    """Native type, lower case, to canonical type."""
+    natives: Rules
+    """Canonical type to native type."""
+    reads: Rules = ()
+    """Native type to the expression that reads a column, where that is not the column itself."""
+    totals: dict[str, str] = field(default_factory=dict)
+    """Kind to the sum that `digest.Aggregate` describes."""
+    row_hash: str = ""
+    """A sum over {row} that tells the table's rows apart, {row} being `rows` filled; empty when there is none."""
+    row: str = "{columns}"
+    """How the row is written inside `row_hash`."""
+    quotes: str = '""'
+    backslashes: bool = False
+    """Whether a backslash escapes in string literals."""
+    name_bytes: int = 63
+    """The longest name, in bytes."""
+    columns: int = 1600
+    """The most columns of a table."""
+    select_items: int = 500
+    """The most expressions in a select list that Lading uses."""
+    update: str = ""
+    """An update from another table: {t} {s} {sets} {on}."""
+    rename: str = "ALTER TABLE {t} RENAME TO {name}"
+    limit: str = "{sql} LIMIT {n}"
+    slice_column: bool = True
+    """Whether staged rows carry their slice in a column of their own, dropped before publishing."""
+    arrays: str = ""
+    """How a list is written, {item} being its items' type; empty when there are none."""
+    key_inline: bool = False
+    """Whether a primary key can only be made together with its table."""
+    add_key: str = ""
+    """How a primary key is made on a table: {t} {columns}; empty when Lading makes none here."""
+    pages: str = ""
+    """The number of pages of a table, whose schema and name are bound; empty where pages cannot be read alone."""
+    page_low: str = ""
+    page_high: str = ""
+    """Conditions on rows from a page on, and before a page: {n}."""
+    placeholder: str = "?"
+    literals: dict[str, str] = field(default_factory=dict)
+    """Kind to the form of a literal, {v} being the quoted text."""
+
+    def quote(self, name: str) -> str:
+        if len(name.encode()) > self.name_bytes:
+            raise Unsupported(
+                f"The name '{name}' has {len(name.encode())} bytes; {self.name} allows {self.name_bytes}.",
+                "Map it to a shorter one with --into.",
+            )
+        if "\0" in name:
+            raise SpecError(f"The name {name!r} holds a zero byte.", "Rename it.")
+        opening, closing = self.quotes[0], self.quotes[-1]
+        return f"{opening}{name.replace(closing, closing * 2)}{closing}"
+
+    def table(self, table: Table) -> str:
+        parts = [table.schema_name, table.name] if table.schema_name else [table.name]
+        return ".".join(self.quote(part) for part in parts)
+
+    def text(self, value: str) -> str:
+        escaped = value.replace("\\", "\\\\") if self.backslashes else value
+        return "'" + escaped.replace("'", "''") + "'"
+
+    def literal(self, value: str, type_: Type) -> str:
+        if type_.kind in ("int", "decimal") and re.fullmatch(r"-?\d+(\.\d+)?", value):
+            return value
+        return self.literals.get(type_.kind, "{v}").format(v=self.text(value))
+
+    def canonical(self, native: str) -> Type | None:
+        """The canonical type of a native one; None when nobody listed it."""
+        native = native.strip().lower()
+        if self.arrays and native.endswith(self.arrays.format(item="")):
+            item = self.canonical(native.removesuffix(self.arrays.format(item="")))
+            return None if item is None else Type("list", item=item)
+        form = _apply(self.types, native)
+        return None if form is None else parse(form)
+
+    def native(self, column: Column) -> str:
+        """The native type that holds a column; a type that came from the same system stays as it was."""
+        kind, _, native = column.native.partition(":")
+        if kind == self.name and native:
+            return native
+        if column.type.item is not None and self.arrays:
+            return self.arrays.format(item=self.native(Column(name=column.name, type=column.type.item)))
+        form = _apply(self.natives, str(column.type))
+        if form is None:
+            raise Unsupported(
+                f"{self.name} has no type for '{column.name}', which is {column.type}.",
+                f"Leave the column out, or add the type to src/lading/dialects/{self.name}.py.",
+            )
+        return form
+
+    def fit(self, table: Table) -> Table:
+        if len(table.columns) > self.columns:
+            raise Unsupported(
+                f"Table '{table.full_name}' has {len(table.columns):,} columns; {self.name} allows {self.columns:,}.",
+                "Leave columns out.",
+            )
+        fitted = []
+        for column in table.columns:
+            native = self.native(column)
+            type_ = self.canonical(native) or column.type
+            fitted.append(Column(name=column.name, type=type_, null=column.null, native=f"{self.name}:{native}"))
+        return table.model_copy(update={"columns": tuple(fitted)})
+
+    def read(self, column: Column) -> str:
+        """The expression that reads a column."""
+        native = column.native.partition(":")[2].lower()
+        template = _first(self.reads, native)
+        return self.quote(column.name) if template is None else template.replace("{c}", self.quote(column.name))
+
+
+@lru_cache(maxsize=4096)
+def _apply(rules: Rules, text: str) -> str | None:
+    for pattern, template in rules:
+        if match := re.fullmatch(pattern, text, re.DOTALL):
+            return template.format(*(group or "" for group in match.groups()))
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _first(rules: Rules, text: str) -> str | None:
+    return next((template for pattern, template in rules if re.fullmatch(pattern, text, re.DOTALL)), None)

@@ -1,0 +1,1 @@
+"""SQL dialects, one file each; data only."""

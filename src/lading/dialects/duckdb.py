@@ -1,0 +1,98 @@
+"""DuckDB."""
+
+from lading.dialect import Dialect
+
+dialect = Dialect(
+    name="duckdb",
+    catalog="""
+        SELECT schema_name AS table_schema, table_name, column_index AS place, column_name, data_type AS native,
+               CASE WHEN is_nullable THEN 1 ELSE 0 END AS nullable,
+               CASE WHEN table_oid IN (SELECT view_oid FROM duckdb_views()) THEN 1 ELSE 0 END AS is_view
+        FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal""",
+    keys="""
+        SELECT schema_name AS table_schema, table_name, CASE constraint_type WHEN 'PRIMARY KEY' THEN 0 ELSE 1 END AS rank,
+               constraint_index::VARCHAR AS key_name, i AS place, constraint_column_names[i] AS column_name
+        FROM (SELECT *, unnest(range(1, len(constraint_column_names) + 1)) AS i FROM duckdb_constraints()
+              WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY')""",
+    sizes="""
+        SELECT schema_name AS table_schema, table_name, estimated_size AS n, NULL AS size FROM duckdb_tables()
+        WHERE database_name = current_database()""",
+    default_schema="SELECT current_schema()",
+    types=(
+        (r"boolean", "bool"),
+        (r"tinyint", "int(8)"),
+        (r"smallint", "int(16)"),
+        (r"integer", "int(32)"),
+        (r"bigint", "int(64)"),
+        (r"utinyint", "int(8,unsigned)"),
+        (r"usmallint", "int(16,unsigned)"),
+        (r"uinteger", "int(32,unsigned)"),
+        (r"ubigint", "int(64,unsigned)"),
+        (r"u?hugeint|bignum|varint", "decimal"),
+        (r"decimal\((\d+), *(\d+)\)", "decimal({0},{1})"),
+        (r"float", "float(32)"),
+        (r"double", "float(64)"),
+        (r"varchar|enum\(.*\)|bit", "string"),
+        (r"blob", "binary"),
+        (r"date", "date"),
+        (r"time", "time(6)"),
+        (r"time_ns", "time(9)"),
+        (r"timestamp", "timestamp(6)"),
+        (r"timestamp_s", "timestamp(0)"),
+        (r"timestamp_ms", "timestamp(3)"),
+        (r"timestamp_ns", "timestamp(9)"),
+        (r"timestamp with time zone", "timestamp(6,utc)"),
+        (r"interval", "interval"),
+        (r"uuid", "uuid"),
+        (r"json", "json"),
+    ),
+    natives=(
+        (r"bool", "BOOLEAN"),
+        (r"int\(8\)", "TINYINT"),
+        (r"int\(16\)", "SMALLINT"),
+        (r"int\(32\)", "INTEGER"),
+        (r"int\(64\)", "BIGINT"),
+        (r"int\(8,unsigned\)", "UTINYINT"),
+        (r"int\(16,unsigned\)", "USMALLINT"),
+        (r"int\(32,unsigned\)", "UINTEGER"),
+        (r"int\(64,unsigned\)", "UBIGINT"),
+        (r"decimal\((\d|[12]\d|3[0-8]),(\d+)\)", "DECIMAL({0},{1})"),
+        (r"decimal.*", "VARCHAR"),
+        (r"float\(32\)", "FLOAT"),
+        (r"float\(64\)", "DOUBLE"),
+        (r"string.*", "VARCHAR"),
+        (r"binary.*", "BLOB"),
+        (r"date", "DATE"),
+        (r"time\([789]\)", "TIME_NS"),
+        (r"time\(.*", "TIME"),
+        (r"timestamp\(\d,utc\)", "TIMESTAMP WITH TIME ZONE"),
+        (r"timestamp\(0\)", "TIMESTAMP_S"),
+        (r"timestamp\([789]\)", "TIMESTAMP_NS"),
+        (r"timestamp.*", "TIMESTAMP"),
+        (r"interval", "INTERVAL"),
+        (r"uuid", "UUID"),
+        (r"json", "JSON"),
+    ),
+    reads=(
+        (r"uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit", "CAST({c} AS VARCHAR)"),
+        (r"timestamp_s|timestamp_ms", "CAST({c} AS TIMESTAMP)"),
+    ),
+    totals={
+        "bool": "sum(CAST({c} AS INTEGER))",
+        "int": "sum({c})",
+        "decimal": "sum({c})",
+        "string": "sum(octet_length(encode({c})))",
+        "uuid": "sum(octet_length(encode({c})))",
+        "binary": "sum(octet_length({c}))",
+        "date": "sum({c} - DATE '1970-01-01')",
+    },
+    row_hash="CAST(sum(CAST(hash({columns}) AS HUGEINT)) AS VARCHAR)",
+    name_bytes=10_000,
+    columns=10_000,
+    update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
+    arrays="{item}[]",
+    literals={
+        "date": "DATE {v}",
+        "timestamp": "TIMESTAMP {v}",
+    },
+)

@@ -1,0 +1,91 @@
+"""SQLite: types are what a column declares; values are checked against it when they are read."""
+
+from lading.dialect import Dialect
+
+# A value of another storage class makes json() raise, which stops the read.
+_TEXT = "CASE WHEN typeof({c}) IN ('text', 'null') THEN {c} ELSE json('!' || {c}) END"
+_WHOLE = "CASE WHEN typeof({c}) IN ('integer', 'null') THEN {c} ELSE json('!' || {c}) END"
+_REAL = "CASE WHEN typeof({c}) IN ('real', 'integer', 'null') THEN CAST({c} AS REAL) ELSE json('!' || {c}) END"
+_BLOB = "CASE WHEN typeof({c}) IN ('blob', 'null') THEN {c} ELSE json('!' || {c}) END"
+# A double gives a declared decimal back only if it is the double nearest to that decimal.
+_DECIMAL = (
+    "CASE typeof({c}) WHEN 'integer' THEN CAST({c} AS TEXT) WHEN 'text' THEN {c} WHEN 'null' THEN NULL WHEN 'real' "
+    "THEN CASE WHEN CAST(printf('%.15g', {c}) AS REAL) = {c} THEN printf('%!.15g', {c}) ELSE json('!' || {c}) END "
+    "ELSE json('!' || {c}) END"
+)
+
+dialect = Dialect(
+    name="sqlite",
+    catalog="""
+        SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
+               CASE WHEN p."notnull" = 1 OR (p.pk > 0 AND upper(p.type) = 'INTEGER') THEN 0 ELSE 1 END AS nullable,
+               m.type = 'view' AS is_view
+        FROM sqlite_master m JOIN pragma_table_info(m.name) p
+        WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'""",
+    keys="""
+        SELECT 'main' AS table_schema, m.name AS table_name, 0 AS rank, 'primary' AS key_name, p.pk AS place,
+               p.name AS column_name
+        FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND p.pk > 0""",
+    sizes="SELECT 'main' AS table_schema, name AS table_name, NULL AS n, NULL AS size FROM sqlite_master WHERE 0",
+    default_schema="SELECT 'main'",
+    types=(
+        (r"(?:tiny|small|medium|big)?int(?:eger)?(?:\(\d+\))?|int[248]|unsigned big int", "int(64)"),
+        (r"bool(?:ean)?", "bool"),
+        (r"(?:text_)?(?:decimal|numeric|number)\((\d+), *(\d+)\)", "decimal({0},{1})"),
+        (r"(?:text_)?(?:decimal|numeric|number)\((\d+)\)", "decimal({0},0)"),
+        (r"decimal_text", "decimal"),
+        (r"money", "decimal(19,4)"),
+        (r"real|double(?: precision)?|float(?:\(\d+\))?", "float(64)"),
+        (r"(?:n?(?:var)?char(?:acter)?|varying character|native character)\((\d+)\)", "string({0})"),
+        (r"n?(?:var)?char|text|n?clob|string|name", "string"),
+        (r"blob|binary|varbinary(?:\(\d+\))?|image", "binary"),
+        (r"date", "date"),
+        (r"time(?:\((\d)\))?", "time(6)"),
+        (r"datetime|timestamp(?:\(6\))?|datetime2?\(\d\)", "timestamp(6)"),
+        (r"timestamp\((\d)\)", "timestamp({0})"),
+        (r"timestamptz|timestamptz\(6\)", "timestamp(6,utc)"),
+        (r"timestamptz\((\d)\)", "timestamp({0},utc)"),
+        (r"interval", "interval"),
+        (r"uuid_text", "uuid"),
+        (r"json_text|json", "json"),
+    ),
+    natives=(
+        (r"bool", "BOOLEAN"),
+        (r"int\(64,unsigned\)", "TEXT_DECIMAL(20,0)"),
+        (r"int.*", "INTEGER"),
+        (r"decimal\((\d|1[0-5]),(\d+)\)", "DECIMAL({0},{1})"),
+        (r"decimal\((\d+),(\d+)\)", "TEXT_DECIMAL({0},{1})"),
+        (r"decimal", "DECIMAL_TEXT"),
+        (r"float.*", "REAL"),
+        (r"string\((\d+)\)", "VARCHAR({0})"),
+        (r"string.*", "TEXT"),
+        (r"binary.*", "BLOB"),
+        (r"date", "DATE"),
+        (r"time\(.*", "TIME(6)"),
+        (r"timestamp\(([789])\)", "TIMESTAMP({0})"),
+        (r"timestamp\((\d)\)", "DATETIME"),
+        (r"timestamp\(([789]),utc\)", "TIMESTAMPTZ({0})"),
+        (r"timestamp.*", "TIMESTAMPTZ"),
+        (r"interval", "INTERVAL"),
+        (r"uuid", "UUID_TEXT"),
+        (r"json|list.*", "JSON_TEXT"),
+    ),
+    reads=(
+        (r".*_text|text_.*|.*char.*|text|n?clob|string|name|date.*|time.*|interval|json", _TEXT),
+        (r"decimal.*|numeric.*|number.*|money", _DECIMAL),
+        (r"real|double.*|float.*", _REAL),
+        (r"blob|binary|varbinary.*|image", _BLOB),
+        (r".*", _WHOLE),
+    ),
+    totals={
+        "bool": "sum({q})",
+        "int": "sum({q})",
+        "string": "sum(length(CAST({q} AS BLOB)))",
+        "binary": "sum(length({q}))",
+        "uuid": "sum(length({q}))",
+    },
+    name_bytes=10_000,
+    columns=1_990,
+    update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
+    key_inline=True,
+)

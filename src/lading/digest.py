@@ -1,0 +1,258 @@
+"""Digests: sums over the hash of every value with its key, the same for equal rows in any order and slicing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel
+
+from lading.schema import Column
+from lading.types import Type
+from lading.values import canonical_json, texts
+
+VERSION = "d1"  # Written into every proof; digests of different versions are never compared.
+
+_Words = np.ndarray[Any, np.dtype[np.uint64]]
+_A = np.uint64(0xFF51AFD7ED558CCD)
+_B = np.uint64(0xC4CEB9FE1A85EC53)
+_C = np.uint64(0x9E3779B97F4A7C15)
+_NULL = np.uint64(0x6A09E667F3BCC909)
+_33 = np.uint64(33)
+_LONG = 256  # bytes; longer values are hashed one by one with BLAKE2b
+_BYTE_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], dtype=np.uint64)
+
+
+def _mix(x: _Words) -> _Words:
+    """The finaliser of MurmurHash3, one to one on 64 bits; works in place."""
+    x ^= x >> _33
+    x *= _A
+    x ^= x >> _33
+    x *= _B
+    x ^= x >> _33
+    return x
+
+
+class Digest(BaseModel, frozen=True):
+    """Rows, and per column the sums of x and of x² modulo 2^64, x being the hash of a value with its row's key.
+
+    Digests add up: the digest of a table is the sum over its slices.
+    """
+
+    version: str = VERSION
+    rows: int = 0
+    columns: dict[str, tuple[int, int]] = {}
+
+    def __add__(self, other: Self) -> Self:
+        names = {**self.columns, **other.columns}
+        sums = {name: _add(self.columns.get(name), other.columns.get(name)) for name in names}
+        return type(self)(version=self.version, rows=self.rows + other.rows, columns=sums)
+
+    def differing(self, other: Digest) -> list[str]:
+        """The columns whose sums differ."""
+        names = {**self.columns, **other.columns}
+        return [name for name in names if self.columns.get(name) != other.columns.get(name)]
+
+    @property
+    def root(self) -> str:
+        """32 hexadecimal digits that stand for the whole digest."""
+        lines = [f"{self.version} {self.rows}", *(f"{n} {a} {b}" for n, (a, b) in sorted(self.columns.items()))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _add(left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[int, int]:
+    (a, b), (c, d) = left or (0, 0), right or (0, 0)
+    return (a + c) % 2**64, (b + d) % 2**64
+
+
+class Digester:
+    """Takes batches in passing and keeps their digest. `key` names the key's columns; without a key every
+    column is part of it, and the table is a multiset of rows."""
+
+    def __init__(self, columns: Sequence[Column], key: Sequence[str] = ()) -> None:
+        self.columns = list(columns)
+        places = {column.name: place for place, column in enumerate(self.columns)}
+        self.key = [places[name] for name in key] if key else list(range(len(self.columns)))
+        self.salts = [_salt(column.name) for column in self.columns]
+        self.rows = 0
+        self.sums = [(0, 0)] * len(self.columns)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Columns are taken by place, in the order they were declared."""
+        if batch.num_rows == 0:
+            return
+        hashes = [hashes_of(batch.column(i), column.type) for i, column in enumerate(self.columns)]
+        keys = np.zeros(batch.num_rows, dtype=np.uint64)
+        for place in self.key:
+            keys *= _C
+            keys += hashes[place]
+            _mix(keys)
+        for place, (words, salt) in enumerate(zip(hashes, self.salts, strict=True)):
+            words *= _C
+            words += keys
+            words ^= salt
+            _mix(words)
+            first = int(np.add.reduce(words))
+            words *= words
+            self.sums[place] = _add(self.sums[place], (first, int(np.add.reduce(words))))
+        self.rows += batch.num_rows
+
+    def digest(self) -> Digest:
+        sums = zip(self.columns, self.sums, strict=True)
+        return Digest(rows=self.rows, columns={column.name: pair for column, pair in sums})
+
+
+def _salt(name: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
+
+
+def hashes_of(array: pa.Array, type_: Type) -> _Words:
+    """One 64-bit hash per value. Values of up to 8 bytes map one to one; longer ones are hashed with their
+    length first, so that no two rows can be read as each other."""
+    if type_.kind == "json":
+        array = pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
+    elif type_.kind == "list":
+        array = pa.array([None if v is None else canonical_json(v) for v in texts(array, type_).to_pylist()])
+    with np.errstate(over="ignore"):
+        words = _mix(_fixed(array, type_)) if _is_fixed(array.type) else _strings(array)
+    if array.null_count:
+        words[array.is_null().to_numpy(zero_copy_only=False)] = _NULL
+    return words
+
+
+def _is_fixed(arrow: pa.DataType) -> bool:
+    return not (pa.types.is_string(arrow) or pa.types.is_binary(arrow) or pa.types.is_null(arrow))
+
+
+def _fixed(array: pa.Array, type_: Type) -> _Words:
+    if type_.kind == "bool":
+        array = array.cast(pa.uint8())
+    width = array.type.bit_width // 8
+    raw = np.frombuffer(array.buffers()[1] or b"", dtype=np.uint8)
+    raw = raw[array.offset * width : (array.offset + len(array)) * width]
+    if type_.kind == "float":
+        floats = raw.view(f"<f{width}").astype(np.float64) + 0.0  # the sum turns -0 into 0
+        floats[np.isnan(floats)] = np.nan
+        return floats.view(np.uint64)
+    if width <= 8:
+        kind = "u" if type_.kind in ("bool", "int") and (type_.unsigned or type_.kind == "bool") else "i"
+        return raw.view(f"<{kind}{width}").astype(np.int64).view(np.uint64)
+    halves = raw.view("<u8").reshape(len(array), width // 8)
+    words = halves[:, 0].copy()
+    for place in range(1, halves.shape[1]):
+        # Words that only extend the sign leave the low word as it is.
+        rest = halves[:, place] ^ (words.view(np.int64) >> np.int64(63)).view(np.uint64)
+        words ^= _mix(rest + np.where(rest == 0, np.uint64(0), np.uint64(place)) * _C) * (rest != 0)
+    return words
+
+
+def _strings(array: pa.Array) -> _Words:
+    count = len(array)
+    if pa.types.is_null(array.type):
+        return np.zeros(count, dtype=np.uint64)
+    _, offsets_buffer, data = array.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[array.offset : array.offset + count + 1].astype(np.int64)
+    lengths = np.diff(offsets)
+    starts = offsets[:-1]
+    raw = np.zeros(int(offsets[-1] - offsets[0]) + 8, dtype=np.uint8)
+    if data is not None:
+        raw[:-8] = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
+    starts = starts - offsets[0]
+    at = np.ndarray((len(raw) - 7,), dtype="<u8", buffer=raw.data, strides=(1,))
+    words = lengths.astype(np.uint64) * _C
+    live = np.flatnonzero(lengths)
+    done = 0
+    short = int(min(lengths.max(initial=0), _LONG))
+    while done < short and len(live):
+        left = lengths[live] - done
+        part = at[starts[live] + done] & _BYTE_MASKS[np.minimum(left, 8)]
+        words[live] = _step(words[live], part)
+        live = live[left > 8]
+        done += 8
+    for row in np.flatnonzero(lengths > _LONG):
+        start = int(starts[row])
+        value = hashlib.blake2b(raw[start : start + int(lengths[row])].tobytes(), digest_size=8).digest()
+        words[row] = np.uint64(int.from_bytes(value, "little"))
+    return _mix(words)
+
+
+def _step(words: _Words, part: _Words) -> _Words:
+    words ^= part
+    words *= _A
+    words ^= words >> _33
+    words *= _B
+    return words
+
+
+class Aggregate(BaseModel, frozen=True):
+    """One column: values that are not NULL, and their sum: of numbers and truths the sum, of text and binary the
+    sum of lengths in bytes, of dates the sum of days since 1970-01-01; None where the system cannot sum exactly."""
+
+    values: int = 0
+    total: Decimal | None = None
+
+
+class Reading(BaseModel, frozen=True):
+    """What a system says of a slice, computed in place: rows, aggregates per column, and its own hash of the rows,
+    which only the same system can compare, and only with itself."""
+
+    rows: int
+    columns: dict[str, Aggregate] = {}
+    native: str = ""
+
+
+SUMMED = ("bool", "int", "decimal", "string", "binary", "date", "uuid")
+
+
+class Tally:
+    """The same aggregates of batches in passing."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = list(columns)
+        self.rows = 0
+        self.values = [0] * len(self.columns)
+        self.totals = [Decimal(0)] * len(self.columns)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        for place, column in enumerate(self.columns):
+            array = batch.column(place)
+            self.values[place] += len(array) - array.null_count
+            total = _total(array, column.type)
+            if total is not None:
+                self.totals[place] += total
+
+    def reading(self) -> Reading:
+        pairs = zip(self.columns, self.values, self.totals, strict=True)
+        columns = {c.name: Aggregate(values=n, total=t if summed(c.type) else None) for c, n, t in pairs}
+        return Reading(rows=self.rows, columns=columns)
+
+
+def summed(type_: Type) -> bool:
+    """Whether columns of the type are summed."""
+    return type_.kind in SUMMED and not (type_.kind == "decimal" and type_.size is None)
+
+
+def _total(array: pa.Array, type_: Type) -> Decimal | None:
+    if not summed(type_):
+        return None
+    if type_.kind in ("string", "binary", "uuid"):
+        array = pc.binary_length(array)
+    elif type_.kind == "date":
+        array = array.cast(pa.int32())
+    elif type_.kind == "decimal" and array.type.precision > 20:
+        array = array.cast(pa.decimal256(76, type_.scale))
+    return Decimal(pc.sum(array).as_py() or 0)
+
+
+def digest_of(batches: Iterable[pa.RecordBatch], columns: Sequence[Column], key: Sequence[str] = ()) -> Digest:
+    """The digest of whole batches."""
+    digester = Digester(columns, key)
+    for batch in batches:
+        digester.add(batch)
+    return digester.digest()

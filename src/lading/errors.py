@@ -1,0 +1,63 @@
+"""The seven kinds of failure, named by who must act."""
+
+from __future__ import annotations
+
+
+class LadingError(Exception):
+    """What went wrong, and what to do about it.
+
+    `what` is one or two sentences that name the thing, the value and the limit; `fix` is an instruction.
+    `kind` is the word that outputs use for the class.
+    """
+
+    kind = "error"
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.fix}".strip()
+
+
+class SpecError(LadingError):
+    """The author must act: what was written cannot be run. Raised before anything runs."""
+
+    kind = "spec"
+
+
+class AccessDenied(LadingError):
+    """The credential's owner must act: the system refused the account."""
+
+    kind = "access"
+
+
+class Unreachable(LadingError):
+    """Nobody yet: the system did not answer, or the connection was lost. Worth trying again."""
+
+    kind = "unreachable"
+
+
+class Unsupported(LadingError):
+    """The author must choose otherwise: the system or Lading cannot do this. Raised at planning."""
+
+    kind = "unsupported"
+
+
+class DataError(LadingError):
+    """The data's owner must act: a value, a row or a table is not what it is declared to be."""
+
+    kind = "data"
+
+
+class ProofFailed(LadingError):
+    """A person must look: what arrived is not what left. Nothing was published."""
+
+    kind = "proof"
+
+
+class Bug(LadingError):
+    """We must act."""
+
+    kind = "bug"

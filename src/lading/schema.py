@@ -1,0 +1,172 @@
+"""Tables, columns, modes and losses: what a catalogue says, and what two catalogues lose between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from lading.types import Type
+
+
+class Mode(StrEnum):
+    """How new rows meet the rows that a target has."""
+
+    REPLACE = "replace"
+    APPEND = "append"
+    MERGE = "merge"
+
+
+class Column(BaseModel, frozen=True):
+    """`native` is the type as the system itself writes it, with the system's kind before a colon:
+    `postgres:character varying(20)`; a system of the same kind takes it as it is."""
+
+    name: str
+    type: Type
+    null: bool = True
+    native: str = ""
+
+
+class Table(BaseModel, frozen=True):
+    """`schema_name` is None for the system's default schema. `key` is the primary key, or a unique key without
+    NULLs; empty when there is none. `rows` and `bytes` are the catalogue's estimates. `problems` are sentences
+    about what keeps the table from being read."""
+
+    name: str
+    schema_name: str | None = None
+    columns: tuple[Column, ...] = ()
+    key: tuple[str, ...] = ()
+    rows: int | None = None
+    bytes: int | None = None
+    problems: tuple[str, ...] = ()
+    view: bool = False
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.schema_name}.{self.name}" if self.schema_name else self.name
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def keyed(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name in self.key)
+
+
+class Loss(BaseModel, frozen=True):
+    """What a value of a column can lose on its way. `kind` is the word that `accept` takes."""
+
+    column: str
+    kind: str  # narrows, rounds, cuts, zone, null, type
+    source: str
+    target: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.kind}: {self.what}"
+
+
+def losses(source: Table, target: Table) -> list[Loss]:
+    """What can be lost between two tables, column by column, by their declared types."""
+    found = [loss for column in source.columns for loss in _column_losses(column, target.column(column.name))]
+    return found
+
+
+def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:
+    if target is None:
+        what = "the target's table has no such column"
+        yield Loss(column=source.name, kind="column", source=str(source.type), target="", what=what)
+        return
+    for kind, what in gaps(source.type, target.type):
+        yield Loss(column=source.name, kind=kind, source=str(source.type), target=str(target.type), what=what)
+    if source.null and not target.null:
+        what = "NULL is allowed in the source and refused by the target"
+        yield Loss(column=source.name, kind="null", source="NULL", target="NOT NULL", what=what)
+
+
+_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
+
+
+def gaps(source: Type, target: Type) -> list[tuple[str, str]]:
+    """Pairs of loss kind and sentence; empty when every value of the source's type fits the target's exactly."""
+    if source == target:
+        return []
+    s, t = source.kind, target.kind
+    if s == t:
+        return _same_kind(source, target)
+    if t == "string":
+        return _to_text(source, target)
+    if (s, t) in {("bool", "int"), ("date", "timestamp"), ("uuid", "json"), ("list", "json")}:
+        return [("zone", f"{source} has no zone and is read as UTC")] if target.utc else []
+    if s == "int" and t in ("decimal", "float"):
+        return _int_to(source, target)
+    if (s, t) == ("bool", "decimal"):
+        return []
+    if s in ("decimal", "float") and t in ("int", "float", "decimal"):
+        return [("rounds", f"{source} is rounded to {target}")]
+    if (s, t) == ("timestamp", "date"):
+        return [("cuts", "the time of day is dropped")]
+    if (s, t) == ("string", "json"):
+        return [("type", "text that is not JSON is refused")]
+    return [("type", f"{source} is read as {target}; values that do not fit are refused")]
+
+
+def _same_kind(source: Type, target: Type) -> list[tuple[str, str]]:
+    found = []
+    if source.kind == "list" and source.item and target.item:
+        return gaps(source.item, target.item)
+    if source.kind in ("int", "float"):
+        found += _widths(source, target)
+    if source.kind == "decimal" and target.size is not None:
+        if source.size is None:
+            found.append(("narrows", f"decimals have no limit in the source; {target} has"))
+        else:
+            if source.scale > target.scale:
+                found.append(("rounds", f"{source.scale} decimals are rounded to {target.scale}"))
+            if source.size - source.scale > target.size - target.scale:
+                found.append(("narrows", f"{source.size - source.scale} digits before the point do not fit {target}"))
+    if source.kind in ("string", "binary") and target.size is not None:
+        wide = None if source.size is None else source.size * (4 if target.in_bytes and not source.in_bytes else 1)
+        if wide is None or wide > target.size:
+            found.append(("cuts", f"{source} can be longer than {target}"))
+    if source.kind in ("time", "timestamp") and (source.size or 0) > (target.size or 0):
+        found.append(("rounds", f"{source.size} digits of a second are rounded to {target.size}"))
+    if source.kind == "timestamp" and source.utc != target.utc:
+        found.append(("zone", "the zone is dropped, UTC is kept" if source.utc else "no zone: read as UTC"))
+    return found
+
+
+def _widths(source: Type, target: Type) -> list[tuple[str, str]]:
+    size, room = source.size or 64, target.size or 64
+    if source.kind == "float":
+        return [("rounds", f"{source} is rounded to {target}")] if size > room else []
+    if source.unsigned and not target.unsigned and room <= size:
+        return [("narrows", f"{source} reaches beyond {target}")]
+    if not source.unsigned and target.unsigned:
+        return [("narrows", f"negative numbers do not fit {target}")]
+    return [("narrows", f"{source} is wider than {target}")] if size > room else []
+
+
+def _int_to(source: Type, target: Type) -> list[tuple[str, str]]:
+    if target.kind == "float":
+        room = 53 if target.size == 64 else 24
+        return [("rounds", f"{source} beyond 2^{room} is rounded")] if (source.size or 64) > room else []
+    digits = 20 if source.unsigned and source.size == 64 else _DIGITS[source.size or 64]
+    if target.size is None or target.size - target.scale >= digits:
+        return []
+    return [("narrows", f"{digits} digits do not fit {target}")]
+
+
+_TEXT_WIDTH = {"uuid": 36, "bool": 1, "date": 10, "time": 15, "timestamp": 26, "int": 20, "float": 24}
+
+
+def _to_text(source: Type, target: Type) -> list[tuple[str, str]]:
+    if source.kind == "binary":
+        return [("type", "bytes become hexadecimal text")]
+    width = _TEXT_WIDTH.get(source.kind)
+    if source.kind == "decimal" and source.size is not None:
+        width = source.size + 2
+    if target.size is not None and (width is None or width > target.size):
+        return [("cuts", f"the text of {source} can be longer than {target}")]
+    return []

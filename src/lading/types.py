@@ -1,0 +1,209 @@
+"""Canonical types: one closed list of kinds, their text form and their Arrow form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from lading.errors import Bug, SpecError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+Kind = Literal[
+    "bool", "int", "decimal", "float", "string", "binary", "date", "time", "timestamp", "interval", "uuid", "json",
+    "list",
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+
+_FORM = re.compile(r"^(?P<kind>[a-z]+)(?:\((?P<args>.*)\))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """A canonical type. Text forms: `int(32)`, `int(64,unsigned)`, `decimal(18,2)`, `decimal` (no limit),
+    `float(64)`, `string`, `string(50)` (characters), `string(50 bytes)`, `binary(16)`, `time(6)`,
+    `timestamp(6)`, `timestamp(6,utc)`, `list(int(32))`.
+
+    `size` is bits for int and float, digits for decimal, the greatest length for string and binary, digits of
+    a second for time and timestamp; None means no limit.
+    """
+
+    kind: Kind
+    size: int | None = None
+    scale: int = 0
+    unsigned: bool = False
+    in_bytes: bool = False
+    utc: bool = False
+    item: Type | None = None
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "int":
+                return f"int({self.size},unsigned)" if self.unsigned else f"int({self.size})"
+            case "decimal":
+                return "decimal" if self.size is None else f"decimal({self.size},{self.scale})"
+            case "timestamp":
+                return f"timestamp({self.size},utc)" if self.utc else f"timestamp({self.size})"
+            case "string" if self.size is not None:
+                return f"string({self.size} bytes)" if self.in_bytes else f"string({self.size})"
+            case "list":
+                return f"list({self.item})"
+            case "float" | "time" | "binary" if self.size is not None:
+                return f"{self.kind}({self.size})"
+            case _:
+                return self.kind
+
+    def arrow(self) -> pa.DataType:
+        """The Arrow type in which batches carry this type."""
+        return arrow_type(self)
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in ("int", "decimal", "float")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """In plain data a type is its text form."""
+        from pydantic_core import core_schema
+
+        def read(value: Any) -> Type:
+            if isinstance(value, Type):
+                return value
+            try:
+                return parse(value)
+            except SpecError as error:
+                raise ValueError(str(error)) from error
+
+        return core_schema.no_info_plain_validator_function(
+            read, serialization=core_schema.to_string_ser_schema(), json_schema_input_schema=core_schema.str_schema()
+        )
+
+
+def parse(text: str) -> Type:
+    """The type of a text form. Raises SpecError that names the text and the forms there are."""
+    match = _FORM.match(text.strip().lower())
+    if match is None or match["kind"] not in KINDS:
+        raise SpecError(f"'{text}' is not a type.", f"Use one of: {', '.join(KINDS)}.")
+    kind, args = match["kind"], match["args"]
+    try:
+        return _build(kind, args)
+    except (ValueError, IndexError):
+        raise SpecError(f"'{text}' is not a form of '{kind}'.", "See docs/reference/types.md for the forms.") from None
+
+
+def _build(kind: str, args: str | None) -> Type:
+    parts = [part.strip() for part in args.split(",")] if args and kind != "list" else []
+    match kind:
+        case "int":
+            size = int(parts[0]) if parts else 64
+            if size not in (8, 16, 32, 64):
+                raise ValueError(size)
+            return Type("int", size, unsigned="unsigned" in parts[1:])
+        case "decimal":
+            if not parts:
+                return Type("decimal")
+            size, scale = int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
+            if not 1 <= size or scale > size:
+                raise ValueError(size)
+            return Type("decimal", size, scale)
+        case "float":
+            size = int(parts[0]) if parts else 64
+            if size not in (32, 64):
+                raise ValueError(size)
+            return Type("float", size)
+        case "string":
+            if not parts:
+                return Type("string")
+            in_bytes = parts[0].endswith("bytes")
+            return Type("string", int(parts[0].removesuffix("bytes")), in_bytes=in_bytes)
+        case "binary":
+            return Type("binary", int(parts[0]) if parts else None)
+        case "time" | "timestamp":
+            size = int(parts[0]) if parts else 6
+            if not 0 <= size <= 9:
+                raise ValueError(size)
+            return Type(kind, size, utc="utc" in parts[1:])  # type: ignore[arg-type]
+        case "list":
+            return Type("list", item=parse(args or ""))
+        case _:
+            if parts:
+                raise ValueError(parts)
+            return Type(kind)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=512)
+def arrow_type(type_: Type) -> pa.DataType:
+    """Shapes: decimals up to 38 digits are decimal128, up to 76 decimal256, without a limit their plain text;
+    uuid is its lower-case text; json is its text; time and timestamp count microseconds, from 7 digits on
+    nanoseconds; intervals are months, days and nanoseconds."""
+    import pyarrow as pa
+
+    match type_.kind:
+        case "bool":
+            return pa.bool_()
+        case "int":
+            return getattr(pa, f"{'uint' if type_.unsigned else 'int'}{type_.size}")()
+        case "decimal" if type_.size is not None and type_.size <= 76:
+            make = pa.decimal128 if type_.size <= 38 else pa.decimal256
+            return make(type_.size, type_.scale)
+        case "float":
+            return pa.float32() if type_.size == 32 else pa.float64()
+        case "binary":
+            return pa.binary()
+        case "date":
+            return pa.date32()
+        case "time":
+            return pa.time64("us" if (type_.size or 0) <= 6 else "ns")
+        case "timestamp":
+            unit: Literal["us", "ns"] = "us" if (type_.size or 0) <= 6 else "ns"
+            return pa.timestamp(unit, "UTC") if type_.utc else pa.timestamp(unit)
+        case "interval":
+            return pa.month_day_nano_interval()
+        case "list":
+            if type_.item is None:
+                raise Bug("A list type has no item type.")
+            return pa.list_(type_.item.arrow())
+        case _:
+            return pa.string()
+
+
+def from_arrow(arrow: pa.DataType) -> Type:
+    """The type that an Arrow type stands for. Raises SpecError for one that has no canonical type."""
+    import pyarrow.types as at
+
+    if at.is_dictionary(arrow):
+        return from_arrow(arrow.value_type)
+    if at.is_boolean(arrow):
+        return Type("bool")
+    if at.is_integer(arrow):
+        return Type("int", arrow.bit_width, unsigned=at.is_unsigned_integer(arrow))
+    if at.is_decimal(arrow):
+        return Type("decimal", max(arrow.precision, arrow.scale), max(arrow.scale, 0))
+    if at.is_floating(arrow):
+        return Type("float", max(arrow.bit_width, 32))
+    if at.is_string(arrow) or at.is_large_string(arrow) or at.is_string_view(arrow):
+        return Type("string")
+    if at.is_binary(arrow) or at.is_large_binary(arrow) or at.is_binary_view(arrow):
+        return Type("binary")
+    if at.is_fixed_size_binary(arrow):
+        return Type("binary", arrow.byte_width)
+    if at.is_date(arrow):
+        return Type("date")
+    if at.is_time(arrow):
+        return Type("time", {"s": 0, "ms": 3, "us": 6, "ns": 9}[arrow.unit])
+    if at.is_timestamp(arrow):
+        return Type("timestamp", {"s": 0, "ms": 3, "us": 6, "ns": 9}[arrow.unit], utc=arrow.tz is not None)
+    if at.is_interval(arrow) or at.is_duration(arrow):
+        return Type("interval")
+    if at.is_list(arrow) or at.is_large_list(arrow):
+        return Type("list", item=from_arrow(arrow.value_type))
+    if at.is_null(arrow):
+        return Type("string")
+    if isinstance(arrow, getattr(__import__("pyarrow"), "BaseExtensionType")):
+        return Type("uuid") if arrow.extension_name == "arrow.uuid" else from_arrow(arrow.storage_type)
+    raise SpecError(f"The Arrow type '{arrow}' has no canonical type.", "Cast the column before handing it over.")
