@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Capabilities(BaseModel, frozen=True):
+class Capabilities(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What a system can do. Everything is off until a connector says otherwise."""
 
     reads: bool = False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LadingError(Exception):
     """What went wrong, and what to do about it.
 
     `what` is one or two sentences that name the thing, the value and the limit; `fix` is an instruction.
-    `kind` is the word that outputs use for the class.
+    `kind` is the word that outputs use for the class. `bill` is that of the run which ended so, where there is one.
     """
 
     kind = "error"
@@ -16,6 +18,7 @@ class LadingError(Exception):
         super().__init__(what, fix)
         self.what = what
         self.fix = fix
+        self.bill: Any = None
 
     def __str__(self) -> str:
         return f"{self.what} {self.fix}".strip()

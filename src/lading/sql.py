@@ -237,7 +237,7 @@ class SqlSession:
             quoted = self.dialect.quote(column.name)
             total = self.dialect.totals.get(column.type.kind) if summed(column.type) else None
             items += [f"count({quoted})", total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"]
-        if self.dialect.row_hash:
+        if self.dialect.row_hash and table.columns:
             items.append(self._row_hash(table))
         values: list[Any] = []
         for start in range(0, len(items), self.dialect.select_items):
@@ -248,7 +248,7 @@ class SqlSession:
         for c, n, t in pairs:
             known = summed(c.type) and c.type.kind in self.dialect.totals
             columns[c.name] = Aggregate(values=int(n), total=Decimal(str(t or 0)) if known else None)
-        return Reading(rows=int(values[0]), columns=columns, native=str(values[-1]) if self.dialect.row_hash else "")
+        return Reading(rows=int(values[0]), columns=columns, native=str(values[-1]) if self.dialect.row_hash and table.columns else "")
 
     def _row_hash(self, table: Table) -> str:
         columns = ", ".join(self.dialect.read(c) for c in table.columns)

@@ -1,0 +1,161 @@
+"""One function per thing a person can do: all that the doors call."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lading import config, engine
+from lading.connector import Connection
+from lading.errors import DataError, SpecError
+from lading.plan import Plan, Side, Task, chosen, into
+from lading.plan import plan as make_plan
+from lading.prove import Bill
+from lading.run import run as run_plan
+from lading.schema import Table
+from lading.spec import Move
+from lading.store import Reject, Store
+
+if TYPE_CHECKING:
+    from lading.engine import Watch
+    from lading.sample import TerritoryLine
+
+
+@contextmanager
+def store() -> Iterator[Store]:
+    """The store of this project, or of this user."""
+    opened = Store(config.store_url())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def plan_move(move: Move, pipeline: str = "") -> Plan:
+    """The plan of a move. Reads both catalogues and changes nothing."""
+    with store() as ledger:
+        return _plan(move, pipeline, ledger, _sides(move))
+
+
+def _sides(move: Move) -> tuple[Connection, Connection]:
+    return config.resolve(move.source)[1], config.resolve(move.target)[1]
+
+
+def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection]) -> Plan:
+    source, target = sides
+    with source.open() as reading, target.open() as writing:
+        tables = list(reading.tables())
+        wanted = [name for name in move.tables if not any(c in name for c in "*?[")]
+        known = {table.full_name for table in tables}
+        tables += [found for name in wanted if name not in known and (found := reading.describe(name))]
+        made = make_plan(
+            move, tables, (Side(address=source.address(), can=source.can), Side(address=target.address(), can=target.can)),
+            writing.fit, lambda table: writing.describe(table.full_name),
+            lambda table: _cursor(move, table, ledger, sides),
+        )  # fmt: skip
+    return made.model_copy(update={"pipeline": pipeline})
+
+
+def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
+    """Where `since` begins: the last value seen, less the overlap."""
+    task = Task(source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key)
+    bare = Plan(source=sides[0].address(), target=sides[1].address())
+    _, last = ledger.last(engine.fingerprint(bare, task))
+    column = table.column(move.since or "")
+    if last is None or column is None or column.type.kind != "timestamp":
+        return last
+    try:
+        moment = datetime.fromisoformat(last) - timedelta(seconds=move.overlap_seconds)
+    except (ValueError, OverflowError):
+        return last
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+
+
+def copy(move: Move, watch: Watch | None = None) -> Bill:
+    """Moves, proves and publishes."""
+    return _run(move, "", watch)
+
+
+def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
+    with store() as ledger:
+        sides = _sides(move)
+        made = _plan(move, pipeline, ledger, sides)
+        if made.problems and len(made.problems) == len(made.tasks):
+            first = next(task for task in made.tasks if task.problem)
+            more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
+            raise SpecError(f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
+        return run_plan(made, sides, ledger, watch)
+
+
+def plan(pipeline: str) -> list[Plan]:
+    """The plans of a pipeline's steps."""
+    found = config.pipeline(pipeline)
+    return [plan_move(step, found.name) for step in found.steps]
+
+
+def run(pipeline: str, watch: Watch | None = None) -> list[Bill]:
+    """Runs a pipeline's steps in order, a bill each; stops after a step that failed."""
+    found = config.pipeline(pipeline)
+    bills: list[Bill] = []
+    for step in found.steps:
+        bills.append(_run(step, found.name, watch))
+        if bills[-1].state == "failed":
+            break
+    return bills
+
+
+def discover(address: str) -> list[Table]:
+    """Every table of a system; one table of an address that names it."""
+    connection, name = config.split_table(address)
+    with config.resolve(connection)[1].open() as session:
+        tables = list(session.tables())
+        if not name:
+            return tables
+        found = session.describe(name)
+    return [found] if found else chosen(Move(source=connection, target=connection, tables=(name,)), tables)
+
+
+def check(address: str) -> str:
+    """Opens a connection and tries what it needs; raises what is wrong."""
+    name, connection = config.resolve(address)
+    with connection.open() as session:
+        session.check()
+        count = sum(1 for _ in session.tables())
+    return f"{name} answers: {connection.address()}, {count:,} tables"
+
+
+def history(limit: int = 20, pipeline: str = "") -> list[Bill]:
+    """The newest bills first."""
+    with store() as ledger:
+        return ledger.bills(limit, pipeline)
+
+
+def bill(run: str) -> Bill:
+    """The bill of a run: by its id, the beginning of one, or 'last'."""
+    with store() as ledger:
+        return ledger.bill(run)
+
+
+def rejects(run: str) -> list[Reject]:
+    """The rows that a run's targets refused."""
+    with store() as ledger:
+        return list(ledger.rejects(ledger.bill(run).run))
+
+
+def demo(folder: Path, scale: float = 1.0, watch: Watch | None = None) -> tuple[Bill, list[TerritoryLine]]:
+    """Makes the sample company's legacy database, copies it into a warehouse, proves it and reports on it."""
+    from lading import sample
+
+    folder.mkdir(parents=True, exist_ok=True)
+    legacy, warehouse = folder / "legacy-crm.db", folder / "warehouse.duckdb"
+    if shutil.disk_usage(folder).free < 600 * 2**20 * max(scale, 0.1):
+        raise DataError(f"'{folder}' has too little free space.", "Choose another folder with --folder.")
+    sample.write(legacy, scale)
+    made = copy(Move(source=f"sqlite:///{legacy}", target=f"duckdb:///{warehouse}"), watch)
+    return made, sample.territory_report(warehouse)
+
+

@@ -1,0 +1,300 @@
+"""Files, environment and secrets: nothing else in the package reads them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from pydantic import SecretStr, ValidationError
+
+from lading import find
+from lading.connector import Connection
+from lading.errors import SpecError
+from lading.spec import Move, Pipeline
+from lading.written import File, checked, near, read
+
+CONNECTIONS = "connections.yaml"
+PIPELINES = "pipelines"
+MOVE = "LADING_MOVE_"
+SETTABLE = ("mode", "overlap_seconds", "accept", "proof", "max_rejects", "together")
+"""Options of a move that the environment may set, each as LADING_MOVE_ and its name."""
+
+_REFERENCE = re.compile(r"\$\{(?:(\w+):)?([^}]*)\}")
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):[^/\s'\"]*@|(?<=[?&;])((?:password|pwd|token|secret)=)[^&;\s'\"]*", re.I)
+_FILES = {
+    ".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb",
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".gz", ".zst"), "files"),
+}  # fmt: skip
+
+
+class Option(NamedTuple):
+    """One option of a step as it will run, and where its value comes from."""
+
+    step: str
+    name: str
+    value: Any
+    origin: str
+
+
+def project() -> Path | None:
+    """The nearest folder, from here upwards, that holds connections.yaml."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / CONNECTIONS).is_file()), None)
+
+
+def connections() -> list[str]:
+    """The names in connections.yaml, in its order; none outside a project."""
+    file = _connections()
+    return list(file.value["connections"]) if file else []
+
+
+def resolve(address: str) -> tuple[str, Connection]:
+    """What to call an address, and the connection it means: a name, a URL, or a file or folder."""
+    file = _connections()
+    if file and address in file.value["connections"]:
+        return address, _named(file, address)
+    if "://" in address:
+        found = _from_url(address, "The address")
+        return found.address(), found
+    kind = _file_kind(address)
+    if kind:
+        found = _built(kind, {"path": address}, None, (), f"the address '{address}'")
+        return found.address(), found
+    names = connections()
+    if not names:
+        fix = "Write a URL such as postgresql://user@host/database, or name a connection with 'lading connect'."
+        raise SpecError(f"'{address}' is no connection, URL or file.", fix)
+    raise SpecError(f"There is no connection '{address}'.", near(address, names))
+
+
+def split_table(address: str) -> tuple[str, str]:
+    """The connection and the table of `NAME.schema.table` or `URL#schema.table`; the table is empty for none."""
+    names = connections()
+    if address in names:
+        return address, ""
+    for name in sorted(names, key=len, reverse=True):
+        if address.startswith(f"{name}."):
+            return name, address.removeprefix(f"{name}.")
+    if "://" in address or _file_kind(address.partition("#")[0]):
+        place, _, table = address.partition("#")
+        return place, table
+    return address, ""
+
+
+def pipelines() -> list[str]:
+    """The names of the project's pipelines."""
+    folder = project()
+    found = (folder / PIPELINES).glob("*.y*ml") if folder else ()
+    return sorted(path.stem for path in found if path.suffix in (".yaml", ".yml"))
+
+
+def pipeline(name: str) -> Pipeline:
+    """A pipeline, with what the environment sets in place of what its file says."""
+    file = _pipeline(name)
+    values = {"name": name, **file.value}
+    set_here = {key: value for key, (value, _) in _environment().items()}
+    if isinstance(values.get("steps"), list):
+        values["steps"] = [{**step, **set_here} if isinstance(step, dict) else step for step in values["steps"]]
+    found = checked(Pipeline, values, file, (), "the pipeline")
+    if found.name != name:
+        raise file.error(("name",), f"the file is called '{name}' and its 'name' is '{found.name}'.", "Leave 'name' out.")
+    return found
+
+
+def explain(name: str) -> list[Option]:
+    """Every option of every step of a pipeline, its value, and where that comes from."""
+    found, file, environment = pipeline(name), _pipeline(name), _environment()
+    options = []
+    for number, step in enumerate(found.steps):
+        written = file.value["steps"][number]
+        for field, value in step:
+            word = Move.model_fields[field].alias or field
+            origin = "default"
+            if word in written or field in written:
+                at = ("steps", number, word if word in written else field)
+                origin = f"{file.shown}:{file.line(at)}"
+            if field in environment:
+                origin = environment[field][1]
+            options.append(Option(step.key, word, value, origin))
+    return options
+
+
+def move(words: Mapping[str, Any]) -> Move:
+    """The move that words given in a call or on a command line mean; what is not given, the environment may set."""
+    set_here = {key: value for key, (value, _) in _environment().items()}
+    return checked(Move, {**set_here, **words}, None, (), "")
+
+
+def store_url() -> str:
+    """Where runs, ledgers and bills are kept: LADING_STORE, the project's .lading/, or the user's data folder."""
+    given = os.environ.get("LADING_STORE", "").strip()
+    if "://" in given:
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
+    if given:
+        path = Path(given).expanduser().absolute()
+        return f"sqlite:///{path if path.suffix in ('.db', '.sqlite') else path / 'store.db'}"
+    folder = project()
+    if folder:
+        return f"sqlite:///{folder / '.lading' / 'store.db'}"
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('lading', appauthor=False) / 'store.db'}"
+
+
+def debugging() -> bool:
+    """Whether a fault of ours is shown with its traceback."""
+    return os.environ.get("LADING_DEBUG", "") not in ("", "0")
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of its addresses."""
+    return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
+
+
+def _connections() -> File | None:
+    folder = project()
+    if folder is None:
+        return None
+    file = read(folder / CONNECTIONS, CONNECTIONS)
+    for name in file.value:
+        if name != "connections":
+            raise file.error((name,), f"there is no option '{name}'.", near(str(name), ["connections"]))
+    named = file.value.get("connections")
+    if named is None:
+        file.value["connections"] = {}
+    elif not isinstance(named, dict):
+        raise file.error(("connections",), "'connections' must be a map from names to settings.")
+    for name, settings in file.value["connections"].items():
+        if not isinstance(settings, dict | str):
+            fix = "Write a URL, or 'kind' and its settings."
+            raise file.error(("connections", name), f"connection '{name}' has no settings.", fix)
+    return file
+
+
+def _named(file: File, name: str) -> Connection:
+    """A connection of connections.yaml, with its references followed; relative paths start at the project's folder."""
+    settings, at = file.value["connections"][name], ("connections", name)
+    subject = f"connection '{name}'"
+    if isinstance(settings, str):
+        address = _follow(settings, file, at, subject)
+        found = _from_url(address, f"{file.shown}:{file.line(at)}: {subject}")
+    else:
+        kind = settings.get("kind")
+        if not isinstance(kind, str):
+            raise file.error(at, f"{subject} lacks 'kind'.", f"There are: {', '.join(find.kinds())}.")
+        if kind not in find.kinds():
+            raise file.error((*at, "kind"), f"{subject} has the kind '{kind}'.", near(kind, find.kinds()))
+        values = {key: _follow(value, file, (*at, key), subject) for key, value in settings.items()}
+        found = _built(kind, values, file, at, subject)
+    return _rooted(found)
+
+
+def _rooted(found: Connection) -> Connection:
+    path, folder = getattr(found, "path", None), project()
+    if not isinstance(path, str) or "://" in path or Path(path).is_absolute() or path == ":memory:" or not folder:
+        return found
+    return found.model_copy(update={"path": str(folder / path)})
+
+
+def _built(kind: str, values: Mapping[str, Any], file: File | None, at: tuple[str, ...], subject: str) -> Connection:
+    model = find.connection_class(kind)
+    return checked(model, values, file, at, subject)
+
+
+def _from_url(url: str, who: str) -> Connection:
+    """As find.from_url; what is wrong is said without the address, which may hold a password."""
+    try:
+        return find.from_url(url)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        if fault["type"] == "extra_forbidden":
+            kind = find.connection_class(url.partition("://")[0].partition("+")[0]) if _known(url) else None
+            known = [field.alias or own for own, field in kind.model_fields.items()] if kind else []
+            raise SpecError(f"{who} has no option '{name}'.", near(name, known) if known else "") from None
+        if fault["type"] == "missing":
+            raise SpecError(f"{who} lacks its {name}.", "Complete it.") from None
+        raise SpecError(f"The {name} of an address cannot be used: {masked(url)}.", "Correct it.") from None
+    except ValueError as error:  # what Python's own reading of addresses refuses, such as a port that is no number
+        raise SpecError(f"{who} cannot be read: {masked(url)}.", "Check its port and brackets.") from error
+
+
+def _known(url: str) -> bool:
+    return url.partition("://")[0].partition("+")[0] in find.kinds()
+
+
+def _file_kind(address: str) -> str | None:
+    path = Path(address)
+    if address.endswith("/") or path.is_dir():
+        return "files"
+    kind = _FILES.get(path.suffix.lower())
+    return kind if kind or not path.is_file() else "files"
+
+
+def _follow(value: Any, file: File, at: tuple[str, ...], subject: str) -> Any:
+    """The value with ${env:NAME} and ${file:PATH} replaced; inside an address they are quoted as addresses need it."""
+    if not isinstance(value, str):
+        return value
+    whole = _REFERENCE.fullmatch(value)
+
+    def found(match: re.Match[str]) -> str:
+        text = _secret(match, file, at, subject)
+        return text if whole or "://" not in value else quote(text, safe="")
+
+    return _REFERENCE.sub(found, value)
+
+
+def _secret(match: re.Match[str], file: File, at: tuple[str, ...], subject: str) -> str:
+    where, name = match[1], match[2].strip()
+    option = f"'{at[-1]}' of {subject}" if len(at) > 2 else subject
+    if where == "env":
+        if name not in os.environ:
+            what = f"{option} needs the environment variable {name}, which is not set."
+            raise file.error(at, what, f"Set it: export {name}=...")
+        return os.environ[name]
+    if where == "file":
+        path = Path(name) if Path(name).is_absolute() else (project() or Path()) / name
+        try:
+            return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"{option} needs the file '{name}', which cannot be read."
+            raise file.error(at, what, "Check that it is there and that this user may read it.") from error
+    raise file.error(at, f"{option} has the reference '{match[0]}'.", "Write ${env:NAME} or ${file:PATH}.")
+
+
+def _pipeline(name: str) -> File:
+    folder = project()
+    if folder is None:
+        raise SpecError(f"There is no {CONNECTIONS} here or in a folder above.", "Make a project with 'lading init'.")
+    for ending in (".yaml", ".yml"):
+        path = folder / PIPELINES / f"{name}{ending}"
+        if path.is_file() and path.parent == folder / PIPELINES:
+            return read(path, f"{PIPELINES}/{path.name}")
+    raise SpecError(f"There is no pipeline '{name}'.", near(name, pipelines()))
+
+
+def _environment() -> dict[str, tuple[Any, str]]:
+    """Options of a move that the environment sets, with the variable's name."""
+    return dict(_settings())
+
+
+def _settings() -> Iterator[tuple[str, tuple[Any, str]]]:
+    for variable, text in sorted(os.environ.items()):
+        if variable.startswith(MOVE):
+            name = variable.removeprefix(MOVE).lower()
+            if name not in SETTABLE:
+                known = [MOVE + each.upper() for each in SETTABLE]
+                raise SpecError(f"The environment sets {variable}, which is no option.", near(variable, known, ""))
+            listed = name == "accept"
+            yield name, ([part.strip() for part in text.split(",") if part.strip()] if listed else text, variable)
+
+
+def plain(found: Connection) -> tuple[dict[str, Any], list[str]]:
+    """A connection as connections.yaml holds it, without its secrets, and the names of these."""
+    values = {"kind": found.kind, **found.model_dump(exclude_unset=True, by_alias=True)}
+    secrets = [name for name, value in values.items() if isinstance(value, SecretStr)]
+    return {name: value for name, value in values.items() if name not in secrets}, secrets

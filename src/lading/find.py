@@ -1,0 +1,56 @@
+"""From a kind or an address to a connection's class: by file name, or by entry point for outside ones."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+
+from lading import connectors
+from lading.connector import Connection
+from lading.errors import SpecError
+
+GROUP = "lading.connectors"
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """Every kind there is."""
+    own = {module.name for module in pkgutil.iter_modules(connectors.__path__)}
+    return tuple(sorted(own | {point.name for point in entry_points(group=GROUP)}))
+
+
+@cache
+def connection_class(kind: str) -> type[Connection]:
+    """The class of a kind. Raises SpecError for a kind that nobody offers."""
+    if kind not in kinds():
+        near = get_close_matches(kind, kinds(), n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(kinds())}."
+        raise SpecError(f"There is no connector of the kind '{kind}'.", hint)
+    for point in entry_points(group=GROUP):
+        if point.name == kind:
+            found: type[Connection] = point.load()
+            return found
+    module = importlib.import_module(f"{connectors.__name__}.{kind}")
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Connection) and value.__module__.startswith(module.__name__)
+    ]
+    return next(found for found in classes if found.model_fields["kind"].default == kind)
+
+
+def from_url(url: str) -> Connection:
+    """The connection that an address means: `scheme://...`."""
+    scheme = url.partition("://")[0].lower()
+    if scheme in kinds():
+        return connection_class(scheme).from_url(url)
+    for kind in kinds():
+        found = connection_class(kind)
+        if scheme in found.schemes:
+            return found.from_url(url)
+    near = get_close_matches(scheme, [s for kind in kinds() for s in connection_class(kind).schemes], n=1)
+    hint = f"Did you mean '{near[0]}://'?" if near else f"There are connectors for: {', '.join(kinds())}."
+    raise SpecError(f"No connector takes addresses that begin with '{scheme}://'.", hint)

@@ -1,0 +1,229 @@
+"""Planning: a move and two catalogues give tasks, with losses and problems named before anything runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+
+from pydantic import BaseModel
+
+from lading.connector import Capabilities
+from lading.errors import LadingError, SpecError
+from lading.prove import Level
+from lading.schema import Column, Loss, Mode, Table, losses
+from lading.spec import Move
+
+SLICE_ROWS = 1_000_000
+
+
+class Task(BaseModel, frozen=True):
+    """One table's move. `target` is the table as it will be; `columns` of the source that the target has no place
+    for are named in `losses`. `problem` keeps the task from running."""
+
+    source: Table
+    target: Table
+    fresh: bool = True
+    mode: Mode = Mode.REPLACE
+    key: tuple[str, ...] = ()
+    since: str | None = None
+    since_low: str | None = None
+    losses: tuple[Loss, ...] = ()
+    accepted: tuple[Loss, ...] = ()
+    problem: str = ""
+    fix: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.source.full_name
+
+    @property
+    def into(self) -> str:
+        return self.target.full_name
+
+
+class Plan(BaseModel, frozen=True):
+    """Plain data: everything that a run does, without connections."""
+
+    pipeline: str = ""
+    step: str = "move"
+    source: str
+    target: str
+    level: Level = Level.ROWS
+    max_rejects: int = 0
+    together: bool = False
+    readers: int = 1
+    reasons: tuple[str, ...] = ()
+    """Why it is done this way."""
+    tasks: tuple[Task, ...] = ()
+
+    @property
+    def problems(self) -> list[str]:
+        return [f"{task.name}: {task.problem} {task.fix}".strip() for task in self.tasks if task.problem]
+
+
+class Side(BaseModel, frozen=True):
+    """What planning knows of a system."""
+
+    address: str
+    can: Capabilities
+
+
+def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
+    """The tables that a move names. Raises SpecError for a name or pattern that none has."""
+    found = list(tables)
+    picked: dict[str, Table] = {}
+    for pattern in move.tables:
+        hits = [table for table in found if _matches(table, pattern)]
+        if not hits and pattern != "*":
+            names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
+            raise SpecError(f"No table of {move.source} is named '{pattern}'.", f"There are: {names}.")
+        picked.update({table.full_name: table for table in hits})
+    return [t for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+
+
+def _matches(table: Table, pattern: str) -> bool:
+    return pattern == table.full_name or fnmatchcase(table.full_name, pattern)
+
+
+def into(move: Move, table: Table) -> Table:
+    """Where a table goes: its own name, the source's default schema becoming the target's."""
+    if isinstance(move.into, str):
+        return table.model_copy(update={"schema_name": move.into})
+    name = (move.into or {}).get(table.full_name)
+    if name is None:
+        return table
+    schema, _, rest = name.rpartition(".")
+    return table.model_copy(update={"schema_name": schema or None, "name": rest})
+
+
+def plan(
+    move: Move,
+    tables: Iterable[Table],
+    sides: tuple[Side, Side],
+    fit: Callable[[Table], Table],
+    existing: Callable[[Table], Table | None],
+    cursor: Callable[[Table], str | None] = lambda _table: None,
+) -> Plan:
+    """The plan of a move. `fit` and `existing` ask the target; `cursor` gives the last value of `since`."""
+    source, target = sides
+    refuse(move, target)
+    tasks = [_task(move, table, (fit, existing), cursor) for table in chosen(move, tables)]
+    if not tasks:
+        raise SpecError(f"{move.source} has no tables to move.", "Check 'tables', and what the account may see.")
+    names = [task.into for task in tasks]
+    doubled = {name for name in names if names.count(name) > 1}
+    tasks = [_blocked(t, "Two tables go into the same target.", "Map one elsewhere with 'into'.") if t.into in doubled
+             else t for t in tasks]  # fmt: skip
+    return Plan(
+        step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
+        together=move.together, readers=max(min(source.can.readers, target.can.writers), 1),
+        reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),
+    )  # fmt: skip
+
+
+def refuse(move: Move, target: Side) -> None:
+    """Raises SpecError for what the target cannot do at all."""
+    if not target.can.writes:
+        raise SpecError(f"{move.target} cannot be written to.", "Choose another target.")
+    if move.mode is Mode.MERGE and not target.can.merges:
+        raise SpecError(f"{move.target} cannot merge rows by key.", "Use 'mode: replace' or 'mode: append'.")
+    if move.mode is Mode.APPEND and not target.can.appends:
+        raise SpecError(f"{move.target} cannot append rows.", "Use 'mode: replace'.")
+    if move.together and not target.can.together:
+        raise SpecError(f"{move.target} cannot publish several tables at once.", "Leave out 'together'.")
+
+
+def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
+    readers = min(source.can.readers, target.can.writers)
+    if not source.can.snapshot:
+        yield "the source has no snapshot: rows are proved as they were when read"
+    if readers > 1:
+        yield f"up to {readers} slices at a time, all at one pinned snapshot"
+    elif source.can.snapshot:
+        narrow = "source reads" if source.can.readers == 1 else "target writes"
+        yield f"one slice at a time: the {narrow} through one session"
+    if not target.can.atomic:
+        yield "the target cannot publish at once: readers may see a mixture while it does"
+    if move.together:
+        yield "all tables are published in one transaction"
+
+
+def _task(
+    move: Move,
+    table: Table,
+    target: tuple[Callable[[Table], Table], Callable[[Table], Table | None]],
+    cursor: Callable[[Table], str | None],
+) -> Task:
+    fit, existing = target
+    bare = Task(source=table, target=into(move, table), mode=move.mode)
+    if table.problems:
+        return _blocked(bare, "; ".join(table.problems).capitalize() + ".", "")
+    try:
+        key = _key(move, table)
+        fitted = fit(bare.target.model_copy(update={"key": key}))
+        old = existing(fitted)
+        found = _shape(fitted, old, move.mode)
+    except LadingError as error:
+        return _blocked(bare, error.what, error.fix)
+    lost = tuple(losses(table, found))
+    accepted = tuple(loss for loss in lost if accepts(move, table, loss))
+    notes = [] if key or move.mode is Mode.MERGE else ["no key: compared as a multiset of rows"]
+    task = Task(
+        source=table, target=found, fresh=old is None, mode=move.mode, key=key, since=move.since,
+        since_low=cursor(table) if move.since else None, losses=lost, accepted=accepted, notes=tuple(notes),
+    )  # fmt: skip
+    return _checked(move, task)
+
+
+def _key(move: Move, table: Table) -> tuple[str, ...]:
+    for name in move.merge_key:
+        if table.column(name) is None:
+            raise SpecError(f"'{table.full_name}' has no column '{name}'.", "Correct 'merge_key'.")
+    if move.since and table.column(move.since) is None:
+        raise SpecError(f"'{table.full_name}' has no column '{move.since}'.", "Correct 'since'.")
+    return move.merge_key or table.key
+
+
+def _shape(fitted: Table, old: Table | None, mode: Mode) -> Table:
+    """The target's table: columns that it has keep their types, new ones are added when it is replaced."""
+    if old is None:
+        return fitted
+    columns: list[Column] = []
+    for column in fitted.columns:
+        kept = old.column(column.name)
+        if kept is not None:
+            columns.append(kept)
+        elif mode is Mode.REPLACE:
+            raise SpecError(
+                f"The target's table '{old.full_name}' has no column '{column.name}'.",
+                "Add it there, or drop the table so that it is made anew.",
+            )
+    missing = [c.name for c in old.columns if fitted.column(c.name) is None and not c.null]
+    if missing:
+        raise SpecError(
+            f"The target's column '{missing[0]}' is NOT NULL and the source has no such column.",
+            "Give it a default and allow NULL, or leave the table out.",
+        )
+    return old.model_copy(update={"columns": tuple(columns), "key": fitted.key})
+
+
+def accepts(move: Move, table: Table, loss: Loss) -> bool:
+    """Whether the author wrote that the loss is accepted."""
+    forms = (loss.kind, f"{loss.column}:{loss.kind}", f"{table.full_name}.{loss.column}:{loss.kind}")
+    return any(fnmatchcase(form, pattern) for form in forms for pattern in move.accept)
+
+
+def _checked(move: Move, task: Task) -> Task:
+    if task.mode is Mode.MERGE and not task.key:
+        return _blocked(task, f"'{task.name}' has no key to merge by.", "Name one with 'merge_key', or use append.")
+    open_losses = [loss for loss in task.losses if loss not in task.accepted]
+    if open_losses:
+        named = ", ".join(f"{loss.column}:{loss.kind}" for loss in open_losses)
+        what = "; ".join(f"'{loss.column}' {loss.what}" for loss in open_losses[:3])
+        return _blocked(task, f"{what.capitalize() if not what.startswith(chr(39)) else what}.", f"Accept it by name: {named}.")
+    return task
+
+
+def _blocked(task: Task, problem: str, fix: str) -> Task:
+    return task.model_copy(update={"problem": problem, "fix": fix})

@@ -1,0 +1,141 @@
+"""Proof: what independent reads of both sides say, the verdict on it, and the bill that holds it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from lading.digest import VERSION, Digest, Reading
+from lading.schema import Column, Loss
+
+
+class Level(StrEnum):
+    """How much is proved."""
+
+    COUNTS = "counts"
+    """Rows are counted on both sides."""
+    COLUMNS = "columns"
+    """Rows, values that are not NULL and sums are compared, computed in place on both sides."""
+    ROWS = "rows"
+    """Every value that was read is compared with the target read again; the source's own sums bind what was read
+    to what is there."""
+    FULL = "full"
+    """As rows, and the source is read a second time."""
+
+
+class State(StrEnum):
+    PROVED = "proved"
+    UNPROVED = "unproved"
+    FAILED = "failed"
+
+
+class Rows(BaseModel, frozen=True):
+    """The balance: source = target + rejected + filtered. `target` counts this run's rows as the target has them."""
+
+    source: int = 0
+    target: int = 0
+    rejected: int = 0
+    filtered: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        return self.source == self.target + self.rejected + self.filtered
+
+
+class Proof(BaseModel, frozen=True):
+    """What was compared, and how it came out. `reasons` say why it is not proved; `notes` what the reader should
+    know although it is."""
+
+    level: Level
+    version: str = VERSION
+    snapshot: str = ""
+    source_root: str = ""
+    target_root: str = ""
+    chain: str = ""
+    differing: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    narrowed: dict[str, int] = {}
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class TableBill(BaseModel, frozen=True):
+    """One table of a bill. `bytes` are those of the Arrow batches that were moved."""
+
+    table: str
+    into: str
+    mode: str = "replace"
+    state: State
+    rows: Rows = Rows()
+    losses: tuple[Loss, ...] = ()
+    proof: Proof | None = None
+    error: str = ""
+    error_kind: str = ""
+    seconds: float = 0.0
+    bytes: int = 0
+    slices: int = 0
+    slices_kept: int = 0
+    """Slices that an interrupted run had staged and that still equal the source."""
+
+
+class Bill(BaseModel, frozen=True):
+    """The record of a run. It never changes once it is stored."""
+
+    run: str
+    pipeline: str = ""
+    state: State
+    source: str
+    target: str
+    started: datetime
+    seconds: float
+    tables: tuple[TableBill, ...] = ()
+    peak_memory: int = 0
+    version: str = ""
+    continued: str = ""
+    """The interrupted run that this one went on from."""
+
+    @property
+    def rows(self) -> Rows:
+        return Rows(
+            source=sum(t.rows.source for t in self.tables),
+            target=sum(t.rows.target for t in self.tables),
+            rejected=sum(t.rows.rejected for t in self.tables),
+            filtered=sum(t.rows.filtered for t in self.tables),
+        )
+
+
+def worst(states: list[State]) -> State:
+    """A run is as good as its worst table; a run without tables is unproved."""
+    if State.FAILED in states:
+        return State.FAILED
+    return State.UNPROVED if State.UNPROVED in states or not states else State.PROVED
+
+
+def unlike(read: Reading, found: Reading) -> list[str]:
+    """Where what was read in passing differs from what the system says of it: 'rows', or names of columns."""
+    names = ["rows"] if read.rows != found.rows else []
+    for name, ours in read.columns.items():
+        theirs = found.columns.get(name)
+        if theirs is None:
+            continue
+        summed = ours.total is not None and theirs.total is not None
+        if ours.values != theirs.values or (summed and ours.total != theirs.total):
+            names.append(name)
+    return names
+
+
+def compared_sums(read: Reading, found: Reading) -> int:
+    """How many columns' sums both sides know."""
+    return sum(
+        1
+        for name, ours in read.columns.items()
+        if (theirs := found.columns.get(name)) and ours.total is not None and theirs.total is not None
+    )
+
+
+def differing(source: Digest, target: Digest, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """The columns whose values differ; every column when only the number of rows does."""
+    names = source.differing(target)
+    return tuple(c.name for c in columns if c.name in names) or (("rows",) if source.rows != target.rows else ())

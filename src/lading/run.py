@@ -1,0 +1,270 @@
+"""Runs a plan: sessions, workers, attempts, and the bill at the end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from lading import engine
+from lading.connector import Connection, Session
+from lading.engine import Moving, Stopped, Watch
+from lading.errors import LadingError, SpecError, Unreachable
+from lading.plan import Plan
+from lading.prove import Bill, State, TableBill, worst
+from lading.store import Store
+
+ATTEMPTS = 4
+"""How often a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
+
+
+class Silent:
+    """Watches nothing."""
+
+    def begin(self, table: str, rows: int | None, slices: int) -> None: ...
+
+    def moved(self, table: str, rows: int, bytes: int) -> None: ...
+
+    def slice_done(self, table: str) -> None: ...
+
+    def state(self, table: str, word: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def new_id() -> str:
+    """A run's id: sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+
+
+def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch | None = None) -> Bill:
+    """Moves, proves and publishes every table of the plan. Always ends in a bill, but for an interruption, after
+    which the same call goes on where this one was."""
+    watch = watch or Silent()
+    name, started, clock = new_id(), datetime.now(UTC), time.monotonic()
+    store.begin(name, plan.pipeline)
+    crew = Crew(name, plan, sides, store, watch)
+    try:
+        crew.work()
+    except BaseException:
+        store.end(name, "interrupted", None)
+        raise
+    finally:
+        watch.end()
+    bill = Bill(
+        run=name, pipeline=plan.pipeline, state=worst([t.state for t in crew.bills]), source=plan.source,
+        target=plan.target, started=started, seconds=round(time.monotonic() - clock, 3), tables=tuple(crew.bills),
+        peak_memory=peak_memory(), version=lading_version(),
+        continued=next((m.continued for m in crew.movings if m.continued), ""),
+    )  # fmt: skip
+    store.end(name, bill.state.value, bill)
+    return bill
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def lading_version() -> str:
+    try:
+        return version("lading")
+    except PackageNotFoundError:
+        return ""
+
+
+class Crew:
+    """The tables of a run and the workers that move them."""
+
+    def __init__(
+        self, name: str, plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch
+    ) -> None:
+        self.plan, self.source, self.target = plan, *sides
+        self.stop = threading.Event()
+        self.watch = watch
+        self.movings = [
+            Moving(name, plan, task, store, watch, self.stop, "", engine.new_load(task))
+            for task in plan.tasks
+            if not task.problem
+        ]
+        self._blocked = [_blocked(task.name, task.into, f"{task.problem} {task.fix}") for task in plan.tasks if task.problem]
+
+    @property
+    def bills(self) -> list[TableBill]:
+        return [*(m.bill for m in self.movings if m.bill), *self._blocked]
+
+    @property
+    def pending(self) -> list[Moving]:
+        return [moving for moving in self.movings if moving.bill is None]
+
+    def work(self) -> None:
+        for bill in self._blocked:
+            self.watch.state(bill.table, "failed")
+        for attempt in range(ATTEMPTS):
+            if not self.pending:
+                return
+            if attempt:
+                time.sleep(float(os.environ.get("LADING_RETRY_SECONDS", 4 ** (attempt - 1))))
+            try:
+                self._attempt()
+            except Unreachable as error:
+                if attempt + 1 == ATTEMPTS:
+                    self._give_up(error)
+            except LadingError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: LadingError) -> None:
+        for moving in self.pending:
+            engine.fail(moving, error)
+
+    def _attempt(self) -> None:
+        """Everything that is still to do, at one snapshot."""
+        self.stop.clear()
+        with ExitStack() as stack:
+            source = stack.enter_context(self.source.open())
+            target = stack.enter_context(self.target.open())
+            snapshot = source.pin()
+            for moving in self.pending:
+                moving.lines, moving.kept, moving.rejected = {}, 0, 0
+                moving.snapshot = snapshot
+                self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
+                if moving.bill is None:
+                    self.watch.begin(moving.name, moving.task.source.rows, len(moving.lines))
+            self._stage(source, target, snapshot)
+            if self.plan.together:
+                self._publish_together(target)
+
+    def _guard(self, moving: Moving, step: Callable[[], object]) -> bool:
+        """Runs a step of one table; what fails there fails that table only."""
+        try:
+            step()
+        except (Unreachable, SpecError) as error:
+            if isinstance(error, SpecError):
+                engine.fail(moving, error)
+                return False
+            raise
+        except LadingError as error:
+            engine.fail(moving, error)
+            return False
+        return True
+
+    # Staging
+
+    def _stage(self, source: Session, target: Session, snapshot: str) -> None:
+        units: queue.SimpleQueue[tuple[Moving, int]] = queue.SimpleQueue()
+        left: dict[int, int] = {}
+        for moving in self.pending:
+            if moving.state != "staging":
+                if not self.plan.together:
+                    self._guard(moving, lambda m=moving: _resume(m, target))  # type: ignore[misc]
+                continue
+            left[id(moving)] = len(moving.lines)
+            for number in moving.lines:
+                units.put((moving, number))
+        workers = min(self.plan.readers, units.qsize())
+        lock = threading.Lock()
+        if workers <= 1:
+            self._worker(units, left, lock, (source, target))
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            first = pool.submit(self._worker, units, left, lock, (source, target))
+            others = [pool.submit(self._alone, units, left, lock, snapshot) for _ in range(workers - 1)]
+            try:
+                for future in [first, *others]:
+                    future.result()
+            except BaseException:
+                self.stop.set()
+                raise
+
+    def _alone(
+        self, units: queue.SimpleQueue[tuple[Moving, int]], left: dict[int, int], lock: threading.Lock, snapshot: str
+    ) -> None:
+        """A further worker, with sessions of its own at the same snapshot."""
+        try:
+            with self.source.open() as source, self.target.open() as target:
+                source.pin(snapshot)
+                self._worker(units, left, lock, (source, target))
+        except Stopped:
+            return
+
+    def _worker(
+        self,
+        units: queue.SimpleQueue[tuple[Moving, int]],
+        left: dict[int, int],
+        lock: threading.Lock,
+        sessions: tuple[Session, Session],
+    ) -> None:
+        for moving, number in _taken(units):
+            if self.stop.is_set():
+                raise Stopped
+            try:
+                self._unit(moving, number, sessions, (left, lock))
+            except BaseException:
+                self.stop.set()
+                raise
+
+    def _unit(
+        self,
+        moving: Moving,
+        number: int,
+        sessions: tuple[Session, Session],
+        counting: tuple[dict[int, int], threading.Lock],
+    ) -> None:
+        source, target = sessions
+        left, lock = counting
+        if moving.bill is not None:
+            return
+        if not self._guard(moving, lambda: engine.stage(moving, moving.lines[number], source, target)):
+            return
+        with lock:
+            left[id(moving)] -= 1
+            last = left[id(moving)] == 0
+        if last and moving.bill is None and self._guard(moving, lambda: engine.prove(moving, source, target)):
+            if not self.plan.together:
+                self._guard(moving, lambda: (engine.publish(moving, target), engine.close(moving, target)))
+
+    # Publishing
+
+    def _publish_together(self, target: Session) -> None:
+        if any(bill.state is State.FAILED for bill in self.bills):
+            error = SpecError("Another table of the run failed, and all are published together.", "Correct that one.")
+            self._give_up(error)
+            return
+        movings = self.pending
+        for moving in movings:
+            self.watch.state(moving.name, "publishing")
+            moving.store.change(moving.load.id, state="publishing")
+        target.publish([moving.load for moving in movings])
+        for moving in movings:
+            self._guard(moving, lambda m=moving: (engine.published(m, target), engine.close(m, target)))  # type: ignore[misc]
+
+
+def _resume(moving: Moving, target: Session) -> None:
+    """What an interrupted run had proved is published now, if it was not."""
+    target.publish([moving.load])
+    engine.published(moving, target)
+    engine.close(moving, target)
+
+
+def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Moving, int]]:
+    while True:
+        try:
+            yield units.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _blocked(table: str, into: str, why: str) -> TableBill:
+    return TableBill(table=table, into=into, state=State.FAILED, error=why.strip(), error_kind=SpecError.kind)
+
+

@@ -1,0 +1,312 @@
+"""The store: runs, loads, slices, cursors, rejects and bills, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from lading.connector import Load, Slice
+from lading.digest import Digest, Reading
+from lading.errors import SpecError, Unreachable
+from lading.plan import Task
+from lading.prove import Bill, TableBill
+from lading.schema import Mode
+
+HEAD = "0001"
+"""The newest revision in migrations/versions."""
+FRESH = timedelta(hours=12)
+"""How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""
+STALE = timedelta(minutes=5)
+"""How long a run on another host may be silent before its loads are taken over."""
+
+_tables = sa.MetaData()
+runs = sa.Table(
+    "runs", _tables,
+    sa.Column("id", sa.Text, primary_key=True), sa.Column("pipeline", sa.Text, nullable=False),
+    sa.Column("started", sa.Text, nullable=False), sa.Column("state", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False), sa.Column("beat", sa.Text, nullable=False),
+    sa.Column("bill", sa.Text),
+)  # fmt: skip
+loads = sa.Table(
+    "loads", _tables,
+    sa.Column("id", sa.Text, primary_key=True), sa.Column("run", sa.Text, nullable=False, index=True),
+    sa.Column("fingerprint", sa.Text, nullable=False, index=True), sa.Column("state", sa.Text, nullable=False),
+    sa.Column("task", sa.Text, nullable=False), sa.Column("load", sa.Text, nullable=False),
+    sa.Column("snapshot", sa.Text, nullable=False), sa.Column("rows", sa.BigInteger),
+    sa.Column("cursor", sa.Text), sa.Column("bill", sa.Text), sa.Column("changed", sa.Text, nullable=False),
+)  # fmt: skip
+slices = sa.Table(
+    "slices", _tables,
+    sa.Column("load", sa.Text, primary_key=True), sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("staged", sa.Boolean, nullable=False), sa.Column("line", sa.Text, nullable=False),
+)  # fmt: skip
+rejects = sa.Table(
+    "rejects", _tables,
+    sa.Column("id", sa.Integer, primary_key=True), sa.Column("run", sa.Text, nullable=False, index=True),
+    sa.Column("load", sa.Text, nullable=False), sa.Column("table", sa.Text, nullable=False),
+    sa.Column("slice", sa.Integer, nullable=False), sa.Column("row", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)  # fmt: skip
+
+
+class Line(BaseModel, frozen=True):
+    """A slice in the ledger: what it is, and once it is staged, what was read of it."""
+
+    slice: Slice
+    staged: bool = False
+    rows: int = 0
+    bytes: int = 0
+    rejected: int = 0
+    digest: Digest = Digest()
+    read: Reading | None = None
+    """What was read in passing."""
+    found: Reading | None = None
+    """What the source said of itself, in place, at the same snapshot."""
+    narrowed: dict[str, int] = {}
+    cursor: str | None = None
+
+
+class Open(BaseModel, frozen=True):
+    """A load that an earlier run began and did not finish."""
+
+    load: Load
+    run: str
+    state: str  # staging, publishing, published, done, clean, dropped
+    task: Task
+    snapshot: str
+    bill: TableBill | None = None
+
+
+class Reject(BaseModel, frozen=True):
+    """A row that the target refused."""
+
+    table: str
+    slice: int
+    row: dict[str, str | None]
+    reason: str
+
+
+class Store:
+    """Opened by its SQLAlchemy address; made or migrated when it is first used."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url if "://" in url else f"sqlite:///{url}"
+        if self.url.startswith("sqlite:///"):
+            Path(self.url.removeprefix("sqlite:///")).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.engine = sa.create_engine(self.url)
+            if self.engine.dialect.name == "sqlite":
+                sa.event.listen(self.engine, "connect", _durable)
+            _migrate(self.engine)
+        except sa.exc.OperationalError as error:
+            where = sa.engine.make_url(self.url).render_as_string(hide_password=True)
+            raise Unreachable(f"The store at {where} cannot be opened: {error.orig}.", "Check LADING_STORE.") from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _write(self, statement: sa.Executable) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(statement)
+
+    def _rows(self, statement: sa.Executable) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(statement))
+
+    # Runs
+
+    def begin(self, run: str, pipeline: str) -> None:
+        self._write(
+            runs.insert().values(
+                id=run, pipeline=pipeline, started=_now(), state="running", owner=_owner(), beat=_now(), bill=None
+            )
+        )
+
+    def beat(self, run: str) -> None:
+        """Says that the run is alive."""
+        self._write(runs.update().where(runs.c.id == run).values(beat=_now()))
+
+    def end(self, run: str, state: str, bill: Bill | None) -> None:
+        """Ends a run; a bill that is stored stays as it is."""
+        text = bill.model_dump_json() if bill else None
+        self._write(runs.update().where(runs.c.id == run, runs.c.bill.is_(None)).values(state=state, bill=text))
+
+    def bills(self, limit: int, pipeline: str = "") -> list[Bill]:
+        """The newest first."""
+        query = sa.select(runs.c.bill).where(runs.c.bill.is_not(None)).order_by(runs.c.started.desc()).limit(limit)
+        if pipeline:
+            query = query.where(runs.c.pipeline == pipeline)
+        return [Bill.model_validate_json(row.bill) for row in self._rows(query)]
+
+    def bill(self, run: str) -> Bill:
+        """By a run's id, the beginning of one, or 'last'."""
+        if run == "last":
+            found = self.bills(1)
+        else:
+            query = sa.select(runs.c.bill).where(runs.c.id.startswith(run, autoescape=True), runs.c.bill.is_not(None))
+            found = [Bill.model_validate_json(row.bill) for row in self._rows(query)]
+        if len(found) != 1:
+            what = f"There is no bill of a run '{run}'." if not found else f"Several runs begin with '{run}'."
+            raise SpecError(what, "See 'lading history'.")
+        return found[0]
+
+    # Loads
+
+    def unfinished(self, fingerprint: str) -> Open | None:
+        """The newest load of the same work that was not finished. Raises SpecError while its run is alive."""
+        states = ("staging", "publishing", "published")
+        query = (
+            sa.select(loads, runs.c.owner, runs.c.beat, runs.c.state.label("run_state"))
+            .join(runs, runs.c.id == loads.c.run)
+            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(states))
+            .order_by(loads.c.changed.desc())
+        )
+        for row in self._rows(query):
+            if row.run_state == "running" and _alive(row.owner, row.beat):
+                table = json.loads(row.task)["source"]["name"]
+                raise SpecError(f"Run {row.run} is moving '{table}' right now.", "Wait for it, or end it first.")
+            return _open(row)
+        return None
+
+    def finished(self, fingerprint: str) -> Open | None:
+        """The load of the same work that a run finished shortly before it was cut off, its bill unwritten."""
+        query = (
+            sa.select(loads)
+            .join(runs, runs.c.id == loads.c.run)
+            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")), runs.c.bill.is_(None))
+            .order_by(loads.c.changed.desc())
+        )
+        for row in self._rows(query):
+            found = _open(row)
+            age = datetime.now(UTC) - datetime.fromisoformat(row.changed)
+            if found.load.mode is Mode.APPEND or age < FRESH:
+                return found
+        return None
+
+    def add(self, run: str, fingerprint: str, load: Load, task: Task, snapshot: str) -> None:
+        self._write(
+            loads.insert().values(
+                id=load.id, run=run, fingerprint=fingerprint, state="staging", task=task.model_dump_json(),
+                load=load.model_dump_json(), snapshot=snapshot, changed=_now(),
+            )  # fmt: skip
+        )
+
+    def change(self, load: str, **values: Any) -> None:
+        """Sets fields of a load: run, state, snapshot, rows, cursor."""
+        self._write(loads.update().where(loads.c.id == load).values(changed=_now(), **values))
+
+    def last(self, fingerprint: str) -> tuple[int | None, str | None]:
+        """Rows and cursor of the last load of the same work that was finished."""
+        query = (
+            sa.select(loads.c.rows, loads.c.cursor)
+            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")))
+            .order_by(loads.c.changed.desc())
+            .limit(1)
+        )
+        return next(((row.rows, row.cursor) for row in self._rows(query)), (None, None))
+
+    # Slices
+
+    def cut(self, load: str, cuts: list[Slice]) -> None:
+        """Notes the slices of a load, none of them staged."""
+        with self.engine.begin() as connection:
+            connection.execute(slices.delete().where(slices.c.load == load))
+            for cut in cuts:
+                line = Line(slice=cut).model_dump_json()
+                connection.execute(slices.insert().values(load=load, number=cut.number, staged=False, line=line))
+
+    def lines(self, load: str) -> list[Line]:
+        query = sa.select(slices.c.line).where(slices.c.load == load).order_by(slices.c.number)
+        return [Line.model_validate_json(row.line) for row in self._rows(query)]
+
+    def staged(self, load: str, line: Line) -> None:
+        """Notes what is in the target, after its commit."""
+        where = (slices.c.load == load) & (slices.c.number == line.slice.number)
+        self._write(slices.update().where(where).values(staged=line.staged, line=line.model_dump_json()))
+
+    # Rejects
+
+    def reject(self, run: str, load: str, refused: list[Reject]) -> None:
+        """Notes the rejects of one slice, in place of those of an earlier attempt."""
+        if not refused:
+            return
+        with self.engine.begin() as connection:
+            one = (rejects.c.load == load) & (rejects.c.slice == refused[0].slice)
+            connection.execute(rejects.delete().where(one))
+            lines = [
+                {"run": run, "load": load, "table": r.table, "slice": r.slice, "row": json.dumps(r.row),
+                 "reason": r.reason}
+                for r in refused
+            ]  # fmt: skip
+            connection.execute(rejects.insert(), lines)
+
+    def rejects(self, run: str) -> Iterator[Reject]:
+        query = sa.select(rejects).where(rejects.c.run == run).order_by(rejects.c.id)
+        for row in self._rows(query):
+            yield Reject(table=row.table, slice=row.slice, row=json.loads(row.row), reason=row.reason)
+
+
+def _open(row: Any) -> Open:
+    return Open(
+        load=Load.model_validate_json(row.load), run=row.run, state=row.state, snapshot=row.snapshot,
+        task=Task.model_validate_json(row.task), bill=TableBill.model_validate_json(row.bill) if row.bill else None,
+    )  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine began; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return ""
+        return "?"
+
+
+def _owner() -> str:
+    return f"{platform.node()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _alive(owner: str, beat: str) -> bool:
+    host, pid, began = owner.rsplit(":", 2)
+    if host == platform.node():
+        return _started(int(pid)) == began
+    return datetime.now(UTC) - datetime.fromisoformat(beat) < STALE
+
+
+def _durable(connection: Any, _record: Any) -> None:
+    for line in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 60000"):
+        connection.execute(f"PRAGMA {line}")
+
+
+def _migrate(engine: sa.Engine) -> None:
+    """Brings the store to HEAD; Alembic is only loaded when it is not there."""
+    with engine.connect() as connection:
+        if sa.inspect(connection).has_table("alembic_version"):
+            at = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            if at == HEAD:
+                return
+            if str(at) > HEAD:
+                raise SpecError(f"The store is of revision {at}; this Lading knows {HEAD}.", "Install a newer Lading.")
+    from alembic import command
+    from alembic.config import Config
+
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")

@@ -1,0 +1,260 @@
+"""What people write, with the lines it stands on: YAML read strictly, and what is wrong with it said in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lading.errors import SpecError
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[int | str, ...]
+"""Where a value stands: the keys and positions that lead to it."""
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "yes or no",
+    "bool_parsing": "yes or no",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map of options",
+    "model_attributes_type": "a map of options",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """A YAML file that was read: its values, and the line of each. `shown` is how messages call it."""
+
+    shown: str
+    value: Any
+    root: yaml.Node
+
+    def line(self, place: Place = (), key: bool = False) -> int:
+        """The line of a value, or of its key; of the nearest thing around it when it is not there."""
+        node, found = self.root, self.root.start_mark.line + 1
+        for step in place:
+            for name, child, mark in _children(node):
+                if name == step:
+                    node, found = child, mark.line + 1
+                    break
+            else:
+                return found
+        return found if key or not place else found
+
+    def error(self, place: Place, what: str, fix: str = "") -> SpecError:
+        return SpecError(f"{self.shown}:{self.line(place)}: {what}", fix)
+
+
+def read(path: Path, shown: str) -> File:
+    """The file's values. Raises SpecError for what is not YAML, for a key given twice, and where no map is found."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SpecError(f"{shown}:{line}: this is not UTF-8 text.", "Save the file as UTF-8.") from error
+    except OSError as error:
+        raise SpecError(f"{shown}:1: the file cannot be read ({error.strerror}).", "Check its permissions.") from error
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            raise SpecError(f"{shown}:1: the file is empty.", "See docs/start.md for what it holds.")
+        _once(root, shown)
+        file = File(shown, loader.construct_document(root), root)
+    except yaml.YAMLError as error:
+        raise _not_yaml(error, text, shown) from error
+    except ValueError as error:  # such as the 30th of February
+        raise SpecError(f"{shown}:1: a value cannot be read ({error}).", "Put it in quotes.") from error
+    finally:
+        loader.dispose()
+    if not isinstance(file.value, dict):
+        raise file.error((), f"here is {_shown(file.value)} where a map of options is expected.", "Write 'name: value'.")
+    return file
+
+
+def checked(model: type[Model], values: Mapping[str, Any], file: File | None, at: Place, subject: str) -> Model:
+    """The model of the values. Raises SpecError that says what is wrong with the first of them, and on which line.
+    `at` is where the values stand in the file; `subject` is what messages call them."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        faults = _grouped(error.errors(include_url=False))
+        if file is not None:
+            faults.sort(key=lambda fault: file.line((*at, *fault[0]["loc"])))
+        first = faults[0]
+        what, fix = _sentence(first, model, values, subject)
+        if file is None:
+            raise SpecError(what, fix) from None
+        place = (*at, *first[0]["loc"])
+        raise file.error(at if first[0]["type"] == "missing" else place, what, fix) from None
+
+
+def near(word: str, words: Iterable[str], mark: str = "'") -> str:
+    """'Did you mean ...?', or what there is."""
+    known = sorted(words)
+    close = get_close_matches(word, known, n=1)
+    if close:
+        return f"Did you mean {mark}{close[0]}{mark}?"
+    return f"There are: {', '.join(known)}." if known else "There are none."
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[Any, yaml.Node, yaml.Mark]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key.value, value, key.start_mark
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield number, value, value.start_mark
+
+
+def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> None:
+    """Raises where a map has a key twice: the first value would be lost without a word."""
+    seen: dict[Any, int] = {}
+    if node in above:
+        raise SpecError(f"{shown}:{node.start_mark.line + 1}: a value holds itself.", "Write it out.")
+    for name, child, mark in _children(node):
+        if isinstance(node, yaml.MappingNode):
+            if name in seen:
+                what = f"'{name}' is here a second time; the first is on line {seen[name]}."
+                raise SpecError(f"{shown}:{mark.line + 1}: {what}", "Keep one of them.")
+            seen[name] = mark.line + 1
+        _once(child, shown, (*above, node))
+
+
+def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
+    mark = getattr(error, "problem_mark", None)
+    number = mark.line if mark is not None else 0
+    lines = text.splitlines()
+    number = min(number, max(len(lines) - 1, 0))
+    line = lines[number] if lines else ""
+    where = f"{shown}:{number + 1}:"
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return SpecError(f"{where} the line begins with a tab.", "Indent with spaces.")
+    if re.search(r"\{.*[^\"']\$\{", line):
+        return SpecError(f"{where} a reference stands inside braces without quotes.", "Write \"${env:NAME}\" there.")
+    if isinstance(error, yaml.composer.ComposerError) and "single document" in str(error):
+        return SpecError(f"{where} a second document begins.", "Keep one document a file.")
+    problem = str(getattr(error, "problem", None) or "a character that YAML does not allow")
+    return SpecError(f"{where} this is not YAML: {problem}.", "Check quotes, colons and indentation here and above.")
+
+
+def _grouped(errors: list[Any]) -> list[list[Any]]:
+    """The faults, those of one value's several forms together: only the form that the value nearly has counts."""
+    groups: dict[Place, list[Any]] = {}
+    for error in errors:
+        loc = tuple(part for part in error["loc"] if not (isinstance(part, str) and _is_form(part)))
+        groups.setdefault(loc, []).append({**error, "loc": loc})
+    deep = {loc[:size] for loc in groups for size in range(len(loc))}
+    return [group for loc, group in groups.items() if loc not in deep]
+
+
+def _is_form(part: str) -> bool:
+    return part in ("str", "int", "bool", "float", "constrained-str") or bool(re.fullmatch(r"(dict|list|tuple)\[.*", part))
+
+
+def _sentence(
+    faults: list[Any], model: type[BaseModel], values: Mapping[str, Any], subject: str
+) -> tuple[str, str]:
+    fault = faults[0]
+    loc, kind, given = fault["loc"], fault["type"], fault.get("ctx", {})
+    owner, inner = _owner(model, values, loc)
+    who = inner or subject
+    name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
+    whose = f"'{name}' of {who}" if who else f"'{name}'"
+    if kind == "extra_forbidden":
+        what = f"{who} has no option '{name}'." if who else f"There is no option '{name}'."
+        return what, near(name, _names(owner))
+    if kind == "missing":
+        field = next((f for n, f in owner.model_fields.items() if name in (f.alias, n)), None)
+        return f"{who or 'This'} lacks '{name}'.", f"Add it. {field.description or ''}".strip() if field else "Add it."
+    if kind == "value_error":
+        return _own(str(given["error"]), f"{who}: " if who else "")
+    if kind in ("enum", "literal_error"):
+        known = re.findall(r"'([^']*)'", given["expected"])
+        wanted = f"one of {', '.join(known)}" if len(known) > 1 else f"'{known[0]}'"
+        close = get_close_matches(str(fault["input"]), known, n=1)
+        return f"{whose} must be {wanted}{_not(fault, owner, name)}.", f"Did you mean '{close[0]}'?" if close else ""
+    return f"{whose} {_must(faults, given)}{_not(fault, owner, name)}.", ""
+
+
+def _own(text: str, prefix: str) -> tuple[str, str]:
+    """A model's own sentences: the first says what, the rest how to mend it."""
+    what, _, fix = text.partition(". ")
+    return f"{prefix}{what.rstrip('.')}.", fix
+
+
+def _must(faults: list[Any], given: Mapping[str, Any]) -> str:
+    kind = faults[0]["type"]
+    for word, key in (("at least", "ge"), ("more than", "gt"), ("at most", "le"), ("less than", "lt")):
+        if key in given:
+            return f"must be {word} {given[key]}"
+    if kind == "string_pattern_mismatch":
+        return "must be letters, digits, '_', '.' and '-', beginning with a letter or digit"
+    if kind == "string_too_long":
+        return f"must have at most {given['max_length']} characters"
+    if kind == "too_short":
+        return "must not be empty"
+    wanted = dict.fromkeys(_WANTED.get(fault["type"], "something else") for fault in faults)
+    return f"must be {' or '.join(wanted)}"
+
+
+def _not(fault: Mapping[str, Any], owner: type[BaseModel], name: str) -> str:
+    field = next((f for n, f in owner.model_fields.items() if name in (f.alias, n)), None)
+    if fault["type"] == "too_short" or field is None or "Secret" in repr(field.annotation):
+        return ""
+    return f", not {_shown(fault['input'])}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+        case int() | float():
+            return str(value)
+        case dict():
+            return "a map"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"'{value}'"
+
+
+def _owner(model: type[BaseModel], values: Any, loc: Place) -> tuple[type[BaseModel], str]:
+    """The model that a place belongs to, and what messages call it when it is a step within the whole."""
+    if len(loc) >= 2 and isinstance(loc[1], int):
+        field = next((f for n, f in model.model_fields.items() if loc[0] in (f.alias, n)), None)
+        inner = next((kind for kind in _models(field.annotation)), None) if field else None
+        if inner is not None:
+            item = values[loc[0]][loc[1]]
+            key = item.get("key") if isinstance(item, dict) else None
+            return inner, f"step '{key}'" if key else f"step {loc[1] + 1}"
+    return model, ""
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models(part)
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
