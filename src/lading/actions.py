@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config, engine
+from lading import config
 from lading.connector import Connection
 from lading.errors import DataError, SpecError
+from lading.moving import fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
 from lading.prove import Bill
@@ -21,7 +22,7 @@ from lading.spec import Move
 from lading.store import Reject, Store
 
 if TYPE_CHECKING:
-    from lading.engine import Watch
+    from lading.moving import Watch
     from lading.sample import TerritoryLine
 
 
@@ -52,19 +53,25 @@ def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Con
         wanted = [name for name in move.tables if not any(c in name for c in "*?[")]
         known = {table.full_name for table in tables}
         tables += [found for name in wanted if name not in known and (found := reading.describe(name))]
+        known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
         made = make_plan(
-            move, tables, (Side(address=source.address(), can=source.can), Side(address=target.address(), can=target.can)),
-            writing.fit, lambda table: writing.describe(table.full_name),
+            move,
+            tables,
+            (known_sides[0], known_sides[1]),
+            writing.fit,
+            lambda table: writing.describe(table.full_name),
             lambda table: _cursor(move, table, ledger, sides),
-        )  # fmt: skip
+        )
     return made.model_copy(update={"pipeline": pipeline})
 
 
 def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
     """Where `since` begins: the last value seen, less the overlap."""
-    task = Task(source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key)
+    task = Task(
+        source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
+    )
     bare = Plan(source=sides[0].address(), target=sides[1].address())
-    _, last = ledger.last(engine.fingerprint(bare, task))
+    _, last = ledger.last(fingerprint(bare, task))
     column = table.column(move.since or "")
     if last is None or column is None or column.type.kind != "timestamp":
         return last
@@ -157,5 +164,3 @@ def demo(folder: Path, scale: float = 1.0, watch: Watch | None = None) -> tuple[
     sample.write(legacy, scale)
     made = copy(Move(source=f"sqlite:///{legacy}", target=f"duckdb:///{warehouse}"), watch)
     return made, sample.territory_report(warehouse)
-
-

@@ -293,7 +293,68 @@ def _settings() -> Iterator[tuple[str, tuple[Any, str]]]:
             yield name, ([part.strip() for part in text.split(",") if part.strip()] if listed else text, variable)
 
 
-def plain(found: Connection) -> tuple[dict[str, Any], list[str]]:
+def add_connection(name: str, url: str) -> tuple[Path, str]:
+    """Writes a connection to connections.yaml; a password in the URL is left out. Returns the file, and the
+    environment variable that the password is expected in, if any."""
+    folder = project() or Path.cwd()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise SpecError(f"'{name}' cannot be a connection's name.", "Use letters, digits, '_' and '-'.")
+    if name in connections():
+        raise SpecError(f"There is a connection '{name}' in {CONNECTIONS} already.", "Change it there.")
+    values, secrets = _plain(_from_url(url, "The address"))
+    variable = re.sub(r"\W", "_", f"{name}_{secrets[0]}").upper() if secrets else ""
+    values.update({secret: "${env:%s}" % re.sub(r"\W", "_", f"{name}_{secret}").upper() for secret in secrets})
+    path = folder / CONNECTIONS
+    text = path.read_text(encoding="utf-8") if path.is_file() else "connections:\n"
+    path.write_text(_with(text, {name: values}), encoding="utf-8")
+    return path, variable
+
+
+def init(folder: Path) -> list[Path]:
+    """Makes a project: connections.yaml, pipelines/, and what keeps runs out of version control. Leaves what is
+    there as it is; returns what it made."""
+    made = []
+    files = {
+        folder / CONNECTIONS: "# Where your systems are. Add one: lading connect NAME URL\nconnections:\n",
+        folder / PIPELINES / "README.md": "One file per pipeline: `NAME.yaml`, run by `lading run NAME`.\n",
+        folder / ".gitignore": ".lading/\n",
+    }
+    for path, text in files.items():
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            made.append(path)
+    return made
+
+
+def _with(text: str, added: Mapping[str, Any]) -> str:
+    """The text of connections.yaml with a connection more, everything else as it was."""
+    import yaml
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    named = next((value for key, value in pairs if key.value == "connections"), None)
+    indent, end = "  ", len(text)
+    if isinstance(named, yaml.MappingNode):
+        if named.flow_style and named.value:
+            raise SpecError(f"{CONNECTIONS} has its connections inside braces.", "Write one a line, then try again.")
+        if named.flow_style:
+            text = text[: named.start_mark.index] + text[named.end_mark.index :]
+            end = len(text)
+        else:
+            indent = " " * named.value[0][0].start_mark.column
+            last = named.value[-1][1]
+            end = text.find("\n", last.end_mark.index - 1) + 1 or len(text)
+    elif named is None and not pairs:
+        text = f"{text.rstrip()}\nconnections:\n".lstrip()
+        end = len(text)
+    block = yaml.safe_dump(dict(added), sort_keys=False, allow_unicode=True, default_flow_style=False)
+    lines = "".join(f"{indent}{line}\n" for line in block.splitlines())
+    before = text[:end] if not text[:end] or text[:end].endswith("\n") else f"{text[:end]}\n"
+    return before + lines + text[end:]
+
+
+def _plain(found: Connection) -> tuple[dict[str, Any], list[str]]:
     """A connection as connections.yaml holds it, without its secrets, and the names of these."""
     values = {"kind": found.kind, **found.model_dump(exclude_unset=True, by_alias=True)}
     secrets = [name for name, value in values.items() if isinstance(value, SecretStr)]

@@ -41,6 +41,16 @@ class Dialect:
     """A sum over {row} that tells the table's rows apart, {row} being `rows` filled; empty when there is none."""
     row: str = "{columns}"
     """How the row is written inside `row_hash`."""
+    row_column: str = "{c}"
+    """How a column is written inside `columns` of `row_hash`, {c} being the expression that reads it."""
+    row_join: str = ", "
+    """What stands between columns there."""
+    count: str = "count({c})"
+    """The number of a column's values that are not NULL, for any type."""
+    drops: Rules = ()
+    """Native type to `kind: sentence`: what reading a column loses, whatever the target."""
+    empty_is_null: bool = False
+    """Whether empty strings and bytes are stored as NULL."""
     quotes: str = '""'
     backslashes: bool = False
     """Whether a backslash escapes in string literals."""
@@ -53,7 +63,12 @@ class Dialect:
     update: str = ""
     """An update from another table: {t} {s} {sets} {on}."""
     rename: str = "ALTER TABLE {t} RENAME TO {name}"
+    create: str = "CREATE TABLE IF NOT EXISTS {t} ({columns})"
+    """Makes a table unless it is there; also {name}, the table's name as a literal, and {plain}, the literal of a
+    statement that makes it."""
+    drop: str = "DROP TABLE IF EXISTS {t}"
     limit: str = "{sql} LIMIT {n}"
+    modulo: str = "{a} % {b}"
     slice_column: bool = True
     """Whether staged rows carry their slice in a column of their own, dropped before publishing."""
     arrays: str = ""
@@ -129,8 +144,17 @@ class Dialect:
         for column in table.columns:
             native = self.native(column)
             type_ = self.canonical(native) or column.type
-            fitted.append(Column(name=column.name, type=type_, null=column.null, native=f"{self.name}:{native}"))
+            fitted.append(self.column(column.name, type_, column.null, native))
         return table.model_copy(update={"columns": tuple(fitted)})
+
+    def column(self, name: str, type_: Type, null: bool, native: str) -> Column:
+        """A column of this system, with what it drops."""
+        found = _first(self.drops, native.strip().lower())
+        kind, _, what = (found or "").partition(": ")
+        drops = ((kind, what),) if found else ()
+        return Column(
+            name=name, type=type_, null=null, native=f"{self.name}:{native}", drops=drops, empty=not self.empty_is_null
+        )
 
     def read(self, column: Column) -> str:
         """The expression that reads a column."""

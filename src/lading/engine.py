@@ -2,113 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
-import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import reduce
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lading.connector import WHOLE, Load, Session, Slice
+from lading.connector import WHOLE, Session, Slice
 from lading.digest import Digest, Digester, Tally, digest_of
-from lading.errors import Bug, DataError, LadingError, ProofFailed
+from lading.errors import Bug, DataError, ProofFailed
 from lading.isolate import Refused, isolate
-from lading.plan import SLICE_ROWS, Plan, Task
-from lading.prove import Level, Proof, Rows, State, TableBill, compared_sums, differing, unlike
+from lading.moving import Moving, Stopped, bill_of, fingerprint, later, rows_of
+from lading.plan import Task
+from lading.prove import Level, Proof, State, compared_sums, differing, unlike
 from lading.schema import Mode, Table
-from lading.store import Line, Open, Store
-from lading.values import cast, texts
-
-
-class Watch(Protocol):
-    """Is told how a run goes. Called from several threads."""
-
-    def begin(self, table: str, rows: int | None, slices: int) -> None:
-        """A table begins; `rows` is the source's estimate."""
-
-    def moved(self, table: str, rows: int, bytes: int) -> None:
-        """So many more rows were read and handed to the target."""
-
-    def slice_done(self, table: str) -> None:
-        """A slice is in the target."""
-
-    def state(self, table: str, word: str) -> None:
-        """reading, proving, publishing, proved, unproved or failed."""
-
-    def end(self) -> None:
-        """The run is over."""
-
-
-class Stopped(Exception):
-    """The run was interrupted or another slice lost its connection."""
-
-
-@dataclass
-class Moving:
-    """A table on its way. Workers share it; `lock` guards what they change."""
-
-    run: str
-    plan: Plan
-    task: Task
-    store: Store
-    watch: Watch
-    stop: threading.Event
-    snapshot: str
-    load: Load
-    state: str = "staging"
-    lines: dict[int, Line] = field(default_factory=dict)
-    kept: int = 0
-    rejected: int = 0
-    continued: str = ""
-    proof: Proof | None = None
-    bill: TableBill | None = None
-    began: float = field(default_factory=time.monotonic)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def name(self) -> str:
-        return self.task.name
-
-    @property
-    def source(self) -> Table:
-        """The source's table with the columns that are moved, in the target's order."""
-        columns = [self.task.source.column(c.name) for c in self.load.table.columns]
-        return self.task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
-
-    @property
-    def expected(self) -> Digest:
-        return reduce(Digest.__add__, (line.digest for line in self.lines.values()), Digest())
-
-    def fit(self, batch: pa.RecordBatch, narrowed: Counter[str]) -> pa.RecordBatch:
-        """The batch in the target's types."""
-        accepted = {loss.column for loss in self.task.accepted}
-        arrays = []
-        for place, (there, here) in enumerate(zip(self.load.table.columns, self.source.columns, strict=True)):
-            try:
-                array, changed = cast(batch.column(place), here.type, there.type, here.name in accepted)
-            except DataError as error:
-                raise DataError(f"Column '{here.name}' of '{self.name}': {error.what}", error.fix) from error
-            narrowed[here.name] += changed
-            arrays.append(array)
-        return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in self.load.table.columns])
-
-
-def fingerprint(plan: Plan, task: Task) -> str:
-    """The same for the same work: what a rerun goes on with."""
-    words = (plan.source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key))
-    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+from lading.store import Line, Open
+from lading.values import texts
 
 
 def begin(moving: Moving, source: Session, target: Session) -> None:
     """Goes on with an interrupted load of the same work, or begins a new one."""
     task, store = moving.task, moving.store
-    moving.began = time.monotonic()
     mark = fingerprint(moving.plan, task)
     old = store.unfinished(mark)
     if finished := store.finished(mark):
@@ -132,7 +47,7 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
         if not old or not moving.continued:
             store.add(moving.run, mark, moving.load, task, moving.snapshot)
         since = Slice(since=task.since, since_low=task.since_low) if task.since else WHOLE
-        cuts = source.slices(moving.source, SLICE_ROWS, since)
+        cuts = source.slices(moving.source, moving.plan.slice_rows, since)
         store.cut(moving.load.id, cuts)
         moving.lines = {cut.number: Line(slice=cut) for cut in cuts}
     target.prepare(moving.load)
@@ -145,12 +60,9 @@ def _same(old: Open, task: Task) -> bool:
     return old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
 
 
-def new_load(task: Task) -> Load:
-    return Load(id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh)
-
-
 def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
     """Moves one slice, unless an interrupted run did and the source still is as it was."""
+    moving.start()
     if line.staged and _unchanged(moving, line, source):
         with moving.lock:
             moving.kept += 1
@@ -258,15 +170,6 @@ class _Passing:
             digest=self.digester.digest() if self.hashes else Digest(rows=rows), read=self.tally.reading(),
             narrowed={name: n for name, n in self.narrowed.items() if n},
         )  # fmt: skip
-
-
-def later(left: str, right: str, numeric: bool) -> str:
-    """The greater of two canonical texts."""
-    if numeric:
-        from decimal import Decimal
-
-        return max(left, right, key=Decimal)
-    return max(left, right)
 
 
 def prove(moving: Moving, source: Session, target: Session) -> None:
@@ -404,11 +307,12 @@ def published(moving: Moving, target: Session, before: Digest | None = None) -> 
         keyed = load.table.model_copy(update={"key": load.key})
         there = _read_back(moving, target, keyed, Slice(within=load.stage.name))
         _equal(moving, expected, there, "in the target")
+    _close(moving, target)
 
 
-def close(moving: Moving, target: Session) -> None:
+def _close(moving: Moving, target: Session) -> None:
     """Writes the table's line of the bill and removes what only the load needed."""
-    rows = _rows(moving)
+    rows = rows_of(moving)
     mark = fingerprint(moving.plan, moving.task)
     proof = moving.proof or Proof(level=moving.plan.level, snapshot=moving.snapshot,
                                   chain="proved by the interrupted run before it published")  # fmt: skip
@@ -423,33 +327,7 @@ def close(moving: Moving, target: Session) -> None:
     cursors = [line.cursor for line in moving.lines.values() if line.cursor is not None]
     numeric = bool(moving.task.since and (c := moving.source.column(moving.task.since)) and c.type.numeric)
     top = reduce(lambda a, b: later(a, b, numeric), cursors) if cursors else moving.store.last(mark)[1]
-    moving.store.change(
-        moving.load.id, state="done", rows=rows.source, cursor=top, bill=moving.bill.model_dump_json()
-    )
+    moving.store.change(moving.load.id, state="done", rows=rows.source, cursor=top, bill=moving.bill.model_dump_json())
     target.discard(moving.load)
     moving.store.change(moving.load.id, state="clean")
     moving.watch.state(moving.name, state.value)
-
-
-def _rows(moving: Moving) -> Rows:
-    rejected = sum(line.rejected for line in moving.lines.values())
-    read = sum((line.found or line.read).rows for line in moving.lines.values() if line.found or line.read)  # type: ignore[union-attr]
-    return Rows(source=read, target=moving.expected.rows, rejected=rejected)
-
-
-def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingError | None = None) -> TableBill:
-    """The table's line of the bill."""
-    return TableBill(
-        table=moving.name, into=moving.task.into, mode=moving.task.mode.value, state=state, losses=moving.task.accepted,
-        rows=_rows(moving) if state is not State.FAILED else Rows(source=_rows(moving).source, rejected=moving.rejected),
-        proof=proof, error=str(error) if error else "", error_kind=error.kind if error else "",
-        seconds=round(time.monotonic() - moving.began, 3), bytes=sum(line.bytes for line in moving.lines.values()),
-        slices=len(moving.lines), slices_kept=moving.kept,
-    )  # fmt: skip
-
-
-def fail(moving: Moving, error: LadingError) -> None:
-    """The table ends failed; what is staged stays for the next run."""
-    proof = moving.proof
-    moving.bill = bill_of(moving, State.FAILED, proof, error)
-    moving.watch.state(moving.name, "failed")

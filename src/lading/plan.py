@@ -13,8 +13,6 @@ from lading.prove import Level
 from lading.schema import Column, Loss, Mode, Table, losses
 from lading.spec import Move
 
-SLICE_ROWS = 1_000_000
-
 
 class Task(BaseModel, frozen=True):
     """One table's move. `target` is the table as it will be; `columns` of the source that the target has no place
@@ -52,6 +50,7 @@ class Plan(BaseModel, frozen=True):
     level: Level = Level.ROWS
     max_rejects: int = 0
     together: bool = False
+    slice_rows: int = 500_000
     readers: int = 1
     reasons: tuple[str, ...] = ()
     """Why it is done this way."""
@@ -117,7 +116,7 @@ def plan(
              else t for t in tasks]  # fmt: skip
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
-        together=move.together, readers=max(min(source.can.readers, target.can.writers), 1),
+        together=move.together, slice_rows=move.slice_rows, readers=max(min(source.can.readers, target.can.writers), 1),
         reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),
     )  # fmt: skip
 
@@ -221,7 +220,9 @@ def _checked(move: Move, task: Task) -> Task:
     if open_losses:
         named = ", ".join(f"{loss.column}:{loss.kind}" for loss in open_losses)
         what = "; ".join(f"'{loss.column}' {loss.what}" for loss in open_losses[:3])
-        return _blocked(task, f"{what.capitalize() if not what.startswith(chr(39)) else what}.", f"Accept it by name: {named}.")
+        return _blocked(
+            task, f"{what.capitalize() if not what.startswith(chr(39)) else what}.", f"Accept it by name: {named}."
+        )
     return task
 
 

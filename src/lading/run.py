@@ -17,8 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lading import engine
 from lading.connector import Connection, Session
-from lading.engine import Moving, Stopped, Watch
 from lading.errors import LadingError, SpecError, Unreachable
+from lading.moving import Moving, Stopped, Watch, fail, new_load
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
@@ -86,18 +86,18 @@ def lading_version() -> str:
 class Crew:
     """The tables of a run and the workers that move them."""
 
-    def __init__(
-        self, name: str, plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch
-    ) -> None:
+    def __init__(self, name: str, plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch) -> None:
         self.plan, self.source, self.target = plan, *sides
         self.stop = threading.Event()
         self.watch = watch
         self.movings = [
-            Moving(name, plan, task, store, watch, self.stop, "", engine.new_load(task))
+            Moving(name, plan, task, store, watch, self.stop, "", new_load(task))
             for task in plan.tasks
             if not task.problem
         ]
-        self._blocked = [_blocked(task.name, task.into, f"{task.problem} {task.fix}") for task in plan.tasks if task.problem]
+        self._blocked = [
+            _blocked(task.name, task.into, f"{task.problem} {task.fix}") for task in plan.tasks if task.problem
+        ]
 
     @property
     def bills(self) -> list[TableBill]:
@@ -125,7 +125,7 @@ class Crew:
 
     def _give_up(self, error: LadingError) -> None:
         for moving in self.pending:
-            engine.fail(moving, error)
+            fail(moving, error)
 
     def _attempt(self) -> None:
         """Everything that is still to do, at one snapshot."""
@@ -150,11 +150,11 @@ class Crew:
             step()
         except (Unreachable, SpecError) as error:
             if isinstance(error, SpecError):
-                engine.fail(moving, error)
+                fail(moving, error)
                 return False
             raise
         except LadingError as error:
-            engine.fail(moving, error)
+            fail(moving, error)
             return False
         return True
 
@@ -229,9 +229,9 @@ class Crew:
         with lock:
             left[id(moving)] -= 1
             last = left[id(moving)] == 0
-        if last and moving.bill is None and self._guard(moving, lambda: engine.prove(moving, source, target)):
-            if not self.plan.together:
-                self._guard(moving, lambda: (engine.publish(moving, target), engine.close(moving, target)))
+        proved = last and self._guard(moving, lambda: engine.prove(moving, source, target))
+        if proved and not self.plan.together:
+            self._guard(moving, lambda: engine.publish(moving, target))
 
     # Publishing
 
@@ -246,14 +246,13 @@ class Crew:
             moving.store.change(moving.load.id, state="publishing")
         target.publish([moving.load for moving in movings])
         for moving in movings:
-            self._guard(moving, lambda m=moving: (engine.published(m, target), engine.close(m, target)))  # type: ignore[misc]
+            self._guard(moving, lambda m=moving: engine.published(m, target))  # type: ignore[misc]
 
 
 def _resume(moving: Moving, target: Session) -> None:
     """What an interrupted run had proved is published now, if it was not."""
     target.publish([moving.load])
     engine.published(moving, target)
-    engine.close(moving, target)
 
 
 def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Moving, int]]:
@@ -266,5 +265,3 @@ def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Movin
 
 def _blocked(table: str, into: str, why: str) -> TableBill:
     return TableBill(table=table, into=into, state=State.FAILED, error=why.strip(), error_kind=SpecError.kind)
-
-

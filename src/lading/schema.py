@@ -20,12 +20,16 @@ class Mode(StrEnum):
 
 class Column(BaseModel, frozen=True):
     """`native` is the type as the system itself writes it, with the system's kind before a colon:
-    `postgres:character varying(20)`; a system of the same kind takes it as it is."""
+    `postgres:character varying(20)`; a system of the same kind takes it as it is. `drops` are pairs of loss kind
+    and sentence: what reading the column loses, whatever the target. `empty` says whether the system tells an
+    empty value from NULL."""
 
     name: str
     type: Type
     null: bool = True
     native: str = ""
+    drops: tuple[tuple[str, str], ...] = ()
+    empty: bool = True
 
 
 class Table(BaseModel, frozen=True):
@@ -78,8 +82,11 @@ def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:
         what = "the target's table has no such column"
         yield Loss(column=source.name, kind="column", source=str(source.type), target="", what=what)
         return
-    for kind, what in gaps(source.type, target.type):
+    for kind, what in (*source.drops, *gaps(source.type, target.type)):
         yield Loss(column=source.name, kind=kind, source=str(source.type), target=str(target.type), what=what)
+    if source.empty and not target.empty and source.type.kind in ("string", "binary"):
+        what = "an empty value becomes NULL, which the target does not tell apart"
+        yield Loss(column=source.name, kind="null", source=str(source.type), target=str(target.type), what=what)
     if source.null and not target.null:
         what = "NULL is allowed in the source and refused by the target"
         yield Loss(column=source.name, kind="null", source="NULL", target="NOT NULL", what=what)

@@ -37,10 +37,13 @@ class Move(BaseModel):
     merge_key: Words = Field((), description="Columns that identify a row, where the source declares no key.")
     since: str | None = Field(None, description="Move only rows whose value in this column is new; merged by key.")
     overlap_seconds: int = Field(300, ge=0, description="How far 'since' reaches back before the last value.")
-    accept: Words = Field((), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'.")
+    accept: Words = Field(
+        (), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'."
+    )
     proof: Level = Field(Level.ROWS, description="counts, columns, rows or full.")
     max_rejects: int = Field(0, ge=0, description="How many refused rows a table may have before its run stops.")
     together: bool = Field(False, description="Publish all tables in one transaction.")
+    slice_rows: int = Field(500_000, ge=1, description="About how many rows are staged, and resumed, at a time.")
 
     @model_validator(mode="after")
     def _since_merges(self) -> Move:

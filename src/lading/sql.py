@@ -72,7 +72,7 @@ class SqlSession:
         return self._default
 
     def check(self) -> None:
-        self.driver.query("SELECT 1")
+        self.driver.query(self.dialect.default_schema)
 
     def close(self) -> None:
         self.driver.close()
@@ -128,7 +128,7 @@ class SqlSession:
                     f"canonical type for; add it to src/lading/dialects/{self.dialect.name}.py or leave the column out"
                 )
             type_ = type_ or Type("string")
-            columns.append(Column(name=column, type=type_, null=bool(int(null)), native=f"{self.dialect.name}:{native}"))
+            columns.append(self.dialect.column(column, type_, bool(int(null)), native))
         schema, table = name
         return Table(
             name=table,
@@ -227,7 +227,8 @@ class SqlSession:
         step = max(rows // count, 1)
         columns = ", ".join(f"{self.dialect.read(c)} AS {self.dialect.quote(c.name)}" for c in table.keyed)
         numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n FROM {source}"
-        picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND lading_n % {step} = 1 ORDER BY lading_n"
+        turn = self.dialect.modulo.format(a="lading_n", b=step)
+        picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
         found = self.driver.query(picked) if step > 1 else []
         return [tuple(str(value) for value in row) for row in found][: count - 1]
 
@@ -236,7 +237,7 @@ class SqlSession:
         for column in table.columns:
             quoted = self.dialect.quote(column.name)
             total = self.dialect.totals.get(column.type.kind) if summed(column.type) else None
-            items += [f"count({quoted})", total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"]
+            items += [self.dialect.count.format(c=quoted), total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"]
         if self.dialect.row_hash and table.columns:
             items.append(self._row_hash(table))
         values: list[Any] = []
@@ -251,7 +252,8 @@ class SqlSession:
         return Reading(rows=int(values[0]), columns=columns, native=str(values[-1]) if self.dialect.row_hash and table.columns else "")
 
     def _row_hash(self, table: Table) -> str:
-        columns = ", ".join(self.dialect.read(c) for c in table.columns)
+        template = self.dialect.row_column
+        columns = self.dialect.row_join.join(template.replace("{c}", self.dialect.read(c)) for c in table.columns)
         return self.dialect.row_hash.format(columns=columns)
 
     # Writing
@@ -260,14 +262,16 @@ class SqlSession:
         ledger, stage = self._ledger(load), load.stage
         text, number = (self.dialect.native(Column(name="x", type=parse(t))) for t in ("string(32)", "int(64)"))
         with _transaction(self.driver):
-            self.driver.execute(
-                f"CREATE TABLE IF NOT EXISTS {ledger} (load_id {text} NOT NULL, slice {number} NOT NULL, "
-                f"row_count {number} NOT NULL)"
-            )
+            columns = f"load_id {text} NOT NULL, slice {number} NOT NULL, row_count {number} NOT NULL"
+            self.driver.execute(self._creating(ledger, columns))
             if self._marked(load, _BEGUN):
                 return
             self._mark(load, _BEGUN, 0)
             self.driver.execute(f"CREATE TABLE {self.name(stage)} ({', '.join(self._definitions(stage))})")
+
+    def _creating(self, name: str, columns: str) -> str:
+        plain = self.dialect.text(f"CREATE TABLE {name} ({columns})")
+        return self.dialect.create.format(t=name, columns=columns, name=self.dialect.text(name), plain=plain)
 
     def _definitions(self, table: Table) -> list[str]:
         columns = [*table.columns, SLICE] if self.dialect.slice_column else table.columns
@@ -297,7 +301,7 @@ class SqlSession:
     def _unstage(self, load: Load, number: int) -> None:
         stage = self.name(load.stage)
         if self.dialect.slice_column:
-            self.driver.execute(f"DELETE FROM {stage} WHERE lading_slice = {number}")
+            self.driver.execute(f"DELETE FROM {stage} WHERE {self.dialect.quote(SLICE.name)} = {number}")
         elif self._marked(load, number):
             # Rows of a slice were written by the transaction that wrote its line in the ledger.
             marker = f"SELECT xmin FROM {self._ledger(load)} WHERE {self._line(load, number)}"
@@ -344,7 +348,7 @@ class SqlSession:
         """The statements that turn the staged table into the target's, which is absent."""
         stage = self.name(load.stage)
         quoted = ", ".join(self.dialect.quote(name) for name in load.key)
-        drop = [f"ALTER TABLE {stage} DROP COLUMN lading_slice"] if self.dialect.slice_column else []
+        drop = [f"ALTER TABLE {stage} DROP COLUMN {self.dialect.quote(SLICE.name)}"] if self.dialect.slice_column else []
         key = [self.dialect.add_key.format(t=stage, columns=quoted)] if self.dialect.add_key and load.key else []
         name = self.dialect.quote(load.table.name)
         return [*drop, *key, self.dialect.rename.format(t=stage, name=name, target=self.name(load.table))]
@@ -374,10 +378,13 @@ class SqlSession:
         on = self._same("t", "s", load.key)
         return [self.dialect.update.format(t=self.name(load.table), s=stage, sets=sets, on=on)]
 
+    def _dropping(self, name: str) -> str:
+        return self.dialect.drop.format(t=name, plain=self.dialect.text(f"DROP TABLE {name}"))
+
     def discard(self, load: Load) -> None:
         ledger = self._ledger(load)
         with _transaction(self.driver):
-            self.driver.execute(f"DROP TABLE IF EXISTS {self.name(load.stage)}")
+            self.driver.execute(self._dropping(self.name(load.stage)))
             if self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is None:
                 return
             self.driver.execute(f"DELETE FROM {ledger} WHERE load_id = {self.dialect.text(load.id)}")

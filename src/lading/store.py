@@ -194,9 +194,15 @@ class Store:
     def add(self, run: str, fingerprint: str, load: Load, task: Task, snapshot: str) -> None:
         self._write(
             loads.insert().values(
-                id=load.id, run=run, fingerprint=fingerprint, state="staging", task=task.model_dump_json(),
-                load=load.model_dump_json(), snapshot=snapshot, changed=_now(),
-            )  # fmt: skip
+                id=load.id,
+                run=run,
+                fingerprint=fingerprint,
+                state="staging",
+                task=task.model_dump_json(),
+                load=load.model_dump_json(),
+                snapshot=snapshot,
+                changed=_now(),
+            )
         )
 
     def change(self, load: str, **values: Any) -> None:

@@ -108,7 +108,7 @@ def _build(kind: str, args: str | None) -> Type:
             if not parts:
                 return Type("decimal")
             size, scale = int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
-            if not 1 <= size or scale > size:
+            if size < 1 or scale > size:
                 raise ValueError(size)
             return Type("decimal", size, scale)
         case "float":
@@ -127,7 +127,7 @@ def _build(kind: str, args: str | None) -> Type:
             size = int(parts[0]) if parts else 6
             if not 0 <= size <= 9:
                 raise ValueError(size)
-            return Type(kind, size, utc="utc" in parts[1:])  # type: ignore[arg-type]
+            return Type(kind, size, utc="utc" in parts[1:])
         case "list":
             return Type("list", item=parse(args or ""))
         case _:
@@ -174,6 +174,7 @@ def arrow_type(type_: Type) -> pa.DataType:
 
 def from_arrow(arrow: pa.DataType) -> Type:
     """The type that an Arrow type stands for. Raises SpecError for one that has no canonical type."""
+    import pyarrow as pa
     import pyarrow.types as at
 
     if at.is_dictionary(arrow):
@@ -204,6 +205,6 @@ def from_arrow(arrow: pa.DataType) -> Type:
         return Type("list", item=from_arrow(arrow.value_type))
     if at.is_null(arrow):
         return Type("string")
-    if isinstance(arrow, getattr(__import__("pyarrow"), "BaseExtensionType")):
+    if isinstance(arrow, pa.BaseExtensionType):
         return Type("uuid") if arrow.extension_name == "arrow.uuid" else from_arrow(arrow.storage_type)
     raise SpecError(f"The Arrow type '{arrow}' has no canonical type.", "Cast the column before handing it over.")

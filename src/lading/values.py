@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from lading.errors import DataError, Unsupported
 from lading.types import Type
 
-Array = pa.Array
+Array: TypeAlias = pa.Array
 
 
 def cast(array: Array, source: Type, target: Type, lossy: bool = False) -> tuple[Array, int]:

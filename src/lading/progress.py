@@ -1,0 +1,204 @@
+"""What a person sees while a run goes: one calm line per table, plain lines, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from lading.render import amount, clock, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+ENDS = {"proved": "green", "unproved": "yellow", "failed": "red"}
+_WINDOW = 40  # looks at the counters, four a second: rates are those of the last ten seconds
+
+
+@dataclass
+class Line:
+    """One table's counters."""
+
+    name: str
+    rows: int | None = None
+    slices: int = 0
+    word: str = "reading"
+    moved: int = 0
+    bytes: int = 0
+    slices_done: int = 0
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    looks: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    @property
+    def seconds(self) -> float:
+        return max((self.ended or time.monotonic()) - self.began, 0.001)
+
+    @property
+    def done(self) -> float | None:
+        """The part that is done, from 0 to 1; None when nobody knows."""
+        if self.word in ENDS or self.word in ("proving", "publishing"):
+            return 1.0
+        if self.rows:
+            return min(self.moved / self.rows, 0.99)
+        return self.slices_done / self.slices if self.slices > 1 else None
+
+    def rates(self) -> tuple[float, float]:
+        """Rows and bytes a second: lately, or over all once the table has ended."""
+        now = (time.monotonic(), self.moved, self.bytes)
+        if self.ended is not None:
+            return self.moved / self.seconds, self.bytes / self.seconds
+        self.looks.append(now)
+        then = self.looks[0] if now[0] - self.looks[0][0] >= 0.5 else (self.began, 0, 0)
+        span = max(now[0] - then[0], 0.001)
+        return (now[1] - then[1]) / span, (now[2] - then[2]) / span
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until every row is read, at the average so far."""
+        if self.word != "reading" or not self.rows or not self.moved or self.seconds < 1:
+            return None
+        return max(self.rows - self.moved, 0) * self.seconds / self.moved
+
+
+class Quiet:
+    """Says nothing, and keeps the counters for those who say something."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
+        self.lock = Lock()
+
+    def begin(self, table: str, rows: int | None, slices: int) -> None:
+        with self.lock:
+            self.lines[table] = Line(table, rows, slices)
+        self.began(self.lines[table])
+
+    def moved(self, table: str, rows: int, bytes: int) -> None:
+        with self.lock:
+            line = self.lines.setdefault(table, Line(table))
+            line.moved += rows
+            line.bytes += bytes
+
+    def slice_done(self, table: str) -> None:
+        with self.lock:
+            self.lines.setdefault(table, Line(table)).slices_done += 1
+
+    def state(self, table: str, word: str) -> None:
+        with self.lock:
+            line = self.lines.setdefault(table, Line(table))
+            line.word = word
+            if word in ENDS:
+                line.ended = time.monotonic()
+        if word in ENDS:
+            self.ended(line)
+
+    def end(self) -> None:
+        """The run is over."""
+
+    def began(self, line: Line) -> None:
+        """A table's rows are about to be read."""
+
+    def ended(self, line: Line) -> None:
+        """A table has reached its end."""
+
+
+class Plain(Quiet):
+    """A line when a table starts and one when it ends, for logs."""
+
+    def began(self, line: Line) -> None:
+        known = f", about {line.rows:,} rows" if line.rows else ""
+        self._say(f"{line.name}: reading{known}, {line.slices:,} slice{'' if line.slices == 1 else 's'}")
+
+    def ended(self, line: Line) -> None:
+        rows, bytes_ = line.rates()
+        speed = f", {amount(rows)} rows/s, {size(bytes_)}/s" if line.moved else ""
+        self._say(f"{line.name}: {line.word}, {line.moved:,} rows in {clock(line.seconds)}{speed}")
+
+    def _say(self, text: str) -> None:
+        with self.lock:
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            sys.stderr.flush()
+
+
+class Live(Quiet):
+    """One line per table that is under way, at the foot of the terminal; a table that ends leaves its line above."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live as Screen
+
+        super().__init__()
+        self.console = console
+        self._screen = Screen(console=console, get_renderable=self.table, refresh_per_second=4, transient=True)
+        self._on = False
+
+    def began(self, line: Line) -> None:
+        with self.lock:
+            start, self._on = not self._on, True
+        if start:
+            self._screen.start()
+
+    def ended(self, line: Line) -> None:
+        self.console.print(_grid([line], self._widest(), self.console.width))
+
+    def end(self) -> None:
+        if self._on:
+            self._on = False
+            self._screen.stop()
+
+    def table(self) -> Table:
+        with self.lock:
+            waiting = [line for line in self.lines.values() if line.ended is None]
+        active = [line for line in waiting if line.moved or line.word != "reading"] or waiting[:1]
+        room = max(self.console.height - 3, 1)
+        grid = _grid(active[:room], self._widest(), self.console.width)
+        rest = len(waiting) - len(active[:room])
+        if rest > 0:
+            grid.add_row("", f"[dim]{rest:,} more to come[/]")
+        return grid
+
+    def _widest(self) -> int:
+        return max((len(name) for name in list(self.lines)), default=8)
+
+
+def _grid(lines: list[Line], widest: int, width: int) -> Table:
+    """The lines as columns whose widths do not change while they run."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    wide = width >= 100
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    name = min(widest, 36 if wide else 20)
+    bar = max(8, min(30, width - name - (72 if wide else 55)))
+    for column in ({"width": 10}, {"width": name, "no_wrap": True, "overflow": "ellipsis"}, {"width": bar}):
+        grid.add_column(**column)  # type: ignore[arg-type]
+    for columns in (13, 12, *((11, 7) if wide else ()), 7):
+        grid.add_column(width=columns, justify="right", no_wrap=True)
+    for line in lines:
+        rows, bytes_ = line.rates()
+        over = line.word in ENDS
+        style = ENDS.get(line.word, "")
+        meter = ProgressBar(
+            total=1, completed=line.done or 0, pulse=line.done is None, width=bar, style="dim",
+            complete_style=style or "default", finished_style=style or "default",
+        )  # fmt: skip
+        more = (f"{size(bytes_)}/s", f"{line.slices_done}/{line.slices}") if wide else ()
+        time_ = clock(line.seconds) if over else f"-{clock(line.left)}" if line.left is not None else ""
+        speed = f"{amount(rows)}/s" if line.moved else ""
+        word = Text(line.word, style=style)
+        grid.add_row(word, line.name, meter, f"{line.moved:,}", speed, *more, time_)
+    return grid
+
+
+def watch(quiet: bool = False) -> Quiet:
+    """What fits where standard error goes: live lines on a terminal, plain ones elsewhere, none when quiet."""
+    if quiet:
+        return Quiet()
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return Live(console) if console.is_terminal else Plain()

@@ -1,0 +1,301 @@
+"""Bills, plans and lists as text for a terminal, and how amounts, sizes and times are written everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lading.plan import Plan, Task
+from lading.prove import Bill, State, TableBill
+from lading.schema import Loss, Table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red"}
+MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗"}
+LEVELS = {
+    "counts": "the rows were counted on both sides",
+    "columns": "rows, values and sums were compared, computed in place on both sides",
+    "rows": "every value read was compared with the target read again",
+    "full": "every value of the source, read twice, was compared with the target read again",
+}
+
+
+def amount(number: float) -> str:
+    """A number of things a second: whole, with separators; in millions from ten of them on."""
+    return f"{number / 1e6:,.1f} M" if number >= 1e7 else f"{number:,.0f}"
+
+
+def size(number: float) -> str:
+    """Bytes in the unit that leaves one to four digits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 999.5:
+            return f"{number:,.0f} {unit}" if unit == "B" or number >= 99.95 else f"{number:,.1f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} TB"
+
+
+def clock(seconds: float) -> str:
+    """A span of time: seconds below a minute, then 1:02 or 1:02:03."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def bill(found: Bill, width: int = 80) -> RenderableType:
+    """A bill: its state, the balance, a line per table, and what a person should know."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_head(found), Text(_second_line(found), style="dim"), Text("")]
+    parts += [_bill_grid(found, width), Text("")]
+    parts += [_pair(name, value) for name, value in _foot(found)]
+    notes = [line for table in found.tables for line in _told(table)]
+    if notes:
+        parts += [Text(""), *notes]
+    return Group(*parts)
+
+
+def plan(found: Plan, width: int = 80) -> RenderableType:
+    """A plan: what would go where, how, and what would be lost."""
+    from rich.console import Group
+    from rich.text import Text
+
+    blocked = len(found.problems)
+    name = " · ".join(part for part in (found.pipeline, found.step if found.step != "move" else "") if part)
+    head = Text.assemble(("Plan", "bold"), f"  {name}" if name else "")
+    ready = f"{plural(len(found.tasks) - blocked, 'table')} ready"
+    head.append(f"  {ready}")
+    if blocked:
+        head.append(f"  ✗ {plural(blocked, 'table')} stopped", style="red")
+    parts: list[RenderableType] = [head, Text(f"{found.source} → {found.target}", style="dim"), Text("")]
+    parts += [_plan_grid(found, width), Text(""), _pair("Proof", f"{found.level}: {LEVELS[found.level]}")]
+    if found.max_rejects:
+        parts.append(_pair("Rejects", f"up to {found.max_rejects:,} a table"))
+    parts += [_pair("How" if n == 0 else "", reason) for n, reason in enumerate(found.reasons)]
+    notes = [line for task in found.tasks for line in _warned(task)]
+    if notes:
+        parts += [Text(""), *notes]
+    return Group(*parts)
+
+
+def tables(found: Sequence[Table], width: int = 80) -> RenderableType:
+    """What a system holds."""
+    grid = _grid(["Table", ">Rows", ">Size", ">Columns", "Key", "Problem"], width)
+    for table in found:
+        rows = "" if table.rows is None else f"~{table.rows:,}"
+        problem = _text("; ".join(table.problems), "red")
+        name = f"{table.full_name} (view)" if table.view else table.full_name
+        bytes_ = "" if table.bytes is None else size(table.bytes)
+        grid.add_row(name, rows, bytes_, f"{len(table.columns):,}", ", ".join(table.key) or "–", problem)
+    return grid
+
+
+def columns(table: Table, width: int = 80) -> RenderableType:
+    """One table's columns."""
+    grid = _grid(["Column", "Type", "NULL", "Key", "Native"], width)
+    for column in table.columns:
+        place = str(table.key.index(column.name) + 1) if column.name in table.key else ""
+        native = column.native.partition(":")[2]
+        grid.add_row(column.name, str(column.type), "yes" if column.null else "no", place, native)
+    return grid
+
+
+def history(found: Sequence[Bill], width: int = 80) -> RenderableType:
+    """Runs, the newest first."""
+    grid = _grid(["", "Run", "Started", "Pipeline", ">Tables", ">Rows", ">Time"], width)
+    for each in found:
+        started = f"{each.started.astimezone():%Y-%m-%d %H:%M}"
+        counts = (f"{len(each.tables):,}", f"{each.rows.target:,}", clock(each.seconds))
+        grid.add_row(_state(each.state), each.run, started, each.pipeline or "–", *counts)
+    return grid
+
+
+def listing(names: Sequence[str], lines: Iterable[Sequence[str]], width: int = 80) -> RenderableType:
+    """Lines under names; a name with > before it is that of a column of numbers."""
+    grid = _grid(names, width)
+    for line in lines:
+        grid.add_row(*line)
+    return grid
+
+
+def text(shown: RenderableType, width: int | None = None) -> str:
+    """As plain text, without colours."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    wide = width or min(max(int(os.environ.get("COLUMNS") or 0) or 100, 60), 120)
+    console = Console(file=StringIO(), width=wide, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(shown, highlight=False)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def attach() -> None:
+    """From now on bills and plans print as people read them, and show as pages in notebooks. (The models live in
+    rooms below this one and cannot call it.)"""
+    from lading import page
+
+    for model, as_text, as_page in ((Bill, bill, page.bill_part), (Plan, plan, page.plan_part)):
+        words: dict[str, Any] = {"__str__": lambda self, draw=as_text: text(draw(self))}
+        words |= {"__repr__": words["__str__"], "_repr_html_": lambda self, draw=as_page: draw(self)}
+        for name, function in words.items():
+            setattr(model, name, function)
+
+
+def _head(found: Bill) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(("Bill", "bold"), f"  {found.run}  ", _state(found.state))
+
+
+def _second_line(found: Bill) -> str:
+    when = f"{found.started.astimezone():%Y-%m-%d %H:%M}"
+    parts = [f"{found.source} → {found.target}", found.pipeline, when, clock(found.seconds)]
+    parts += [f"peak {size(found.peak_memory)}" if found.peak_memory else ""]
+    parts += [f"continues {found.continued}" if found.continued else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _bill_grid(found: Bill, width: int) -> Grid:
+    from rich.text import Text
+
+    wide = width >= 100
+    names = ["", "Table", ">Rows", ">Rejected", ">Time", ">Rows/s"]
+    grid = _grid([*names, ">Bytes/s", ">Slices", "Digest"] if wide else names, width)
+    for table in found.tables:
+        rejected = _text(f"{table.rows.rejected:,}" if table.rows.rejected else "–")
+        seconds = max(table.seconds, 0.001)
+        rate = amount(table.rows.source / seconds) if table.rows.source else "–"
+        cells: list[Any] = [_state(table.state), _route(table.table, table.into), f"{table.rows.target:,}"]
+        cells += [rejected, clock(table.seconds), rate]
+        if wide:
+            root = table.proof.target_root[:8] if table.proof else ""
+            cells += [f"{size(table.bytes / seconds)}/s" if table.bytes else "–", f"{table.slices:,}", root]
+        grid.add_row(*cells)
+    if len(found.tables) > 1:
+        grid.add_section()
+        total, seconds = found.rows, max(found.seconds, 0.001)
+        moved = sum(table.bytes for table in found.tables)
+        cells = ["", Text(plural(len(found.tables), "table")), f"{total.target:,}", f"{total.rejected:,}"]
+        cells += [clock(found.seconds), amount(total.source / seconds)]
+        more = [f"{size(moved / seconds)}/s", f"{sum(t.slices for t in found.tables):,}", ""] if wide else []
+        grid.add_row(*cells, *more, style="bold")
+    return grid
+
+
+def _foot(found: Bill) -> Iterable[tuple[str, str]]:
+    rows = found.rows
+    sign = "=" if rows.balanced else "≠"
+    balance = f"source {rows.source:,} {sign} target {rows.target:,} + rejected {rows.rejected:,}"
+    yield "Balance", f"{balance} + filtered {rows.filtered:,}"
+    levels = dict.fromkeys(table.proof.level for table in found.tables if table.proof)
+    for number, level in enumerate(levels):
+        yield "Proof" if number == 0 else "", f"{level}: {LEVELS[level]}"
+    snapshots = dict.fromkeys(table.proof.snapshot for table in found.tables if table.proof and table.proof.snapshot)
+    for number, snapshot in enumerate(list(snapshots)[:3]):
+        yield "Snapshot" if number == 0 else "", snapshot
+
+
+def _told(table: TableBill) -> Iterable[RenderableType]:
+    """What a person should know of one table besides its line."""
+    proof = table.proof
+    lines = [("", table.error)] if table.error else []
+    if proof:
+        lines += [("", reason) for reason in proof.reasons]
+        lines += [("differs: ", ", ".join(proof.differing))] if proof.differing else []
+        lines += [("not compared: ", ", ".join(proof.not_compared))] if proof.not_compared else []
+        lines += [("found in rows: ", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
+        lines += [("note: ", note) for note in proof.notes]
+    lines += [("accepted: ", str(loss)) for loss in table.losses]
+    if table.rows.rejected:
+        lines.append(("", f"{plural(table.rows.rejected, 'row')} refused by the target; see 'lading rejects'"))
+    if table.slices_kept:
+        lines.append(("", f"{plural(table.slices_kept, 'slice')} kept from the interrupted run"))
+    yield from _named(table.table, lines, COLOURS[table.state] if table.state != State.PROVED else "")
+
+
+def _warned(task: Task) -> Iterable[RenderableType]:
+    lines = [("", task.problem), ("→ ", task.fix)] if task.problem else []
+    lines += [("accepted: ", _loss(loss)) for loss in task.accepted]
+    lines += [("loses: ", _loss(loss)) for loss in task.losses if loss not in task.accepted]
+    lines += [("note: ", note) for note in task.notes]
+    yield from _named(task.name, [line for line in lines if line[1]], "red" if task.problem else "")
+
+
+def _loss(loss: Loss) -> str:
+    arrow = f" ({loss.source} → {loss.target})" if loss.target else ""
+    return f"{loss.column}: {loss.kind}: {loss.what}{arrow}"
+
+
+def _named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if lines:
+        yield Text(name, style=f"bold {style}".strip())
+        for label, line in lines:
+            yield Padding(Text.assemble((label, "dim"), line), (0, 0, 0, 2))
+
+
+def _plan_grid(found: Plan, width: int) -> Grid:
+    names = ["", "Table", "Mode", ">Rows", "Key", "Losses"]
+    grid = _grid(names, width)
+    for task in found.tasks:
+        mark = _text("✗ stopped", "red") if task.problem else _text("ready")
+        rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
+        losses = _text(f"{len(task.losses)}, {len(task.accepted)} accepted" if task.losses else "–")
+        mode = f"{task.mode}, since {task.since}" if task.since else str(task.mode)
+        made = "" if not task.fresh or task.problem else ", new"
+        grid.add_row(mark, _route(task.name, task.into), f"{mode}{made}", rows, ", ".join(task.key) or "–", losses)
+    return grid
+
+
+def _grid(names: Sequence[str], width: int) -> Grid:
+    from rich import box
+    from rich.table import Table as Grid
+
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
+    for name in names:
+        numbers = name.startswith(">")
+        folds = name in ("Table", "Problem", "Column", "Native", "Key", "Type", "Reason", "Value", "Help", "Losses")
+        grid.add_column(
+            name.removeprefix(">"), justify="right" if numbers else "left", no_wrap=not folds, overflow="fold",
+            max_width=max(width // 2, 20) if folds else None,
+        )  # fmt: skip
+    return grid
+
+
+def _state(state: State) -> Text:
+    return _text(f"{MARKS[state]} {state}", COLOURS[state])
+
+
+def _route(source: str, into: str) -> Text:
+    return _text(source if source == into else f"{source} → {into}")
+
+
+def _text(words: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(words, style=style)
+
+
+def _pair(name: str, value: str) -> RenderableType:
+    from rich.table import Table as Grid
+
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=8, style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row(name, _text(value))
+    return grid
