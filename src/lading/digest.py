@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from lading.schema import Column
 from lading.types import Type
-from lading.values import canonical_json, texts
+from lading.values import canonical_json, short_numbers, texts
 
 VERSION = "d1"  # Written into every proof; digests of different versions are never compared.
 
@@ -118,6 +118,8 @@ def hashes_of(array: pa.Array, type_: Type) -> _Words:
         array = pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
     elif type_.kind == "list":
         array = pa.array([None if v is None else canonical_json(v) for v in texts(array, type_).to_pylist()])
+    elif type_.kind == "decimal" and type_.size is None:
+        array = short_numbers(array)  # 1.5 and 1.50 are the same number; systems differ in which they give back
     with np.errstate(over="ignore"):
         words = _mix(_fixed(array, type_)) if _is_fixed(array.type) else _strings(array)
     if array.null_count:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.plan import Plan, Task
@@ -129,17 +129,17 @@ def listing(names: Sequence[str], lines: Iterable[Sequence[str]], width: int = 8
     return grid
 
 
-def text(shown: RenderableType, width: int | None = None) -> str:
-    """As plain text, without colours."""
+def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
+    """As plain text, without colours, as wide as the terminal where there is one."""
     from io import StringIO
 
     from rich.console import Console
 
-    wide = width or min(max(int(os.environ.get("COLUMNS") or 0) or 100, 60), 120)
-    console = Console(file=StringIO(), width=wide, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(shown, highlight=False)
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in lines)
+    wide = width or min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
+    page = StringIO()
+    console = Console(file=page, width=wide, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(draw(found, wide), highlight=False)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def attach() -> None:
@@ -148,7 +148,7 @@ def attach() -> None:
     from lading import page
 
     for model, as_text, as_page in ((Bill, bill, page.bill_part), (Plan, plan, page.plan_part)):
-        words: dict[str, Any] = {"__str__": lambda self, draw=as_text: text(draw(self))}
+        words: dict[str, Any] = {"__str__": lambda self, draw=as_text: text(draw, self)}
         words |= {"__repr__": words["__str__"], "_repr_html_": lambda self, draw=as_page: draw(self)}
         for name, function in words.items():
             setattr(model, name, function)

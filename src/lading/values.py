@@ -190,6 +190,39 @@ def texts(array: Array, type_: Type) -> Array:
             return array.cast(pa.string())
 
 
+def parsed(array: Array, type_: Type) -> Array:
+    """The values whose texts these are, the reverse of `texts`. Raises DataError for a text that is no such value."""
+    to, text = type_.arrow(), array.cast(pa.string())
+    try:
+        match type_.kind:
+            case "time":
+                dated = pc.binary_join_element_wise("1970-01-01", text, " ")
+                return dated.cast(pa.timestamp("ns")).cast(pa.time64("ns")).cast(to)
+            case "timestamp":
+                return text.cast(pa.timestamp(to.unit)).cast(to)
+            case "interval" | "list":
+                return _other(text, Type("string"), type_)
+            case _:
+                return text.cast(to)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"A value is not of type {type_}: {_first_line(error)}.", "Correct the value.") from error
+
+
+def without_empty(array: Array) -> tuple[Array, int]:
+    """The array with empty values as NULL, for systems that do not tell the two apart, and how many there were."""
+    empty = pc.equal(pc.binary_length(array), 0)
+    count = int(pc.sum(empty).as_py() or 0)
+    return (pc.if_else(empty, pa.scalar(None, array.type), array), count) if count else (array, 0)
+
+
+def short_numbers(array: Array) -> Array:
+    """Texts of decimals without a limit, in their shortest form: `12.50` is `12.5`, `.5` is `0.5`, `-0.0` is `0`."""
+    rules = ((r"^(-?)\.", "\\1" "0."), (r"(\.\d*?)0+$", r"\1"), (r"\.$", ""), (r"^-0$", "0"))
+    for pattern, shorter in rules:
+        array = pc.replace_substring_regex(array, pattern, shorter)
+    return array
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]

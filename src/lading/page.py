@@ -1,0 +1,145 @@
+"""A bill as one self-contained HTML file, and bills and plans as parts of a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from importlib.resources import files
+
+from lading.plan import Plan
+from lading.prove import Bill, State, TableBill
+from lading.render import LEVELS, MARKS, amount, clock, plural, size
+
+_SENTENCES = {
+    State.PROVED: "What left is what arrived. Both sides were read again, and they agree.",
+    State.UNPROVED: "The rows are there, and not everything that should be proved could be.",
+    State.FAILED: "At least one table did not arrive. Its target is as it was before the run.",
+}
+
+
+def bill_page(bill: Bill) -> str:
+    """The whole file: no script, no font, no picture and no address from elsewhere."""
+    title = escape(f"Bill {bill.run}, {bill.state}")
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body class="lading-page">{bill_part(bill)}</body></html>\n'
+
+
+def bill_part(bill: Bill) -> str:
+    """The bill without the page around it."""
+    return _part("".join([_title(bill), _balance(bill), _facts(bill), _table(bill), *map(_told, bill.tables), _end(bill)]))
+
+
+def plan_part(plan: Plan) -> str:
+    """A plan as a table."""
+    lines = []
+    for task in plan.tasks:
+        state, word = ("failed", "stopped") if task.problem else ("proved", "ready")
+        told = [f"{task.problem} {task.fix}".strip(), *map(str, task.losses), *task.notes]
+        rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
+        route = _route(task.name, task.into)
+        cells = f'<td><span class="state {state}">{word}</span></td><th scope="row">{route}</th><td>{task.mode}</td>'
+        what = "<br>".join(escape(line) for line in told if line)
+        lines.append(f'<tr>{cells}<td class="n">{rows}</td><td class="wrap">{what}</td></tr>')
+    names = '<th></th><th>Table</th><th>Mode</th><th class="n">Rows</th><th>Notes</th>'
+    route = f"<p class='route'>{escape(plan.source)} <i>→</i> {escape(plan.target)}</p>"
+    proof = f"{plan.level}: {LEVELS[plan.level]}"
+    body = f"<h1>Plan {escape(plan.pipeline)}</h1>{route}<p class='quiet'>Proof: {escape(proof)}</p>"
+    return _part(f"<header>{body}</header><div class='scroll'><table><thead><tr>{names}</tr></thead>{''.join(lines)}</table></div>")
+
+
+def _part(body: str) -> str:
+    style = files("lading").joinpath("page.css").read_text(encoding="utf-8")
+    return f'<style>{style}</style><main class="lading">{body}</main>'
+
+
+def _title(bill: Bill) -> str:
+    name = f"<span>{escape(bill.pipeline)}</span>" if bill.pipeline else ""
+    route = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}"
+    stamp = f'<p class="stamp {bill.state}"><b>{MARKS[bill.state]}</b> {bill.state}</p>'
+    words = f'<p class="quiet">{_SENTENCES[bill.state]}</p>'
+    return f'<header>{stamp}<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{route}</p>{words}</header>'
+
+
+def _balance(bill: Bill) -> str:
+    rows = bill.rows
+    parts = [("source", rows.source), ("target", rows.target), ("rejected", rows.rejected), ("filtered", rows.filtered)]
+    cells = [f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in parts]
+    signs = ("=" if rows.balanced else "≠", "+", "+", "")
+    line = "".join(f"{cell}{f'<i>{sign}</i>' if sign else ''}" for cell, sign in zip(cells, signs, strict=True))
+    return f'<section><h2>Balance <small>in rows</small></h2><dl class="balance">{line}</dl></section>'
+
+
+def _facts(bill: Bill) -> str:
+    moved, seconds = sum(table.bytes for table in bill.tables), max(bill.seconds, 0.001)
+    facts = [
+        ("Started", f"{bill.started:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Took", clock(bill.seconds)),
+        ("Rows a second", amount(bill.rows.source / seconds)),
+        ("Moved", f"{size(moved)}, {size(moved / seconds)}/s"),
+        ("Peak memory", size(bill.peak_memory) if bill.peak_memory else "not known"),
+    ]
+    for name, values in (
+        ("Proof", dict.fromkeys(f"{t.proof.level}: {LEVELS[t.proof.level]}" for t in bill.tables if t.proof)),
+        ("Snapshot", dict.fromkeys(t.proof.snapshot for t in bill.tables if t.proof and t.proof.snapshot)),
+    ):
+        facts += [(name, "; ".join(list(values)[:3]))] if values else []
+    facts += [("Continues", bill.continued)] if bill.continued else []
+    return _pairs("facts", facts)
+
+
+def _pairs(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
+    lines = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="{kind}">{lines}</dl>'
+
+
+def _table(bill: Bill) -> str:
+    names = ("Source", "Target", "Rejected", "Filtered", "Time", "Rows/s", "Bytes/s", "Slices")
+    head = "<th></th><th>Table</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "<th>Proof</th>"
+    lines = "".join(_line(table) for table in bill.tables)
+    return f"<section><h2>Tables</h2><div class='scroll'><table><thead><tr>{head}</tr></thead>{lines}</table></div></section>"
+
+
+def _line(table: TableBill) -> str:
+    rows, seconds = table.rows, max(table.seconds, 0.001)
+    counts = [f"{rows.source:,}", f"{rows.target:,}", *(f"{n:,}" if n else "–" for n in (rows.rejected, rows.filtered))]
+    rates = (amount(rows.source / seconds), f"{size(table.bytes / seconds)}/s") if rows.source else ("–", "–")
+    cells = "".join(f'<td class="n">{cell}</td>' for cell in (*counts, clock(table.seconds), *rates, f"{table.slices:,}"))
+    proof = table.proof
+    level = f"{proof.level}, {table.mode}" if proof else table.mode
+    state = f'<td><span class="state {table.state}">{MARKS[table.state]} {table.state}</span></td>'
+    return f'<tr>{state}<th scope="row">{_route(table.table, table.into)}</th>{cells}<td>{level}</td></tr>'
+
+
+def _route(source: str, into: str) -> str:
+    return escape(source) if source == into else f"{escape(source)} <i>→ {escape(into)}</i>"
+
+
+def _told(table: TableBill) -> str:
+    """One table's digests, losses and reasons."""
+    proof = table.proof
+    lines: list[tuple[str, str]] = [("Failed", table.error)] if table.error else []
+    if proof:
+        lines += [("Not proved", reason) for reason in proof.reasons]
+        lines += [("Differs", ", ".join(proof.differing))] if proof.differing else []
+        lines += [("Not compared", ", ".join(proof.not_compared))] if proof.not_compared else []
+        lines += [("Differing", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
+        lines += [("Note", note) for note in proof.notes]
+    lines += [("Accepted loss", str(loss)) for loss in table.losses]
+    lines += [("Rejected", f"{plural(table.rows.rejected, 'row')} refused by the target")] if table.rows.rejected else []
+    lines += [("Kept", f"{plural(table.slices_kept, 'slice')} of the interrupted run")] if table.slices_kept else []
+    if proof and (proof.source_root or proof.target_root):
+        same = proof.source_root == proof.target_root
+        lines += [("Digest", f"{proof.target_root} on both sides")] if same else [
+            ("Read", proof.source_root), ("Arrived", proof.target_root)
+        ]  # fmt: skip
+    lines += [("Source says", proof.chain)] if proof and proof.chain else []
+    if not lines:
+        return ""
+    first = f'<h3 class="{table.state}">{escape(table.table)}</h3>'
+    return f'<section class="told">{first}{_pairs("lines", lines)}</section>'
+
+
+def _end(bill: Bill) -> str:
+    versions = dict.fromkeys(table.proof.version for table in bill.tables if table.proof)
+    digest = f" Digests of version {escape(', '.join(versions))}." if versions else ""
+    return f"<footer>Made by Lading {escape(bill.version)} from reads of both sides after the commit.{digest}</footer>"
