@@ -71,7 +71,10 @@ class Moving:
 
     def start(self) -> None:
         """The table's clock begins with its first slice."""
-        self.began = self.began or time.monotonic()
+        with self.lock:
+            if self.began is None:
+                self.began = time.monotonic()
+                self.watch.begin(self.name, self.task.source.rows, len(self.lines))
 
     @property
     def name(self) -> str:

@@ -138,8 +138,6 @@ class Crew:
                 moving.lines, moving.kept, moving.rejected = {}, 0, 0
                 moving.snapshot = snapshot
                 self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
-                if moving.bill is None:
-                    self.watch.begin(moving.name, moving.task.source.rows, len(moving.lines))
             self._stage(source, target, snapshot)
             if self.plan.together:
                 self._publish_together(target)
