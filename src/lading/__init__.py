@@ -1,1 +1,112 @@
 """Lading moves an enterprise's data and proves that it arrived."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, overload
+
+from lading.errors import (
+    AccessDenied,
+    Bug,
+    DataError,
+    LadingError,
+    ProofFailed,
+    SpecError,
+    Unreachable,
+    Unsupported,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lading.plan import Plan
+    from lading.prove import Bill
+    from lading.schema import Table
+
+__all__ = [
+    "AccessDenied",
+    "Bug",
+    "DataError",
+    "LadingError",
+    "ProofFailed",
+    "SpecError",
+    "Unreachable",
+    "Unsupported",
+    "copy",
+    "discover",
+    "plan",
+    "run",
+]
+
+
+def copy(source: str, target: str, *, quiet: bool = False, **words: Any) -> Bill:
+    """Copies tables and proves that they arrived. `words` are the options of a move: `tables="sales.*"`,
+    `mode="merge"`, `accept=["amount:rounds"]`. Returns the bill, also of a run that is unproved; raises the error of
+    the first table that failed, with the bill as its `bill`."""
+    from lading import actions, progress
+
+    return _settled([actions.copy(_move(source, target, words), progress.watch(quiet))])[0]
+
+
+def run(pipeline: str, *, quiet: bool = False) -> list[Bill]:
+    """Runs a pipeline of the project; returns a bill for each of its steps. Raises as `copy` does."""
+    from lading import actions, page, progress
+
+    return page.Shown(_settled(actions.run(pipeline, progress.watch(quiet))))
+
+
+@overload
+def plan(source: str, target: None = None) -> list[Plan]: ...
+@overload
+def plan(source: str, target: str, **words: Any) -> Plan: ...
+def plan(source: str, target: str | None = None, **words: Any) -> Plan | list[Plan]:
+    """What a copy would do; or, with the name of a pipeline alone, what each of its steps would. Changes nothing."""
+    from lading import actions, page
+
+    page.attach()
+    if target is None:
+        return page.Shown(actions.plan(source))
+    return actions.plan_move(_move(source, target, words))
+
+
+def discover(address: str) -> list[Table]:
+    """The tables of a system, with their columns."""
+    from lading import actions
+
+    return actions.discover(address)
+
+
+def _move(source: str, target: str, words: dict[str, Any]) -> Any:
+    from lading import config
+
+    return config.move({"source": source, "target": target, **words})
+
+
+def _settled(bills: Iterable[Bill]) -> list[Bill]:
+    from lading import page
+
+    page.attach()
+    done = list(bills)
+    for bill in done:
+        failed = [table for table in bill.tables if table.state == "failed"]
+        if failed:
+            kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
+            more = f" {len(failed) - 1:,} more tables failed; see the bill." if len(failed) > 1 else ""
+            first = failed[0]
+            error = kinds.get(first.error_kind, LadingError)(f"'{first.table}': {first.error}{more}")
+            error.bill = bill
+            raise error
+    return done
+
+
+class _Package(ModuleType):
+    """Keeps `lading.plan` and `lading.run` the functions: Python would put the modules of these names in their place
+    once they are imported. `from lading.plan import Plan` works as ever."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading import config
-from lading.connector import Connection
-from lading.errors import DataError, SpecError
+from lading.connector import Connection, Measures, Session
+from lading.errors import DataError, LadingError
 from lading.moving import fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
@@ -20,8 +21,10 @@ from lading.run import run as run_plan
 from lading.schema import Table
 from lading.spec import Move
 from lading.store import Reject, Store
+from lading.types import Type
 
 if TYPE_CHECKING:
+    from lading.config import Option
     from lading.moving import Watch
     from lading.sample import TerritoryLine
 
@@ -53,6 +56,7 @@ def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Con
         wanted = [name for name in move.tables if not any(c in name for c in "*?[")]
         known = {table.full_name for table in tables}
         tables += [found for name in wanted if name not in known and (found := reading.describe(name))]
+        tables = _measured(move, tables, (reading, writing))
         known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
         made = make_plan(
             move,
@@ -62,7 +66,33 @@ def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Con
             lambda table: writing.describe(table.full_name),
             lambda table: _cursor(move, table, ledger, sides),
         )
-    return made.model_copy(update={"pipeline": pipeline})
+    return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
+
+
+def _folder(sides: tuple[Connection, Connection]) -> str:
+    """Where relative paths begin: 'crm.db' of two folders are two databases, and no ledger may take one for the
+    other."""
+    paths = [str(getattr(side, "path", "/")) for side in sides]
+    return os.getcwd() if any("://" not in path and not os.path.isabs(path) for path in paths) else ""
+
+
+def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]) -> list[Table]:
+    """Decimals of which the source declares no limit are measured, where the target needs one to keep numbers."""
+    reading, writing = sessions
+    if not isinstance(reading, Measures):
+        return tables
+    names = {table.full_name for table in chosen(move, tables)}
+    found = []
+    for table in tables:
+        columns = [column for column in table.columns if column.type == Type("decimal")]
+        if columns and table.full_name in names and not table.problems:
+            fitted = writing.fit(table.model_copy(update={"columns": tuple(columns), "key": ()}))
+            wanted = [c.name for c, there in zip(columns, fitted.columns, strict=True) if there.type != c.type]
+            sizes = reading.measure(table, wanted) if wanted else {}
+            made = (c.model_copy(update={"measured": sizes.get(c.name)}) for c in table.columns)
+            table = table.model_copy(update={"columns": tuple(made)})
+        found.append(table)
+    return found
 
 
 def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
@@ -70,7 +100,7 @@ def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Co
     task = Task(
         source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
     )
-    bare = Plan(source=sides[0].address(), target=sides[1].address())
+    bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
     _, last = ledger.last(fingerprint(bare, task))
     column = table.column(move.since or "")
     if last is None or column is None or column.type.kind != "timestamp":
@@ -94,7 +124,8 @@ def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
         if made.problems and len(made.problems) == len(made.tasks):
             first = next(task for task in made.tasks if task.problem)
             more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
-            raise SpecError(f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
+            kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
+            raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
         return run_plan(made, sides, ledger, watch)
 
 
@@ -164,3 +195,19 @@ def demo(folder: Path, scale: float = 1.0, watch: Watch | None = None) -> tuple[
     sample.write(legacy, scale)
     made = copy(Move(source=f"sqlite:///{legacy}", target=f"duckdb:///{warehouse}"), watch)
     return made, sample.territory_report(warehouse)
+
+
+def init(folder: Path) -> list[Path]:
+    """Makes a project in a folder; returns the files that were not there before."""
+    return config.init(folder)
+
+
+def connect(name: str, url: str) -> tuple[Path, str]:
+    """Adds a connection to connections.yaml. A password in the URL is left out: the second value is the environment
+    variable that it is expected in, empty when there is none."""
+    return config.add_connection(name, url)
+
+
+def explain(pipeline: str) -> list[Option]:
+    """Every option of a pipeline's steps, its value, and where that comes from."""
+    return config.explain(pipeline)

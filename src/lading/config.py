@@ -24,7 +24,6 @@ SETTABLE = ("mode", "overlap_seconds", "accept", "proof", "max_rejects", "togeth
 """Options of a move that the environment may set, each as LADING_MOVE_ and its name."""
 
 _REFERENCE = re.compile(r"\$\{(?:(\w+):)?([^}]*)\}")
-_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*):[^/\s'\"]*@|(?<=[?&;])((?:password|pwd|token|secret)=)[^&;\s'\"]*", re.I)
 _FILES = {
     ".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb",
     **dict.fromkeys((".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".gz", ".zst"), "files"),
@@ -101,7 +100,8 @@ def pipeline(name: str) -> Pipeline:
         values["steps"] = [{**step, **set_here} if isinstance(step, dict) else step for step in values["steps"]]
     found = checked(Pipeline, values, file, (), "the pipeline")
     if found.name != name:
-        raise file.error(("name",), f"the file is called '{name}' and its 'name' is '{found.name}'.", "Leave 'name' out.")
+        what = f"the file is called '{name}' and its 'name' is '{found.name}'."
+        raise file.error(("name",), what, "Leave 'name' out.")
     return found
 
 
@@ -112,6 +112,8 @@ def explain(name: str) -> list[Option]:
     for number, step in enumerate(found.steps):
         written = file.value["steps"][number]
         for field, value in step:
+            if field in ("key", "do"):
+                continue
             word = Move.model_fields[field].alias or field
             origin = "default"
             if word in written or field in written:
@@ -124,9 +126,19 @@ def explain(name: str) -> list[Option]:
 
 
 def move(words: Mapping[str, Any]) -> Move:
-    """The move that words given in a call or on a command line mean; what is not given, the environment may set."""
+    """The move that words given in a call or on a command line mean; what is not given, the environment may set.
+    The addresses may name a table each."""
     set_here = {key: value for key, (value, _) in _environment().items()}
-    return checked(Move, {**set_here, **words}, None, (), "")
+    source, table = split_table(str(words.get("source", "")))
+    target, into = split_table(str(words.get("target", "")))
+    given = {**set_here, **words, "source": source, "target": target}
+    if table and "tables" not in words:
+        given["tables"] = [table]
+    if into and (not table or "into" in words or "tables" in words):
+        raise SpecError(f"The target names the table '{into}'.", "Name one table of the source in its address too.")
+    if into:
+        given["into"] = {table: into}
+    return checked(Move, given, None, (), "")
 
 
 def store_url() -> str:
@@ -148,11 +160,6 @@ def store_url() -> str:
 def debugging() -> bool:
     """Whether a fault of ours is shown with its traceback."""
     return os.environ.get("LADING_DEBUG", "") not in ("", "0")
-
-
-def masked(text: str) -> str:
-    """The text without the passwords of its addresses."""
-    return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
 
 
 def _connections() -> File | None:
@@ -197,7 +204,7 @@ def _rooted(found: Connection) -> Connection:
     path, folder = getattr(found, "path", None), project()
     if not isinstance(path, str) or "://" in path or Path(path).is_absolute() or path == ":memory:" or not folder:
         return found
-    return found.model_copy(update={"path": str(folder / path)})
+    return found.model_copy(update={"path": os.path.normpath(folder / path)})
 
 
 def _built(kind: str, values: Mapping[str, Any], file: File | None, at: tuple[str, ...], subject: str) -> Connection:
@@ -218,9 +225,11 @@ def _from_url(url: str, who: str) -> Connection:
             raise SpecError(f"{who} has no option '{name}'.", near(name, known) if known else "") from None
         if fault["type"] == "missing":
             raise SpecError(f"{who} lacks its {name}.", "Complete it.") from None
-        raise SpecError(f"The {name} of an address cannot be used: {masked(url)}.", "Correct it.") from None
+        raise SpecError(f"{who} has a {name} that cannot be used.", "Correct it.") from None
     except ValueError as error:  # what Python's own reading of addresses refuses, such as a port that is no number
-        raise SpecError(f"{who} cannot be read: {masked(url)}.", "Check its port and brackets.") from error
+        scheme = url.partition("://")[0]
+        fix = "Check its port and brackets, and write %23 for # in a password, %2F for / and %40 for @."
+        raise SpecError(f"{who} that begins with '{scheme}://' cannot be read.", fix) from error
 
 
 def _known(url: str) -> bool:
@@ -301,13 +310,17 @@ def add_connection(name: str, url: str) -> tuple[Path, str]:
         raise SpecError(f"'{name}' cannot be a connection's name.", "Use letters, digits, '_' and '-'.")
     if name in connections():
         raise SpecError(f"There is a connection '{name}' in {CONNECTIONS} already.", "Change it there.")
-    values, secrets = _plain(_from_url(url, "The address"))
-    variable = re.sub(r"\W", "_", f"{name}_{secrets[0]}").upper() if secrets else ""
-    values.update({secret: "${env:%s}" % re.sub(r"\W", "_", f"{name}_{secret}").upper() for secret in secrets})
-    path = folder / CONNECTIONS
-    text = path.read_text(encoding="utf-8") if path.is_file() else "connections:\n"
-    path.write_text(_with(text, {name: values}), encoding="utf-8")
-    return path, variable
+    found = _from_url(url, "The address")
+    values, secrets = _plain(found)
+    path = getattr(found, "path", None)
+    if isinstance(path, str) and "://" not in path and not Path(path).is_absolute():
+        values["path"] = os.path.relpath(path, folder)
+    variables = [re.sub(r"\W", "_", f"{name}_{secret}").upper() for secret in secrets]
+    values.update({secret: "${env:" + variable + "}" for secret, variable in zip(secrets, variables, strict=True)})
+    file = folder / CONNECTIONS
+    text = file.read_text(encoding="utf-8") if file.is_file() else "connections:\n"
+    file.write_text(_with(text, {name: values}), encoding="utf-8")
+    return file, variables[0] if variables else ""
 
 
 def init(folder: Path) -> list[Path]:

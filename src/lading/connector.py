@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from lading.digest import Reading
 from lading.schema import Mode, Table
+from lading.types import Type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,8 +44,9 @@ class Capabilities(BaseModel, frozen=True, use_attribute_docstrings=True):
 
 class Slice(BaseModel, frozen=True):
     """A part of a table. Bounds are canonical texts in the order of the columns `on`; low is included, high is
-    not; None means no bound. `since` keeps rows whose value of that column is at least `since_low`, and rows
-    where it is NULL. `within` names a table of the same schema: only rows whose key it holds."""
+    not; None means no bound; without `on` they are names of files. `since` keeps rows whose value of that column is
+    at least `since_low`, and rows where it is NULL. `within` names a table of the same schema: only rows whose key
+    it holds."""
 
     number: int = 0
     on: tuple[str, ...] = ()
@@ -61,18 +64,28 @@ WHOLE = Slice()
 
 class Load(BaseModel, frozen=True):
     """New rows on their way into one table of the target. `table` is that table as it will be; `fresh` says that
-    it was absent when the load was planned."""
+    it was absent when the load was planned; `strict` that staging refuses, where it can, every row that the table
+    would refuse, also for its keys. `id` is 12 hexadecimal digits."""
 
     id: str
     table: Table
     mode: Mode = Mode.REPLACE
     key: tuple[str, ...] = ()
     fresh: bool = False
+    strict: bool = False
 
     @property
     def stage(self) -> Table:
         """Where the rows wait until they are proved: a table beside the target's."""
         return self.table.model_copy(update={"name": f"lading_{self.id}", "key": self.key})
+
+
+_OURS = re.compile(r"lading_(?:ledger|(?:old_)?[0-9a-f]{12}x?)")
+
+
+def ours(name: str) -> bool:
+    """Whether a table is one that loads leave while they are under way; people may name theirs lading_ as well."""
+    return _OURS.fullmatch(name) is not None
 
 
 class Session(Protocol):
@@ -119,6 +132,15 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Ends the session; work that is not committed is undone."""
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A session that can also look how long numbers are where nothing is declared."""
+
+    def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
+        """The narrowest decimals that hold the values of columns of decimals without a limit, decimal(1,1) where
+        there are none; a column with a value that is no plain number is left out."""
 
 
 class Connection(BaseModel):

@@ -68,7 +68,7 @@ def connector(kind: str) -> Described:
     settings = tuple(row for row in rows(found) if row.field != "kind")
     sentences = {row.name: row.help for row in rows(type(found.can))}
     can = tuple((name, value, sentences[name]) for name, value in found.can)
-    title = (found.__doc__ or "").strip().partition("\n\n")[0]
+    title = " ".join((found.__doc__ or "").strip().partition("\n\n")[0].split())
     return Described(kind, title, found.schemes, found.extra, settings, can)
 
 

@@ -35,16 +35,16 @@ class Dialect:
     """Canonical type to native type."""
     reads: Rules = ()
     """Native type to the expression that reads a column, where that is not the column itself."""
+    shown: Rules = ()
+    """Native type to the expression that gives a value of a key as text, where a driver cannot show what it reads."""
     totals: dict[str, str] = field(default_factory=dict)
-    """Kind to the sum that `digest.Aggregate` describes."""
+    """Kind to the sum that `digest.Aggregate` describes; `high:low`, where sums have 64 bits, for high * 2^32 + low."""
+    total_digits: int | None = None
+    """Decimals of more digits are not summed, as their sum could be too long for the system."""
     row_hash: str = ""
     """A sum over {row} that tells the table's rows apart, {row} being `rows` filled; empty when there is none."""
     row: str = "{columns}"
     """How the row is written inside `row_hash`."""
-    row_column: str = "{c}"
-    """How a column is written inside `columns` of `row_hash`, {c} being the expression that reads it."""
-    row_join: str = ", "
-    """What stands between columns there."""
     count: str = "count({c})"
     """The number of a column's values that are not NULL, for any type."""
     drops: Rules = ()
@@ -67,6 +67,20 @@ class Dialect:
     """Makes a table unless it is there; also {name}, the table's name as a literal, and {plain}, the literal of a
     statement that makes it."""
     drop: str = "DROP TABLE IF EXISTS {t}"
+    create_schema: str = ""
+    """Makes a schema, {name} being its quoted name; empty where Lading makes none."""
+    only_schema: str = ""
+    """The one schema of a system that has no others; elsewhere's schemas become the beginning of the table's name."""
+    measure: str = ""
+    """Two aggregates of a column {c} of decimals without a limit, {r} being the expression that reads it: the most
+    digits before the point, at least one, and after it; 0 without values, NULL when one is no plain number. Empty when
+    it cannot be asked."""
+    refusals: str = ""
+    """What refuses rows of an existing table whose schema and name are bound, foreign keys apart: a clause of CREATE
+    TABLE, whether it is a key (1 or 0), and the list of its columns."""
+    body: str = ""
+    """Instead of that, where clauses cannot be had one by one: all that follows the name in the table's own CREATE
+    TABLE."""
     limit: str = "{sql} LIMIT {n}"
     modulo: str = "{a} % {b}"
     slice_column: bool = True
@@ -135,6 +149,8 @@ class Dialect:
         return form
 
     def fit(self, table: Table) -> Table:
+        for name in (self._placed(table).name, *(column.name for column in table.columns)):
+            self.quote(name)  # refuses names that are too long while there is only a plan
         if len(table.columns) > self.columns:
             raise Unsupported(
                 f"Table '{table.full_name}' has {len(table.columns):,} columns; {self.name} allows {self.columns:,}.",
@@ -144,8 +160,16 @@ class Dialect:
         for column in table.columns:
             native = self.native(column)
             type_ = self.canonical(native) or column.type
-            fitted.append(self.column(column.name, type_, column.null, native))
-        return table.model_copy(update={"columns": tuple(fitted)})
+            null = column.null and not (column.name in table.key and (self.key_inline or self.add_key))
+            fitted.append(self.column(column.name, type_, null, native))
+        return self._placed(table).model_copy(update={"columns": tuple(fitted)})
+
+    def _placed(self, table: Table) -> Table:
+        if not self.only_schema or not table.schema_name:
+            return table
+        own = table.schema_name == self.only_schema
+        name = table.name if own else f"{table.schema_name}_{table.name}"
+        return table.model_copy(update={"schema_name": None, "name": name})
 
     def column(self, name: str, type_: Type, null: bool, native: str) -> Column:
         """A column of this system, with what it drops."""
@@ -155,6 +179,11 @@ class Dialect:
         return Column(
             name=name, type=type_, null=null, native=f"{self.name}:{native}", drops=drops, empty=not self.empty_is_null
         )
+
+    def show(self, column: Column) -> str:
+        """The expression that shows a value of a column in a small result."""
+        template = _first(self.shown, column.native.partition(":")[2].lower())
+        return self.read(column) if template is None else template.replace("{c}", self.quote(column.name))
 
     def read(self, column: Column) -> str:
         """The expression that reads a column."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -208,6 +209,7 @@ class Reading(BaseModel, frozen=True):
     native: str = ""
 
 
+_EXACT = Context(prec=200)  # digits; the default of 28 rounds
 SUMMED = ("bool", "int", "decimal", "string", "binary", "date", "uuid")
 
 
@@ -227,7 +229,7 @@ class Tally:
             self.values[place] += len(array) - array.null_count
             total = _total(array, column.type)
             if total is not None:
-                self.totals[place] += total
+                self.totals[place] = _EXACT.add(self.totals[place], total)
 
     def reading(self) -> Reading:
         pairs = zip(self.columns, self.values, self.totals, strict=True)
@@ -247,9 +249,20 @@ def _total(array: pa.Array, type_: Type) -> Decimal | None:
         array = pc.binary_length(array)
     elif type_.kind == "date":
         array = array.cast(pa.int32())
+    elif type_.kind == "int" and type_.size == 64:
+        return _whole_total(array)
     elif type_.kind == "decimal" and array.type.precision > 20:
+        # Sums of Arrow have the width of their type and wrap around.
+        if array.type.precision > 60:
+            return reduce(_EXACT.add, array.drop_null().to_pylist(), Decimal(0))
         array = array.cast(pa.decimal256(76, type_.scale))
     return Decimal(pc.sum(array).as_py() or 0)
+
+
+def _whole_total(array: pa.Array) -> Decimal:
+    """Arrow's sum of 64 bits would wrap around: the upper and lower halves are summed apart."""
+    values = array.fill_null(0).to_numpy()
+    return Decimal(int((values >> 32).sum()) * 2**32 + int((values & 0xFFFFFFFF).sum()))
 
 
 def digest_of(batches: Iterable[pa.RecordBatch], columns: Sequence[Column], key: Sequence[str] = ()) -> Digest:

@@ -7,45 +7,51 @@ from collections.abc import Iterator
 from functools import reduce
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lading.connector import WHOLE, Session, Slice
-from lading.digest import Digest, Digester, Tally, digest_of
-from lading.errors import Bug, DataError, ProofFailed
-from lading.isolate import Refused, isolate
+from lading.digest import Digest, Digester, digest_of
+from lading.errors import Bug, DataError, LadingError, ProofFailed
+from lading.isolate import Refused, isolate, sifting
 from lading.moving import Moving, Stopped, bill_of, fingerprint, later, rows_of
-from lading.plan import Task
-from lading.prove import Level, Proof, State, compared_sums, differing, unlike
+from lading.passing import Passing, reading
+from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
 from lading.store import Line, Open
-from lading.values import texts
 
 
 def begin(moving: Moving, source: Session, target: Session) -> None:
     """Goes on with an interrupted load of the same work, or begins a new one."""
     task, store = moving.task, moving.store
     mark = fingerprint(moving.plan, task)
-    old = store.unfinished(mark)
-    if finished := store.finished(mark):
-        if finished.state == "done":
-            target.discard(finished.load)
-        moving.bill, moving.continued = finished.bill, finished.run
-        store.change(finished.load.id, run=moving.run, state="clean")
+    old = store.unfinished(mark, moving.run)
+    finished = store.finished(mark)
+    for left in store.left(mark):
+        target.discard(left.load)
+        store.change(left.load.id, state="clean" if left.state == "done" else "dropped")
+    if finished:
+        store.take(finished, moving.run)
+        moving.bill = _taken(finished, moving, source)
+    if moving.bill is not None:
+        moving.continued = finished.run if finished else ""
         return
-    if old and _same(old, task):
-        moving.load, moving.state, moving.continued = old.load, old.state, old.run
+    if old:
+        store.take(old, moving.run)
+        if not _same(old, moving):
+            target.discard(old.load)
+            store.change(old.load.id, state="dropped")
+            old = None
+    if old is None:
+        store.add(moving.run, mark, moving.load, task, moving.snapshot)
+    else:
+        moving.load, moving.state = old.load, old.state
+        moving.continued = old.run if old.run != moving.run else moving.continued
         moving.lines = {line.slice.number: line for line in store.lines(old.load.id)}
-        store.change(old.load.id, run=moving.run)
         if old.state != "staging":
             moving.snapshot = old.snapshot
             return
+        target.discard(sifting(old.load))
         store.change(old.load.id, snapshot=moving.snapshot)
-    elif old:
-        target.discard(old.load)
-        store.change(old.load.id, state="dropped")
     if not moving.lines:
-        if not old or not moving.continued:
-            store.add(moving.run, mark, moving.load, task, moving.snapshot)
         since = Slice(since=task.since, since_low=task.since_low) if task.since else WHOLE
         cuts = source.slices(moving.source, moving.plan.slice_rows, since)
         store.cut(moving.load.id, cuts)
@@ -53,11 +59,36 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
     target.prepare(moving.load)
 
 
-def _same(old: Open, task: Task) -> bool:
-    """Whether an interrupted load can go on: the tables are as they were."""
+def _taken(finished: Open, moving: Moving, source: Session) -> TableBill | None:
+    """The line of a table that an interrupted run had finished, if the source still is as it was; None when it must
+    be moved again. What was appended is not appended again, and not proved either when the source has changed."""
+    task, fresh, now = finished.task, moving.load, moving.task
+    moving.load = finished.load
+    # A table that was made since then is written in the system's own words now.
+    then, here = ([(c.name, c.type) for c in t.target.columns] for t in (task, now))
+    alike = task.source.columns == now.source.columns and then == here
+    same = alike and all(_unchanged(moving, line, source) for line in moving.store.lines(finished.load.id))
+    moving.load = fresh
+    if finished.bill is None or not (same or finished.load.mode is Mode.APPEND):
+        return None
+    proof = finished.bill.proof or Proof(level=moving.plan.level)
+    said = f"run {finished.run} did this on {finished.changed:%Y-%m-%d %H:%M} UTC, before it was interrupted"
+    if same:
+        proof = proof.model_copy(update={"notes": (*proof.notes, f"{said}; the source holds the same rows")})
+        return finished.bill.model_copy(update={"proof": proof})
+    reasons = (*proof.reasons, f"{said}; the source holds other rows by now, of which none were appended")
+    proof = proof.model_copy(update={"reasons": reasons})
+    return finished.bill.model_copy(update={"state": State.UNPROVED, "proof": proof})
+
+
+def _same(old: Open, moving: Moving) -> bool:
+    """Whether an interrupted load can go on: the tables are as they were. What was proved long ago is published no
+    more, unless it is appended, where only the target knows whether it was."""
+    task = moving.task
     if old.state != "staging":
-        return True
-    return old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
+        return old.load.mode is Mode.APPEND or old.fresh
+    alike = old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
+    return alike and old.load.fresh == task.fresh and old.load.strict >= moving.load.strict
 
 
 def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
@@ -69,17 +100,16 @@ def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
         moving.watch.moved(moving.name, line.rows, line.bytes)
         moving.watch.slice_done(moving.name)
         return
-    passing = _Passing(moving)
+    passing = Passing(moving)
     try:
-        rows = target.stage(moving.load, passing.batches(source.read(moving.source, line.slice)), line.slice.number)
+        with reading(source.read(moving.source, line.slice)) as batches:
+            rows = target.stage(moving.load, passing.batches(batches), line.slice.number)
     except DataError as error:
-        rows = _without_rejects(moving, line, passing := _Passing(moving), (source, target), error)
+        passing.take_back()
+        rows = _without_rejects(moving, line, passing := Passing(moving), (source, target), error)
     done = passing.line(line.slice, rows)
-    if moving.plan.level is not Level.COUNTS:
-        done = done.model_copy(update={"found": source.digest(moving.source, line.slice)})
-    else:
-        bare = moving.source.model_copy(update={"columns": ()})
-        done = done.model_copy(update={"found": source.digest(bare, line.slice)})
+    asked = moving.source if moving.plan.level is not Level.COUNTS else _bare(moving.source, line.slice)
+    done = done.model_copy(update={"found": source.digest(asked, line.slice)})
     with moving.lock:
         moving.lines[line.slice.number] = done
     moving.store.staged(moving.load.id, done)
@@ -90,86 +120,44 @@ def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
 def _unchanged(moving: Moving, line: Line, source: Session) -> bool:
     """Whether the source, at the snapshot that is pinned now, still holds the slice as it was staged. Asked in
     place where the system can hash its rows; else the slice is read again and its digest compared."""
-    if line.rejected:
+    if line.rejected or not _alike(line, moving.plan.level):
         return False
     if line.found is not None and line.found.native:
         return source.digest(moving.source, line.slice) == line.found
-    passing = _Passing(moving, quiet=True)
+    passing = Passing(moving, quiet=True)
     for _ in passing.batches(source.read(moving.source, line.slice)):
         pass
     again = passing.line(line.slice, line.rows)
     return again.digest == line.digest and again.read == line.read
 
 
+def _alike(line: Line, level: Level) -> bool:
+    """Whether an interrupted run took as much notice of a slice as the level wants."""
+    summed = line.read is not None and bool(line.read.columns)
+    return bool(line.digest.columns) == (level in (Level.ROWS, Level.FULL)) and summed == (level is not Level.COUNTS)
+
+
 def _without_rejects(
-    moving: Moving, line: Line, passing: _Passing, sessions: tuple[Session, Session], error: DataError
+    moving: Moving, line: Line, passing: Passing, sessions: tuple[Session, Session], error: DataError
 ) -> int:
     """Finds the rows that the target refuses, keeps them, and stages the others."""
     source, target = sessions
-    room = moving.plan.max_rejects - moving.rejected
-    refused = Refused(moving.name, line.slice.number, room)
-    with isolate(moving.load, target, refused, lambda batch: moving.fit(batch, Counter())) as sieve:
-        for batch in source.read(moving.source, line.slice):
-            passing.read(batch)
-            sieve.add(batch)
-        moving.store.reject(moving.run, moving.load.id, refused.rows)
-        if refused.over or not refused.rows:
-            raise refused.error(moving.plan.max_rejects) or error
-        rows = target.stage(moving.load, passing.written(sieve.good()), line.slice.number)
-    with moving.lock:
+    with moving.sifting:  # one scratch table, and one count of what may be refused
+        refused = Refused(moving.name, line.slice.number, moving.plan.max_rejects - moving.rejected)
+        with isolate(moving.load, target, refused, moving.fit) as sieve:
+            with reading(source.read(moving.source, line.slice)) as batches:
+                for batch in batches:
+                    passing.read(batch)
+                    sieve.add(batch)
+            rows, good = (0, []) if refused.over else sieve.stage(line.slice.number)
+            moving.store.reject(moving.run, moving.load.id, refused.rows)
+            if refused.over or not refused.rows:
+                raise refused.error(moving.plan.max_rejects) or error
+            for _ in passing.written(iter(good)):
+                pass
         moving.rejected += len(refused.rows)
-    passing.rejected = len(refused.rows)
+    passing.rejected, passing.narrowed = len(refused.rows), sieve.narrowed
     return rows
-
-
-class _Passing:
-    """Counts, sums and digests what passes."""
-
-    def __init__(self, moving: Moving, quiet: bool = False) -> None:
-        self.moving, self.quiet = moving, quiet
-        level = moving.plan.level
-        self.tally = Tally(moving.source.columns if level is not Level.COUNTS else ())
-        self.digester = Digester(moving.load.table.columns, moving.load.key)
-        self.hashes = level in (Level.ROWS, Level.FULL)
-        self.narrowed: Counter[str] = Counter()
-        self.bytes = self.rejected = 0
-        self.cursor: str | None = None
-
-    def batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            self.read(batch)
-            yield from self.written(iter([self.moving.fit(batch, self.narrowed)]))
-
-    def read(self, batch: pa.RecordBatch) -> None:
-        if self.moving.stop.is_set():
-            raise Stopped
-        self.tally.add(batch)
-        if since := self.moving.task.since:
-            self._follow(batch.column(since), since)
-
-    def written(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            if self.hashes:
-                self.digester.add(batch)
-            self.bytes += batch.nbytes
-            yield batch
-            if not self.quiet:
-                self.moving.watch.moved(self.moving.name, batch.num_rows, batch.nbytes)
-
-    def _follow(self, array: pa.Array, since: str) -> None:
-        column = self.moving.source.column(since)
-        if column is None or array.null_count == len(array):
-            return
-        top = pa.array([pc.max(array).as_py()], array.type)
-        seen = texts(top, column.type)[0].as_py()
-        self.cursor = seen if self.cursor is None else later(self.cursor, seen, column.type.numeric)
-
-    def line(self, cut: Slice, rows: int) -> Line:
-        return Line(
-            slice=cut, staged=True, rows=rows, bytes=self.bytes, rejected=self.rejected, cursor=self.cursor,
-            digest=self.digester.digest() if self.hashes else Digest(rows=rows), read=self.tally.reading(),
-            narrowed={name: n for name, n in self.narrowed.items() if n},
-        )  # fmt: skip
 
 
 def prove(moving: Moving, source: Session, target: Session) -> None:
@@ -179,6 +167,7 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
     reasons: list[str] = []
     notes = list(moving.task.notes)
     chain = _chain(moving, reasons)
+    _covered(moving, source)
     expected = moving.expected
     there = _read_back(moving, target, moving.load.stage)
     _equal(moving, expected, there, "staged")
@@ -203,12 +192,11 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
 def _chain(moving: Moving, reasons: list[str]) -> str:
     """Binds what was read to what the source says of itself; where no snapshot could be pinned, a difference only
     means that the source moved."""
-    summed, asked = 0, 0
+    sums: list[int] = []
     for line in moving.lines.values():
         if line.found is None or line.read is None:
             continue
-        asked += 1
-        summed = compared_sums(line.read, line.found)
+        sums.append(compared_sums(line.read, line.found))
         unequal = unlike(line.read, line.found)
         if unequal and moving.snapshot:
             raise ProofFailed(
@@ -218,9 +206,11 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
             )
         if unequal:
             reasons.append(f"the source moved while it was read: {', '.join(unequal)}")
-    if not asked:
+    if not sums:
         return "the source cannot be asked in place; what was read is what is proved"
-    return f"the source's own count and {summed} column sums equal what was read, at the same snapshot"
+    if not moving.snapshot:
+        return f"the source was asked for its count and {min(sums)} column sums right after it was read"
+    return f"the source's own count and {min(sums)} column sums equal what was read, at the same snapshot"
 
 
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
@@ -231,9 +221,28 @@ def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE
 
 
 def _count(target: Session, table: Table, cut: Slice = WHOLE) -> int:
-    bare = table.model_copy(update={"columns": ()})
-    found = target.digest(bare, cut)
+    found = target.digest(_bare(table, cut), cut)
     return found.rows if found else sum(batch.num_rows for batch in target.read(table, cut))
+
+
+def _bare(table: Table, cut: Slice) -> Table:
+    """The table to count rows of: with no columns but those that tell which rows."""
+    wanted = (*cut.on, cut.since, *(table.key if cut.within else ()))
+    return table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in wanted)})
+
+
+def _covered(moving: Moving, source: Session) -> None:
+    """Whether the slices hold every row once, which no look at one slice tells."""
+    rows = sum(line.read.rows for line in moving.lines.values() if line.read)
+    cut = Slice(since=moving.task.since, since_low=moving.task.since_low) if moving.task.since else WHOLE
+    if not moving.snapshot or len(moving.lines) < 2:
+        return
+    whole = source.digest(_bare(moving.source, cut), cut)
+    if whole is not None and whole.rows != rows:
+        raise ProofFailed(
+            f"The slices of '{moving.name}' hold {rows:,} rows; the source counts {whole.rows:,} at the same snapshot.",
+            "Report it with 'lading bill'; nothing was published.",
+        )
 
 
 def _stoppable(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -279,43 +288,64 @@ def _in_place(moving: Moving, target: Session) -> str:
 
 def publish(moving: Moving, target: Session) -> None:
     """Makes one proved table visible and looks at what is there."""
-    before = _before(moving, target)
-    moving.watch.state(moving.name, "publishing")
-    moving.store.change(moving.load.id, state="publishing")
+    announce(moving, target)
     target.publish([moving.load])
-    published(moving, target, before)
+    published(moving, target)
 
 
-def _before(moving: Moving, target: Session) -> Digest | None:
-    """Appended rows without a key cannot be told from older ones: the table is digested before and after."""
-    if moving.load.mode is Mode.APPEND and not moving.load.key and not moving.load.fresh:
-        return _read_back(moving, target, moving.load.table)
-    return None
+def announce(moving: Moving, target: Session) -> None:
+    """Notes that a table is being published. Appended rows without a key cannot be told from older ones, so what is
+    there before them is noted too."""
+    load = moving.load
+    if load.mode is Mode.APPEND and not load.key and not load.fresh:
+        moving.store.note(load.id, _read_back(moving, target, load.table))
+    moving.watch.state(moving.name, "publishing")
+    moving.store.change(load.id, state="publishing")
+    moving.state = "publishing"
 
 
-def published(moving: Moving, target: Session, before: Digest | None = None) -> None:
-    """The last look: after the commit, the target's own table is read."""
+def resume(moving: Moving, target: Session) -> None:
+    """What an interrupted run had proved is published now, if it was not."""
+    target.publish([moving.load])
+    moving.proof = Proof(level=moving.plan.level, snapshot=moving.snapshot, source_root=moving.expected.root,
+                         chain="proved by the interrupted run before it published")  # fmt: skip
+    published(moving, target, late=True)
+
+
+def published(moving: Moving, target: Session, late: bool = False) -> None:
+    """The last look: after the commit, the target's own table is read. Some time after the commit, another's change
+    is no fault, and all that can be said is that nothing is proved."""
+    moving.store.change(moving.load.id, state="published")
+    moving.state = "published"
+    proof = moving.proof
+    try:
+        _last_look(moving, target)
+    except ProofFailed as error:
+        if not late or proof is None:
+            raise
+        moving.proof = proof.model_copy(update={"reasons": (f"published by an interrupted run; now {error.what}",)})
+    _close(moving, target)
+
+
+def _last_look(moving: Moving, target: Session) -> None:
     load, expected = moving.load, moving.expected
-    moving.store.change(load.id, state="published")
-    if before is not None:
-        _equal(moving, before + expected, _read_back(moving, target, load.table), "in the target")
-    elif load.fresh:
+    if load.fresh:
         _equal(moving, Digest(rows=expected.rows), Digest(rows=_count(target, load.table)), "in the target")
     elif load.mode is Mode.REPLACE:
         _equal(moving, expected, _read_back(moving, target, load.table), "in the target")
-    elif load.key and not moving.continued:
+    elif load.key:
         keyed = load.table.model_copy(update={"key": load.key})
         there = _read_back(moving, target, keyed, Slice(within=load.stage.name))
         _equal(moving, expected, there, "in the target")
-    _close(moving, target)
+    elif before := moving.store.noted(load.id):
+        _equal(moving, before + expected, _read_back(moving, target, load.table), "in the target")
 
 
 def _close(moving: Moving, target: Session) -> None:
     """Writes the table's line of the bill and removes what only the load needed."""
     rows = rows_of(moving)
     mark = fingerprint(moving.plan, moving.task)
-    proof = moving.proof or Proof(level=moving.plan.level, snapshot=moving.snapshot,
-                                  chain="proved by the interrupted run before it published")  # fmt: skip
+    proof = moving.proof or Proof(level=moving.plan.level, snapshot=moving.snapshot)
     last, _ = moving.store.last(mark)
     reasons = list(proof.reasons)
     if rows.source == 0 and last:
@@ -328,6 +358,9 @@ def _close(moving: Moving, target: Session) -> None:
     numeric = bool(moving.task.since and (c := moving.source.column(moving.task.since)) and c.type.numeric)
     top = reduce(lambda a, b: later(a, b, numeric), cursors) if cursors else moving.store.last(mark)[1]
     moving.store.change(moving.load.id, state="done", rows=rows.source, cursor=top, bill=moving.bill.model_dump_json())
-    target.discard(moving.load)
-    moving.store.change(moving.load.id, state="clean")
     moving.watch.state(moving.name, state.value)
+    try:
+        target.discard(moving.load)
+    except LadingError:  # the next run of the same work removes it
+        return
+    moving.store.change(moving.load.id, state="clean")

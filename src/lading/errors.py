@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):\S*@|(?<=[?&;])((?:password|pwd|token|secret)=)[^&;\s]*", re.I)
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of its addresses."""
+    return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
 
 
 class LadingError(Exception):

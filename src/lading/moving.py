@@ -8,20 +8,23 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lading.connector import Load
 from lading.digest import Digest
-from lading.errors import DataError, LadingError
+from lading.errors import DataError, LadingError, ProofFailed, Unreachable
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
-from lading.schema import Table
+from lading.schema import Mode, Table
 from lading.store import Line, Store
-from lading.values import cast
+from lading.types import Type
+from lading.values import cast, without_empty
 
 
 class Watch(Protocol):
@@ -49,7 +52,8 @@ class Stopped(Exception):
 
 @dataclass
 class Moving:
-    """A table on its way. Workers share it; `lock` guards what they change."""
+    """A table on its way. Workers share it; `lock` guards what they change, `sifting` keeps them from
+    looking for rejects at the same time."""
 
     run: str
     plan: Plan
@@ -67,7 +71,11 @@ class Moving:
     proof: Proof | None = None
     bill: TableBill | None = None
     began: float | None = None
+    lost: int = 0
+    """How often its system did not answer; what fails so for itself must not keep others from being moved."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    sifting: threading.Lock = field(default_factory=threading.Lock)
+    made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def start(self) -> None:
         """The table's clock begins with its first slice."""
@@ -90,6 +98,15 @@ class Moving:
     def expected(self) -> Digest:
         return reduce(Digest.__add__, (line.digest for line in self.lines.values()), Digest())
 
+    def known(self, array: pa.Array, type_: Type) -> pa.Array:
+        """Without moments that no clock shows yet: a row dated in the year 9999 would keep all rows that come after
+        it from being read, as they are older than it."""
+        if type_.kind not in ("date", "timestamp"):
+            return array
+        last = self.made + timedelta(hours=1 if type_.utc else 14)  # without a zone it may be that of Kiribati
+        limit = last.date() if type_.kind == "date" else last if type_.utc else last.replace(tzinfo=None)
+        return array.filter(pc.less_equal(array, pa.scalar(limit, array.type)))
+
     def fit(self, batch: pa.RecordBatch, narrowed: Counter[str]) -> pa.RecordBatch:
         """The batch in the target's types."""
         accepted = {loss.column for loss in self.task.accepted}
@@ -99,6 +116,9 @@ class Moving:
                 array, changed = cast(batch.column(place), here.type, there.type, here.name in accepted)
             except DataError as error:
                 raise DataError(f"Column '{here.name}' of '{self.name}': {error.what}", error.fix) from error
+            if here.empty and not there.empty and here.name in accepted and there.type.kind in ("string", "binary"):
+                array, emptied = without_empty(array)
+                changed += emptied
             narrowed[here.name] += changed
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in self.load.table.columns])
@@ -106,12 +126,16 @@ class Moving:
 
 def fingerprint(plan: Plan, task: Task) -> str:
     """The same for the same work: what a rerun goes on with."""
-    words = (plan.source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key))
+    words = [plan.source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key)]
+    words += [plan.folder] if plan.folder else []
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 
-def new_load(task: Task) -> Load:
-    return Load(id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh)
+def new_load(plan: Plan, task: Task) -> Load:
+    return Load(
+        id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh,
+        strict=plan.max_rejects > 0,
+    )  # fmt: skip
 
 
 def later(left: str, right: str, numeric: bool) -> str:
@@ -124,7 +148,7 @@ def later(left: str, right: str, numeric: bool) -> str:
 def rows_of(moving: Moving) -> Rows:
     lines = list(moving.lines.values())
     rejected = sum(line.rejected for line in lines)
-    read = sum(found.rows for line in lines if (found := line.found or line.read))
+    read = sum(found.rows for line in lines if (found := line.read or line.found))
     return Rows(source=read, target=moving.expected.rows, rejected=rejected)
 
 
@@ -152,7 +176,12 @@ def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingErro
 
 
 def fail(moving: Moving, error: LadingError) -> None:
-    """The table ends failed; what is staged stays for the next run."""
-    proof = moving.proof
-    moving.bill = bill_of(moving, State.FAILED, proof, error)
+    """The table ends failed. What is staged stays for the next run; what was not proved, so that it can be looked at
+    until then. A load that is announced and was refused can be staged again; one that may be published stays so."""
+    appended = moving.state == "published" and moving.load.mode is Mode.APPEND
+    if isinstance(error, ProofFailed) and not appended:
+        moving.store.change(moving.load.id, state="failed")
+    elif moving.state == "publishing" and not isinstance(error, Unreachable):
+        moving.store.change(moving.load.id, state="staging")
+    moving.bill = bill_of(moving, State.FAILED, moving.proof, error)
     moving.watch.state(moving.name, "failed")

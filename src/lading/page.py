@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partialmethod
 from html import escape
 from importlib.resources import files
+from typing import Any, TypeVar
 
+from lading import render
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill
-from lading.render import LEVELS, MARKS, amount, clock, plural, size
+from lading.render import LEVELS, MARKS, clock, plural, rate, size, speed
+
+T = TypeVar("T")
 
 _SENTENCES = {
-    State.PROVED: "What left is what arrived. Both sides were read again, and they agree.",
+    State.PROVED: "What left is what arrived: independent reads of both sides agree.",
     State.UNPROVED: "The rows are there, and not everything that should be proved could be.",
-    State.FAILED: "At least one table did not arrive. Its target is as it was before the run.",
+    State.FAILED: "At least one table did not arrive. Why is said below.",
 }
 
 
@@ -21,12 +26,14 @@ def bill_page(bill: Bill) -> str:
     """The whole file: no script, no font, no picture and no address from elsewhere."""
     title = escape(f"Bill {bill.run}, {bill.state}")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body class="lading-page">{bill_part(bill)}</body></html>\n'
+    body = f'<body class="lading-page">{bill_part(bill)}</body>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>{body}</html>\n'
 
 
 def bill_part(bill: Bill) -> str:
     """The bill without the page around it."""
-    return _part("".join([_title(bill), _balance(bill), _facts(bill), _table(bill), *map(_told, bill.tables), _end(bill)]))
+    told = "".join(map(_told, bill.tables))
+    return _part(_title(bill) + _balance(bill) + _facts(bill) + _table(bill) + told + _end(bill))
 
 
 def plan_part(plan: Plan) -> str:
@@ -44,7 +51,7 @@ def plan_part(plan: Plan) -> str:
     route = f"<p class='route'>{escape(plan.source)} <i>→</i> {escape(plan.target)}</p>"
     proof = f"{plan.level}: {LEVELS[plan.level]}"
     body = f"<h1>Plan {escape(plan.pipeline)}</h1>{route}<p class='quiet'>Proof: {escape(proof)}</p>"
-    return _part(f"<header>{body}</header><div class='scroll'><table><thead><tr>{names}</tr></thead>{''.join(lines)}</table></div>")
+    return _part(f"<header>{body}</header>{_grid(names, lines)}")
 
 
 def _part(body: str) -> str:
@@ -57,7 +64,8 @@ def _title(bill: Bill) -> str:
     route = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}"
     stamp = f'<p class="stamp {bill.state}"><b>{MARKS[bill.state]}</b> {bill.state}</p>'
     words = f'<p class="quiet">{_SENTENCES[bill.state]}</p>'
-    return f'<header>{stamp}<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{route}</p>{words}</header>'
+    head = f'<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{route}</p>'
+    return f"<header>{stamp}{head}{words}</header>"
 
 
 def _balance(bill: Bill) -> str:
@@ -70,12 +78,12 @@ def _balance(bill: Bill) -> str:
 
 
 def _facts(bill: Bill) -> str:
-    moved, seconds = sum(table.bytes for table in bill.tables), max(bill.seconds, 0.001)
+    moved, seconds = sum(table.bytes for table in bill.tables), bill.seconds
     facts = [
         ("Started", f"{bill.started:%Y-%m-%d %H:%M:%S} UTC"),
         ("Took", clock(bill.seconds)),
-        ("Rows a second", amount(bill.rows.source / seconds)),
-        ("Moved", f"{size(moved)}, {size(moved / seconds)}/s"),
+        ("Rows a second", rate(bill.rows.source, seconds)),
+        ("Moved", f"{size(moved)}, {speed(moved, seconds)}"),
         ("Peak memory", size(bill.peak_memory) if bill.peak_memory else "not known"),
     ]
     for name, values in (
@@ -95,15 +103,19 @@ def _pairs(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
 def _table(bill: Bill) -> str:
     names = ("Source", "Target", "Rejected", "Filtered", "Time", "Rows/s", "Bytes/s", "Slices")
     head = "<th></th><th>Table</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "<th>Proof</th>"
-    lines = "".join(_line(table) for table in bill.tables)
-    return f"<section><h2>Tables</h2><div class='scroll'><table><thead><tr>{head}</tr></thead>{lines}</table></div></section>"
+    return f"<section><h2>Tables</h2>{_grid(head, map(_line, bill.tables))}</section>"
+
+
+def _grid(head: str, lines: Iterable[str]) -> str:
+    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead>{''.join(lines)}</table></div>"
 
 
 def _line(table: TableBill) -> str:
-    rows, seconds = table.rows, max(table.seconds, 0.001)
-    counts = [f"{rows.source:,}", f"{rows.target:,}", *(f"{n:,}" if n else "–" for n in (rows.rejected, rows.filtered))]
-    rates = (amount(rows.source / seconds), f"{size(table.bytes / seconds)}/s") if rows.source else ("–", "–")
-    cells = "".join(f'<td class="n">{cell}</td>' for cell in (*counts, clock(table.seconds), *rates, f"{table.slices:,}"))
+    rows, seconds = table.rows, table.seconds
+    parts = [f"{rows.source:,}", f"{rows.target:,}", *(f"{n:,}" if n else "–" for n in (rows.rejected, rows.filtered))]
+    parts.append(clock(table.seconds))
+    parts += (rate(rows.source, seconds), speed(table.bytes, seconds))
+    cells = "".join(f'<td class="n">{part}</td>' for part in (*parts, f"{table.slices:,}"))
     proof = table.proof
     level = f"{proof.level}, {table.mode}" if proof else table.mode
     state = f'<td><span class="state {table.state}">{MARKS[table.state]} {table.state}</span></td>'
@@ -125,14 +137,15 @@ def _told(table: TableBill) -> str:
         lines += [("Differing", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
         lines += [("Note", note) for note in proof.notes]
     lines += [("Accepted loss", str(loss)) for loss in table.losses]
-    lines += [("Rejected", f"{plural(table.rows.rejected, 'row')} refused by the target")] if table.rows.rejected else []
+    if table.rows.rejected:
+        lines.append(("Rejected", f"{plural(table.rows.rejected, 'row')} refused by the target"))
     lines += [("Kept", f"{plural(table.slices_kept, 'slice')} of the interrupted run")] if table.slices_kept else []
     if proof and (proof.source_root or proof.target_root):
         same = proof.source_root == proof.target_root
         lines += [("Digest", f"{proof.target_root} on both sides")] if same else [
             ("Read", proof.source_root), ("Arrived", proof.target_root)
         ]  # fmt: skip
-    lines += [("Source says", proof.chain)] if proof and proof.chain else []
+    lines += [("Source", proof.chain)] if proof and proof.chain else []
     if not lines:
         return ""
     first = f'<h3 class="{table.state}">{escape(table.table)}</h3>'
@@ -143,3 +156,34 @@ def _end(bill: Bill) -> str:
     versions = dict.fromkeys(table.proof.version for table in bill.tables if table.proof)
     digest = f" Digests of version {escape(', '.join(versions))}." if versions else ""
     return f"<footer>Made by Lading {escape(bill.version)} from reads of both sides after the commit.{digest}</footer>"
+
+
+class Shown(list[T]):
+    """Bills or plans, shown one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_html_(self) -> str:
+        return "".join(each._repr_html_() for each in self)  # type: ignore[attr-defined]
+
+
+def attach() -> None:
+    """From now on bills and plans print as people read them, and show as pages in notebooks. (The models live in
+    rooms below this one and cannot call it.)"""
+    draws: list[tuple[type, Callable[..., Any], Callable[..., str]]] = [
+        (Bill, render.bill, bill_part),
+        (Plan, render.plan, plan_part),
+    ]
+    for model, as_text, as_page in draws:
+        shown = partialmethod(_text, as_text)
+        for name, method in (("__str__", shown), ("__repr__", shown), ("_repr_html_", partialmethod(_html, as_page))):
+            setattr(model, name, method)
+
+
+def _text(found: Any, draw: Callable[..., Any]) -> str:
+    return render.text(draw, found)
+
+
+def _html(found: Any, draw: Callable[..., str]) -> str:
+    return draw(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
@@ -10,8 +11,9 @@ from pydantic import BaseModel
 from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError
 from lading.prove import Level
-from lading.schema import Column, Loss, Mode, Table, losses
+from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
 from lading.spec import Move
+from lading.types import Type
 
 
 class Task(BaseModel, frozen=True):
@@ -28,6 +30,7 @@ class Task(BaseModel, frozen=True):
     losses: tuple[Loss, ...] = ()
     accepted: tuple[Loss, ...] = ()
     problem: str = ""
+    problem_kind: str = SpecError.kind
     fix: str = ""
     notes: tuple[str, ...] = ()
 
@@ -47,6 +50,8 @@ class Plan(BaseModel, frozen=True):
     step: str = "move"
     source: str
     target: str
+    folder: str = ""
+    """Where relative paths of the two begin; empty when there are none."""
     level: Level = Level.ROWS
     max_rejects: int = 0
     together: bool = False
@@ -74,11 +79,34 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
     picked: dict[str, Table] = {}
     for pattern in move.tables:
         hits = [table for table in found if _matches(table, pattern)]
+        if doubled := [name for name, n in Counter(table.full_name for table in hits).items() if n > 1]:
+            # 'b' in the schema 'a', and 'a.b' in the default one
+            raise SpecError(f"{move.source} has two tables called '{doubled[0]}'.", "Rename one, or name the others.")
         if not hits and pattern != "*":
             names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
             raise SpecError(f"No table of {move.source} is named '{pattern}'.", f"There are: {names}.")
         picked.update({table.full_name: table for table in hits})
-    return [t for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+    return [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+
+
+def _narrowed(move: Move, table: Table) -> Table:
+    """The table without the columns that are excluded by name; they keep nothing from being moved."""
+    patterns = [p for p in move.exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema
+    left = [c.name for c in table.columns if not any(_names(p, table, c) for p in patterns)]
+    gone = [f"column '{c.name}' " for c in table.columns if c.name not in left]
+    if not gone:
+        return table
+    if lost := [name for name in table.key if name not in left]:
+        raise SpecError(f"'{lost[0]}' is part of the key of '{table.full_name}'.", "Take it out of 'exclude'.")
+    columns = tuple(c for c in table.columns if c.name in left)
+    problems = tuple(p for p in table.problems if not p.startswith(tuple(gone)))
+    return table.model_copy(update={"columns": columns, "problems": problems})
+
+
+def _names(pattern: str, table: Table, column: Column) -> bool:
+    """Whether a pattern names a column: '*_log' names tables, and not every column that ends so."""
+    of, dot, name = pattern.rpartition(".")
+    return bool(dot) and _matches(table, of) and fnmatchcase(column.name, name)
 
 
 def _matches(table: Table, pattern: str) -> bool:
@@ -160,19 +188,52 @@ def _task(
         return _blocked(bare, "; ".join(table.problems).capitalize() + ".", "")
     try:
         key = _key(move, table)
-        fitted = fit(bare.target.model_copy(update={"key": key}))
+        fitted = fit(_limited(bare.target.model_copy(update={"key": key})))
         old = existing(fitted)
         found = _shape(fitted, old, move.mode)
     except LadingError as error:
-        return _blocked(bare, error.what, error.fix)
+        return _blocked(bare, error.what, error.fix).model_copy(update={"problem_kind": error.kind})
     lost = tuple(losses(table, found))
     accepted = tuple(loss for loss in lost if accepts(move, table, loss))
     notes = [] if key or move.mode is Mode.MERGE else ["no key: compared as a multiset of rows"]
+    notes += _measured(table, found)
+    low = cursor(table) if move.since and old else None
+    notes += [f"only rows whose '{move.since}' is at least {low}, or NULL"] if low else []
     task = Task(
         source=table, target=found, fresh=old is None, mode=move.mode, key=key, since=move.since,
-        since_low=cursor(table) if move.since else None, losses=lost, accepted=accepted, notes=tuple(notes),
+        since_low=low, losses=lost, accepted=accepted, notes=tuple(notes),
     )  # fmt: skip
     return _checked(move, task)
+
+
+WIDEST = 38
+"""Digits of the widest decimal that all targets have."""
+ASSUMED = 10
+"""Decimals of a column of which nothing is declared and nothing can be measured, because it is empty."""
+
+
+def _limited(table: Table) -> Table:
+    """The table with a limit for decimals that were measured, where they fit the widest decimal."""
+    columns = []
+    for column in table.columns:
+        held = column.measured
+        if held is not None and (held.size or 0) <= WIDEST:
+            scale = ASSUMED if held == NO_VALUES else held.scale
+            limit = Type("decimal", WIDEST, scale)
+            column = column.model_copy(update={"type": limit, "native": ""})
+        columns.append(column)
+    return table.model_copy(update={"columns": tuple(columns)})
+
+
+def _measured(source: Table, target: Table) -> Iterable[str]:
+    for column in source.columns:
+        there = target.column(column.name)
+        if column.measured is None or there is None or there.type.kind != "decimal":
+            continue
+        held = column.measured
+        found = f"{(held.size or 0) - held.scale} digits before the point and {held.scale} after it were found"
+        found = "it holds no value yet" if held == NO_VALUES else found
+        yield f"'{column.name}' has no declared limit; {found}, and a value that does not fit {there.type} is refused"
 
 
 def _key(move: Move, table: Table) -> tuple[str, ...]:

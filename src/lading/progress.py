@@ -115,7 +115,7 @@ class Plain(Quiet):
 
     def ended(self, line: Line) -> None:
         rows, bytes_ = line.rates()
-        speed = f", {amount(rows)} rows/s, {size(bytes_)}/s" if line.moved else ""
+        speed = f", {amount(rows)} rows/s, {size(bytes_)}/s" if line.moved and line.seconds >= 0.1 else ""
         self._say(f"{line.name}: {line.word}, {line.moved:,} rows in {clock(line.seconds)}{speed}")
 
     def _say(self, text: str) -> None:
@@ -142,7 +142,7 @@ class Live(Quiet):
             self._screen.start()
 
     def ended(self, line: Line) -> None:
-        self.console.print(_grid([line], self._widest(), self.console.width))
+        self.console.print(_grid([line], self.console.width))
 
     def end(self) -> None:
         if self._on:
@@ -154,17 +154,14 @@ class Live(Quiet):
             waiting = [line for line in self.lines.values() if line.ended is None]
         active = [line for line in waiting if line.moved or line.word != "reading"] or waiting[:1]
         room = max(self.console.height - 3, 1)
-        grid = _grid(active[:room], self._widest(), self.console.width)
+        grid = _grid(active[:room], self.console.width)
         rest = len(waiting) - len(active[:room])
         if rest > 0:
             grid.add_row("", f"[dim]{rest:,} more to come[/]")
         return grid
 
-    def _widest(self) -> int:
-        return max((len(name) for name in list(self.lines)), default=8)
 
-
-def _grid(lines: list[Line], widest: int, width: int) -> Table:
+def _grid(lines: list[Line], width: int) -> Table:
     """The lines as columns whose widths do not change while they run."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -172,10 +169,10 @@ def _grid(lines: list[Line], widest: int, width: int) -> Table:
 
     wide = width >= 100
     grid = Table.grid(padding=(0, 2, 0, 0))
-    name = min(widest, 36 if wide else 20)
+    name = 30 if wide else 20
     bar = max(8, min(30, width - name - (72 if wide else 55)))
     for column in ({"width": 10}, {"width": name, "no_wrap": True, "overflow": "ellipsis"}, {"width": bar}):
-        grid.add_column(**column)  # type: ignore[arg-type]
+        grid.add_column(**column)
     for columns in (13, 12, *((11, 7) if wide else ()), 7):
         grid.add_column(width=columns, justify="right", no_wrap=True)
     for line in lines:
@@ -186,9 +183,10 @@ def _grid(lines: list[Line], widest: int, width: int) -> Table:
             total=1, completed=line.done or 0, pulse=line.done is None, width=bar, style="dim",
             complete_style=style or "default", finished_style=style or "default",
         )  # fmt: skip
-        more = (f"{size(bytes_)}/s", f"{line.slices_done}/{line.slices}") if wide else ()
+        told = line.moved and line.seconds >= 0.1
+        more = (f"{size(bytes_)}/s" if told else "", f"{line.slices_done}/{line.slices}") if wide else ()
         time_ = clock(line.seconds) if over else f"-{clock(line.left)}" if line.left is not None else ""
-        speed = f"{amount(rows)}/s" if line.moved else ""
+        speed = f"{amount(rows)}/s" if told else ""
         word = Text(line.word, style=style)
         grid.add_row(word, line.name, meter, f"{line.moved:,}", speed, *more, time_)
     return grid

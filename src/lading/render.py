@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red"}
 MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗"}
+FOLDS = {
+    "Table",
+    "Problem",
+    "Column",
+    "Native",
+    "Key",
+    "Type",
+    "Value",
+    "Help",
+    "Losses",
+    "From",
+    "Addresses",
+    "Pipeline",
+}
+"""Columns of lists whose words may go on in the next line."""
 LEVELS = {
     "counts": "the rows were counted on both sides",
     "columns": "rows, values and sums were compared, computed in place on both sides",
@@ -40,12 +55,24 @@ def size(number: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A span of time: seconds below a minute, then 1:02 or 1:02:03."""
+    """A span of time: milliseconds, seconds below a minute, then 1:02 or 1:02:03."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def rate(rows: int, seconds: float) -> str:
+    """Rows a second; a dash where there were none, or too little time to tell."""
+    return amount(rows / seconds) if rows and seconds >= 0.1 else "–"
+
+
+def speed(bytes_: int, seconds: float) -> str:
+    """Bytes a second; a dash where there were none, or too little time to tell."""
+    return f"{size(bytes_ / seconds)}/s" if bytes_ and seconds >= 0.1 else "–"
 
 
 def plural(count: int, word: str) -> str:
@@ -57,7 +84,7 @@ def bill(found: Bill, width: int = 80) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [_head(found), Text(_second_line(found), style="dim"), Text("")]
+    parts: list[RenderableType] = [_head(found), Text(f"{found.source} → {found.target}"), _when(found), Text("")]
     parts += [_bill_grid(found, width), Text("")]
     parts += [_pair(name, value) for name, value in _foot(found)]
     notes = [line for table in found.tables for line in _told(table)]
@@ -78,7 +105,7 @@ def plan(found: Plan, width: int = 80) -> RenderableType:
     head.append(f"  {ready}")
     if blocked:
         head.append(f"  ✗ {plural(blocked, 'table')} stopped", style="red")
-    parts: list[RenderableType] = [head, Text(f"{found.source} → {found.target}", style="dim"), Text("")]
+    parts: list[RenderableType] = [head, Text(f"{found.source} → {found.target}"), Text("")]
     parts += [_plan_grid(found, width), Text(""), _pair("Proof", f"{found.level}: {LEVELS[found.level]}")]
     if found.max_rejects:
         parts.append(_pair("Rejects", f"up to {found.max_rejects:,} a table"))
@@ -113,20 +140,58 @@ def columns(table: Table, width: int = 80) -> RenderableType:
 
 def history(found: Sequence[Bill], width: int = 80) -> RenderableType:
     """Runs, the newest first."""
-    grid = _grid(["", "Run", "Started", "Pipeline", ">Tables", ">Rows", ">Time"], width)
+    names = ["", "Run", "Pipeline", ">Tables", ">Rows", ">Time"]
+    grid = _grid([*names, "Started"] if width >= 100 else names, width)
     for each in found:
-        started = f"{each.started.astimezone():%Y-%m-%d %H:%M}"
+        started = (f"{each.started.astimezone():%Y-%m-%d %H:%M}",) if width >= 100 else ()
         counts = (f"{len(each.tables):,}", f"{each.rows.target:,}", clock(each.seconds))
-        grid.add_row(_state(each.state), each.run, started, each.pipeline or "–", *counts)
+        grid.add_row(_state(each.state), each.run, each.pipeline or "–", *counts, *started)
     return grid
 
 
-def listing(names: Sequence[str], lines: Iterable[Sequence[str]], width: int = 80) -> RenderableType:
-    """Lines under names; a name with > before it is that of a column of numbers."""
-    grid = _grid(names, width)
-    for line in lines:
-        grid.add_row(*line)
+def reject(found: Any, width: int = 80) -> RenderableType:
+    """A row that was refused, and why."""
+    from rich.text import Text
+
+    shown = ", ".join(f"{name}={'NULL' if value is None else repr(value)}" for name, value in found.row.items())
+    return Text.assemble((found.table, "bold"), f"  {found.reason}\n  ", (shown, "dim"))
+
+
+def options(found: Sequence[Any], width: int = 80) -> RenderableType:
+    """Options with their values and where these come from."""
+    grid = _grid(["Step", "Option", "Value", "From"], width)
+    for option in found:
+        style = "dim" if option.origin == "default" else ""
+        grid.add_row(option.step, option.name, _value(option.value), _text(option.origin, style))
     return grid
+
+
+def kinds(found: Sequence[Any], width: int = 80) -> RenderableType:
+    """Every kind of connection in a line."""
+    grid = _grid(["Kind", "Help", "Addresses", "Needs"], width)
+    for each in found:
+        needs = f"lading[{each.extra}]" if each.extra else ""
+        schemes = ", ".join(f"{scheme}://" for scheme in each.schemes if "+" not in scheme)
+        grid.add_row(each.kind, each.title.partition(". ")[0].rstrip("."), _text(schemes), _text(needs))
+    return grid
+
+
+def described(found: Any, width: int = 80) -> RenderableType:
+    """A connector: its settings, and what it can do."""
+    from rich.console import Group
+    from rich.text import Text
+
+    grid = _grid(["Setting", "Value", "Default", "Help"], width)
+    for row in found.settings:
+        default = "required" if row.required else "" if row.secret else row.shown
+        grid.add_row(row.name, "secret" if row.secret else row.kind, default, row.help)
+    can = _grid(["Can", "", "Help"], width)
+    for name, value, sentence in found.can:
+        can.add_row(name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value), sentence)
+    schemes = ", ".join(f"{scheme}://" for scheme in found.schemes)
+    install = f"pip install 'lading[{found.extra}]'" if found.extra else "comes with Lading"
+    head = Text.assemble((found.kind, "bold"), f"  {found.title}  ", (f"{schemes}  {install}", "dim"))
+    return Group(head, Text(""), grid, Text(""), can)
 
 
 def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
@@ -142,30 +207,18 @@ def text(draw: Callable[..., RenderableType], found: Any, width: int | None = No
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
-def attach() -> None:
-    """From now on bills and plans print as people read them, and show as pages in notebooks. (The models live in
-    rooms below this one and cannot call it.)"""
-    from lading import page
-
-    for model, as_text, as_page in ((Bill, bill, page.bill_part), (Plan, plan, page.plan_part)):
-        words: dict[str, Any] = {"__str__": lambda self, draw=as_text: text(draw, self)}
-        words |= {"__repr__": words["__str__"], "_repr_html_": lambda self, draw=as_page: draw(self)}
-        for name, function in words.items():
-            setattr(model, name, function)
-
-
 def _head(found: Bill) -> Text:
     from rich.text import Text
 
     return Text.assemble(("Bill", "bold"), f"  {found.run}  ", _state(found.state))
 
 
-def _second_line(found: Bill) -> str:
+def _when(found: Bill) -> Text:
     when = f"{found.started.astimezone():%Y-%m-%d %H:%M}"
-    parts = [f"{found.source} → {found.target}", found.pipeline, when, clock(found.seconds)]
+    parts = [found.pipeline, when, clock(found.seconds)]
     parts += [f"peak {size(found.peak_memory)}" if found.peak_memory else ""]
     parts += [f"continues {found.continued}" if found.continued else ""]
-    return " · ".join(part for part in parts if part)
+    return _text(" · ".join(part for part in parts if part), "dim")
 
 
 def _bill_grid(found: Bill, width: int) -> Grid:
@@ -176,21 +229,20 @@ def _bill_grid(found: Bill, width: int) -> Grid:
     grid = _grid([*names, ">Bytes/s", ">Slices", "Digest"] if wide else names, width)
     for table in found.tables:
         rejected = _text(f"{table.rows.rejected:,}" if table.rows.rejected else "–")
-        seconds = max(table.seconds, 0.001)
-        rate = amount(table.rows.source / seconds) if table.rows.source else "–"
+        seconds = table.seconds
         cells: list[Any] = [_state(table.state), _route(table.table, table.into), f"{table.rows.target:,}"]
-        cells += [rejected, clock(table.seconds), rate]
+        cells += [rejected, clock(table.seconds), rate(table.rows.source, seconds)]
         if wide:
             root = table.proof.target_root[:8] if table.proof else ""
-            cells += [f"{size(table.bytes / seconds)}/s" if table.bytes else "–", f"{table.slices:,}", root]
+            cells += [speed(table.bytes, seconds), f"{table.slices:,}", root]
         grid.add_row(*cells)
     if len(found.tables) > 1:
         grid.add_section()
-        total, seconds = found.rows, max(found.seconds, 0.001)
+        total, seconds = found.rows, found.seconds
         moved = sum(table.bytes for table in found.tables)
         cells = ["", Text(plural(len(found.tables), "table")), f"{total.target:,}", f"{total.rejected:,}"]
-        cells += [clock(found.seconds), amount(total.source / seconds)]
-        more = [f"{size(moved / seconds)}/s", f"{sum(t.slices for t in found.tables):,}", ""] if wide else []
+        cells += [clock(found.seconds), rate(total.source, seconds)]
+        more = [speed(moved, seconds), f"{sum(t.slices for t in found.tables):,}", ""] if wide else []
         grid.add_row(*cells, *more, style="bold")
     return grid
 
@@ -216,7 +268,8 @@ def _told(table: TableBill) -> Iterable[RenderableType]:
         lines += [("", reason) for reason in proof.reasons]
         lines += [("differs: ", ", ".join(proof.differing))] if proof.differing else []
         lines += [("not compared: ", ", ".join(proof.not_compared))] if proof.not_compared else []
-        lines += [("found in rows: ", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
+        narrowed = ", ".join(f"{name} {count:,}" for name, count in proof.narrowed.items())
+        lines += [("found in rows: ", narrowed)] if narrowed else []
         lines += [("note: ", note) for note in proof.notes]
     lines += [("accepted: ", str(loss)) for loss in table.losses]
     if table.rows.rejected:
@@ -268,12 +321,8 @@ def _grid(names: Sequence[str], width: int) -> Grid:
 
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
     for name in names:
-        numbers = name.startswith(">")
-        folds = name in ("Table", "Problem", "Column", "Native", "Key", "Type", "Reason", "Value", "Help", "Losses")
-        grid.add_column(
-            name.removeprefix(">"), justify="right" if numbers else "left", no_wrap=not folds, overflow="fold",
-            max_width=max(width // 2, 20) if folds else None,
-        )  # fmt: skip
+        side: Any = "right" if name.startswith(">") else "left"
+        grid.add_column(name.removeprefix(">"), justify=side, no_wrap=name not in FOLDS, overflow="fold")
     return grid
 
 
@@ -283,6 +332,16 @@ def _state(state: State) -> Text:
 
 def _route(source: str, into: str) -> Text:
     return _text(source if source == into else f"{source} → {into}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    if isinstance(value, dict):
+        value = ", ".join(f"{name}: {target}" for name, target in value.items())
+    return "–" if value in (None, "") else str(value)
 
 
 def _text(words: str, style: str = "") -> Text:

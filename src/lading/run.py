@@ -10,10 +10,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+
+import pyarrow as pa
 
 from lading import engine
 from lading.connector import Connection, Session
@@ -23,6 +25,10 @@ from lading.plan import Plan
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
 
+TICK_SECONDS = 0.2
+"""How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""
+STOP_SECONDS = 5
+"""How long an interrupted run waits for its workers; statements that take longer are left to the server."""
 ATTEMPTS = 4
 """How often a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
 
@@ -53,6 +59,8 @@ def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: W
     name, started, clock = new_id(), datetime.now(UTC), time.monotonic()
     store.begin(name, plan.pipeline)
     crew = Crew(name, plan, sides, store, watch)
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps what was freed: some 60 MiB more at the peak
     try:
         crew.work()
     except BaseException:
@@ -60,6 +68,7 @@ def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: W
         raise
     finally:
         watch.end()
+        pa.set_memory_pool(pool)
     bill = Bill(
         run=name, pipeline=plan.pipeline, state=worst([t.state for t in crew.bills]), source=plan.source,
         target=plan.target, started=started, seconds=round(time.monotonic() - clock, 3), tables=tuple(crew.bills),
@@ -72,6 +81,12 @@ def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: W
 
 def peak_memory() -> int:
     """Bytes that this process held at most."""
+    try:
+        # Not getrusage: Linux carries the peak of a process over into the program that it becomes.
+        with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -88,15 +103,24 @@ class Crew:
 
     def __init__(self, name: str, plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch) -> None:
         self.plan, self.source, self.target = plan, *sides
-        self.stop = threading.Event()
+        self.stop, self.over = threading.Event(), threading.Event()
         self.watch = watch
         self.movings = [
-            Moving(name, plan, task, store, watch, self.stop, "", new_load(task))
+            Moving(name, plan, task, store, watch, self.stop, "", new_load(plan, task))
             for task in plan.tasks
             if not task.problem
         ]
         self._blocked = [
-            _blocked(task.name, task.into, f"{task.problem} {task.fix}") for task in plan.tasks if task.problem
+            TableBill(
+                table=task.name,
+                into=task.into,
+                mode=task.mode.value,
+                state=State.FAILED,
+                error=f"{task.problem} {task.fix}".strip(),
+                error_kind=task.problem_kind,
+            )
+            for task in plan.tasks
+            if task.problem
         ]
 
     @property
@@ -105,16 +129,29 @@ class Crew:
 
     @property
     def pending(self) -> list[Moving]:
-        return [moving for moving in self.movings if moving.bill is None]
+        return sorted((moving for moving in self.movings if moving.bill is None), key=lambda moving: moving.lost)
 
     def work(self) -> None:
+        """Works in a thread of its own: here, an interruption is noticed at once, whatever a library waits for."""
+        ended = _apart(self._work)
+        try:
+            while wait([ended], timeout=TICK_SECONDS).not_done:
+                continue
+            ended.result()
+        except BaseException:
+            self.over.set()
+            self.stop.set()
+            wait([ended], timeout=STOP_SECONDS)
+            raise
+
+    def _work(self) -> None:
         for bill in self._blocked:
             self.watch.state(bill.table, "failed")
         for attempt in range(ATTEMPTS):
             if not self.pending:
                 return
-            if attempt:
-                time.sleep(float(os.environ.get("LADING_RETRY_SECONDS", 4 ** (attempt - 1))))
+            if attempt and self.over.wait(float(os.environ.get("LADING_RETRY_SECONDS", 4 ** (attempt - 1)))):
+                return
             try:
                 self._attempt()
             except Unreachable as error:
@@ -130,6 +167,8 @@ class Crew:
     def _attempt(self) -> None:
         """Everything that is still to do, at one snapshot."""
         self.stop.clear()
+        if self.over.is_set():
+            raise Stopped
         with ExitStack() as stack:
             source = stack.enter_context(self.source.open())
             target = stack.enter_context(self.target.open())
@@ -146,10 +185,8 @@ class Crew:
         """Runs a step of one table; what fails there fails that table only."""
         try:
             step()
-        except (Unreachable, SpecError) as error:
-            if isinstance(error, SpecError):
-                fail(moving, error)
-                return False
+        except Unreachable:
+            moving.lost += 1
             raise
         except LadingError as error:
             fail(moving, error)
@@ -164,25 +201,22 @@ class Crew:
         for moving in self.pending:
             if moving.state != "staging":
                 if not self.plan.together:
-                    self._guard(moving, lambda m=moving: _resume(m, target))  # type: ignore[misc]
+                    self._guard(moving, lambda m=moving: engine.resume(m, target))  # type: ignore[misc]
                 continue
             left[id(moving)] = len(moving.lines)
             for number in moving.lines:
                 units.put((moving, number))
-        workers = min(self.plan.readers, units.qsize())
+        workers = min(self.plan.readers, units.qsize(), os.cpu_count() or 1)
         lock = threading.Lock()
         if workers <= 1:
             self._worker(units, left, lock, (source, target))
             return
-        with ThreadPoolExecutor(workers) as pool:
-            first = pool.submit(self._worker, units, left, lock, (source, target))
-            others = [pool.submit(self._alone, units, left, lock, snapshot) for _ in range(workers - 1)]
-            try:
-                for future in [first, *others]:
-                    future.result()
-            except BaseException:
-                self.stop.set()
-                raise
+        alone = (lambda: self._alone(units, left, lock, snapshot) for _ in range(workers - 1))
+        ended = [_apart(lambda: self._worker(units, left, lock, (source, target))), *map(_apart, alone)]
+        wait(ended)
+        errors = [error for each in ended if (error := each.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+            raise error  # the one that stopped the others
 
     def _alone(
         self, units: queue.SimpleQueue[tuple[Moving, int]], left: dict[int, int], lock: threading.Lock, snapshot: str
@@ -240,17 +274,26 @@ class Crew:
             return
         movings = self.pending
         for moving in movings:
-            self.watch.state(moving.name, "publishing")
-            moving.store.change(moving.load.id, state="publishing")
+            engine.announce(moving, target)
         target.publish([moving.load for moving in movings])
         for moving in movings:
             self._guard(moving, lambda m=moving: engine.published(m, target))  # type: ignore[misc]
 
 
-def _resume(moving: Moving, target: Session) -> None:
-    """What an interrupted run had proved is published now, if it was not."""
-    target.publish([moving.load])
-    engine.published(moving, target)
+def _apart(work: Callable[[], None]) -> Future[None]:
+    """Runs work in a thread that nobody waits for when the program ends."""
+    ended: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return ended
 
 
 def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Moving, int]]:
@@ -259,7 +302,3 @@ def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Movin
             yield units.get_nowait()
         except queue.Empty:
             return
-
-
-def _blocked(table: str, into: str, why: str) -> TableBill:
-    return TableBill(table=table, into=into, state=State.FAILED, error=why.strip(), error_kind=SpecError.kind)

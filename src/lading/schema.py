@@ -22,7 +22,8 @@ class Column(BaseModel, frozen=True):
     """`native` is the type as the system itself writes it, with the system's kind before a colon:
     `postgres:character varying(20)`; a system of the same kind takes it as it is. `drops` are pairs of loss kind
     and sentence: what reading the column loses, whatever the target. `empty` says whether the system tells an
-    empty value from NULL."""
+    empty value from NULL. `measured` is the narrowest type that holds the values of a column of decimals without a
+    limit, as they were when it was planned; decimal(1,1) when there were none."""
 
     name: str
     type: Type
@@ -30,6 +31,7 @@ class Column(BaseModel, frozen=True):
     native: str = ""
     drops: tuple[tuple[str, str], ...] = ()
     empty: bool = True
+    measured: Type | None = None
 
 
 class Table(BaseModel, frozen=True):
@@ -55,7 +57,8 @@ class Table(BaseModel, frozen=True):
 
     @property
     def keyed(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.columns if column.name in self.key)
+        """The key's columns, in the order of the key."""
+        return tuple(column for name in self.key if (column := self.column(name)) is not None)
 
 
 class Loss(BaseModel, frozen=True):
@@ -82,7 +85,7 @@ def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:
         what = "the target's table has no such column"
         yield Loss(column=source.name, kind="column", source=str(source.type), target="", what=what)
         return
-    for kind, what in (*source.drops, *gaps(source.type, target.type)):
+    for kind, what in (*source.drops, *gaps(_held(source, target), target.type)):
         yield Loss(column=source.name, kind=kind, source=str(source.type), target=str(target.type), what=what)
     if source.empty and not target.empty and source.type.kind in ("string", "binary"):
         what = "an empty value becomes NULL, which the target does not tell apart"
@@ -92,6 +95,15 @@ def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:
         yield Loss(column=source.name, kind="null", source="NULL", target="NOT NULL", what=what)
 
 
+def _held(source: Column, target: Column) -> Type:
+    """What must fit: what is declared, or what was measured where nothing is declared; a value that comes later and
+    does not fit is refused, so it cannot be lost."""
+    if source.measured is None:
+        return source.type
+    return target.type if source.measured == NO_VALUES else source.measured
+
+
+NO_VALUES = Type("decimal", 1, 1)
 _DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 
 
@@ -105,7 +117,8 @@ def gaps(source: Type, target: Type) -> list[tuple[str, str]]:
     if t == "string":
         return _to_text(source, target)
     if (s, t) in {("bool", "int"), ("date", "timestamp"), ("uuid", "json"), ("list", "json")}:
-        return [("zone", f"{source} has no zone and is read as UTC")] if target.utc else []
+        zone = [("zone", f"{source} has no zone and is read as UTC")] if target.utc else []
+        return zone + _years(source, target)
     if s == "int" and t in ("decimal", "float"):
         return _int_to(source, target)
     if (s, t) == ("bool", "decimal"):
@@ -139,9 +152,18 @@ def _same_kind(source: Type, target: Type) -> list[tuple[str, str]]:
             found.append(("cuts", f"{source} can be longer than {target}"))
     if source.kind in ("time", "timestamp") and (source.size or 0) > (target.size or 0):
         found.append(("rounds", f"{source.size} digits of a second are rounded to {target.size}"))
+    if source.kind == "timestamp":
+        found += _years(source, target)
     if source.kind == "timestamp" and source.utc != target.utc:
         found.append(("zone", "the zone is dropped, UTC is kept" if source.utc else "no zone: read as UTC"))
     return found
+
+
+def _years(source: Type, target: Type) -> list[tuple[str, str]]:
+    """Nanoseconds have 64 bits, and less room for years than other moments."""
+    if target.kind != "timestamp" or (target.size or 0) <= 6 or (source.kind == "timestamp" and (source.size or 0) > 6):
+        return []
+    return [("narrows", f"years before 1678 and after 2261 do not fit {target}")]
 
 
 def _widths(source: Type, target: Type) -> list[tuple[str, str]]:
@@ -173,7 +195,9 @@ def _to_text(source: Type, target: Type) -> list[tuple[str, str]]:
         return [("type", "bytes become hexadecimal text")]
     width = _TEXT_WIDTH.get(source.kind)
     if source.kind == "decimal" and source.size is not None:
-        width = source.size + 2
+        width = source.size + (3 if source.scale == source.size else 2)  # sign, point, a zero before it
+    elif source.kind in ("time", "timestamp") and (source.size or 0) > 6:
+        width = _TEXT_WIDTH[source.kind] + 3
     if target.size is not None and (width is None or width > target.size):
         return [("cuts", f"the text of {source} can be longer than {target}")]
     return []

@@ -29,7 +29,7 @@ class Move(BaseModel):
     source: str = Field(alias="from", description="The connection to read: a name from connections.yaml, or a URL.")
     target: str = Field(alias="to", description="The connection to write: a name from connections.yaml, or a URL.")
     tables: Words = Field(("*",), description="Tables to move; * and ? stand for any characters: 'sales.*'.")
-    exclude: Words = Field((), description="Tables to leave out, written like 'tables'.")
+    exclude: Words = Field((), description="Tables to leave out, or columns of them: 'audit', 'orders.note'.")
     into: str | dict[str, str] | None = Field(
         None, description="A schema for all tables, or a map from source table to target table."
     )
@@ -49,6 +49,8 @@ class Move(BaseModel):
     def _since_merges(self) -> Move:
         if self.since and self.mode is Mode.REPLACE:
             raise ValueError("'since' moves a part of a table and 'replace' would drop the rest. Use 'mode: merge'.")
+        if self.since and self.mode is Mode.APPEND:
+            raise ValueError("'since' reads the newest rows again and 'append' would double them. Use 'mode: merge'.")
         return self
 
 

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from lading.connector import WHOLE, Load, Slice
+from lading.catalogue import catalogue
+from lading.connector import WHOLE, Load, Slice, ours
 from lading.dialect import Dialect
 from lading.digest import Aggregate, Reading, summed
-from lading.errors import DataError, LadingError, Unsupported
-from lading.schema import Column, Mode, Table
+from lading.driver import Driver, transaction
+from lading.errors import DataError, Unsupported
+from lading.schema import NO_VALUES, Column, Mode, Table
+from lading.slicing import between, conditions, paged, same
 from lading.types import Type, parse
 
+_last = threading.Lock()  # Of two workers that finish at once, each would leave the ledger to the other.
 LEDGER = "lading_ledger"
 """A table beside the staged ones: which slices of which load are committed. It is dropped when nothing is staged."""
 SLICE = Column(name="lading_slice", type=parse("int(32)"), null=False)
-_BEGUN, _PUBLISHED = -2, -1
-
-
-class Driver(Protocol):
-    """One vendor's library, spoken to in SQL. Every failure is one of the seven errors."""
-
-    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The rows of a small result."""
-
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
-        """Runs a statement."""
-
-    def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
-        """Streams a result whose columns are `table`'s, read by `Dialect.read`, in their canonical Arrow types."""
-
-    def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
-        """Appends batches to a table inside the transaction begun, refusing whatever it would change."""
-
-    def begin(self) -> None:
-        """Begins a transaction that writes."""
-
-    def commit(self) -> None:
-        """Makes it durable."""
-
-    def rollback(self) -> None:
-        """Undoes it; without a transaction does nothing."""
-
-    def pin(self, snapshot: str | None) -> str:
-        """See `Session.pin`."""
-
-    def swap(self, load: Load) -> list[str] | None:
-        """Statements that put the staged table in place of the old one, keeping all that hangs on it; None when
-        the old table must be refilled instead."""
-
-    def close(self) -> None:
-        """Ends the connection."""
+BEGUN, PUBLISHED = -2, -1
+"""Numbers in the ledger that stand for no slice."""
 
 
 class SqlSession:
@@ -87,7 +58,7 @@ class SqlSession:
 
     def tables(self) -> Iterator[Table]:
         found = self._catalogue("", ())
-        yield from (table for table in found if not table.view and not table.name.startswith("lading_"))
+        yield from (table for table in found if not table.view and not ours(table.name))
 
     def describe(self, name: str) -> Table | None:
         schema, _, rest = name.partition(".")
@@ -101,45 +72,7 @@ class SqlSession:
         return None
 
     def _catalogue(self, condition: str, values: Sequence[str]) -> list[Table]:
-        def rows(query: str, order: str) -> list[tuple[Any, ...]]:
-            return self.driver.query(f"SELECT * FROM ({query}) lading_q{condition}{order}", values)
-
-        columns: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-        for schema, table, *rest in rows(self.dialect.catalog, " ORDER BY 1, 2, 3"):
-            columns.setdefault((schema, table), []).append(tuple(rest))
-        keys: dict[tuple[str, str], dict[tuple[int, str], list[str]]] = {}
-        for schema, table, rank, key, _place, column in rows(self.dialect.keys, " ORDER BY 1, 2, 3, 4, 5"):
-            keys.setdefault((schema, table), {}).setdefault((int(rank), key), []).append(column)
-        sizes = {(schema, table): (n, size) for schema, table, n, size in rows(self.dialect.sizes, "")}
-        return [
-            self._table(name, found, next(iter(keys.get(name, {}).values()), []), sizes.get(name, (None, None)))
-            for name, found in columns.items()
-        ]
-
-    def _table(
-        self, name: tuple[str, str], found: list[tuple[Any, ...]], key: list[str], size: tuple[Any, Any]
-    ) -> Table:
-        columns, problems = [], []
-        for _place, column, native, null, _view in found:
-            type_ = self.dialect.canonical(native)
-            if type_ is None:
-                problems.append(
-                    f"column '{column}' has the type '{native or '(none)'}', which {self.dialect.name} has no "
-                    f"canonical type for; add it to src/lading/dialects/{self.dialect.name}.py or leave the column out"
-                )
-            type_ = type_ or Type("string")
-            columns.append(self.dialect.column(column, type_, bool(int(null)), native))
-        schema, table = name
-        return Table(
-            name=table,
-            schema_name=None if schema == self.default_schema else schema,
-            columns=tuple(columns),
-            key=tuple(key),
-            rows=None if size[0] is None or int(size[0]) < 0 else int(size[0]),
-            bytes=None if size[1] is None else int(size[1]),
-            problems=tuple(problems),
-            view=bool(int(found[0][4])),
-        )
+        return catalogue(self.driver, self.dialect, self.default_schema, (condition, values))
 
     # Reading
 
@@ -159,38 +92,16 @@ class SqlSession:
         return f"SELECT {', '.join(items)} FROM {self.name(table)} lading_t{self._where(table, slice)}"
 
     def _where(self, table: Table, slice: Slice) -> str:
-        parts = []
-        if slice.pages is not None:
-            low, high = slice.pages
-            parts += [self.dialect.page_low.format(n=low)] if low else []
-            parts += [self.dialect.page_high.format(n=high)] if high is not None else []
-        if slice.low is not None:
-            parts.append(f"NOT ({self._before(table, slice.on, slice.low)})")
-        if slice.high is not None:
-            parts.append(self._before(table, slice.on, slice.high))
-        if slice.since is not None and slice.since_low is not None:
-            quoted = self.dialect.quote(slice.since)
-            bound = self._literal(table, slice.since, slice.since_low)
-            parts.append(f"({quoted} >= {bound} OR {quoted} IS NULL)")
+        parts = conditions(self.dialect, table, slice)
         if slice.within is not None:
             stage = self.name(table.model_copy(update={"name": slice.within}))
-            parts.append(f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', table.key)})")
+            parts.append(
+                f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', table.key)})"
+            )
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
-    def _before(self, table: Table, on: Sequence[str], bound: Sequence[str]) -> str:
-        """Rows whose key sorts before the bound, in the database's own order."""
-        column, value = self.dialect.quote(on[0]), self._literal(table, on[0], bound[0])
-        if len(on) == 1:
-            return f"{column} < {value}"
-        return f"({column} < {value} OR ({column} = {value} AND {self._before(table, on[1:], bound[1:])}))"
-
-    def _literal(self, table: Table, column: str, value: str) -> str:
-        found = table.column(column)
-        return self.dialect.literal(value, found.type if found else Type("string"))
-
     def _same(self, left: str, right: str, key: Sequence[str]) -> str:
-        pairs = [f"{left}.{self.dialect.quote(name)} = {right}.{self.dialect.quote(name)}" for name in key]
-        return " AND ".join(pairs)
+        return same(self.dialect, left, right, key)
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
         held = table.rows
@@ -203,15 +114,10 @@ class SqlSession:
             place = (table.schema_name or self.default_schema, table.name)
             pages = self.driver.query(self.dialect.pages, place)
             if pages and pages[0][0] and int(pages[0][0]) > 1:
-                return _paged(int(pages[0][0]), count)
+                return paged(int(pages[0][0]), count)
         if not table.key:
             return [since]
-        bounds = self._bounds(table, count)
-        edges: list[tuple[str, ...] | None] = [None, *bounds, None]
-        return [
-            since.model_copy(update={"number": n, "on": table.key, "low": low, "high": high})
-            for n, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
-        ]
+        return between(self._bounds(table, count), table.key, since)
 
     def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
         """Quantiles of the key, in the database's own order; of evenly filled whole numbers by arithmetic."""
@@ -225,7 +131,7 @@ class SqlSession:
                 return [(str(int(low) + round(step * n)),) for n in range(1, count) if step >= 1]
         rows = int(self.driver.query(f"SELECT count(*) FROM {source}")[0][0])
         step = max(rows // count, 1)
-        columns = ", ".join(f"{self.dialect.read(c)} AS {self.dialect.quote(c.name)}" for c in table.keyed)
+        columns = ", ".join(f"{self.dialect.show(c)} AS {self.dialect.quote(c.name)}" for c in table.keyed)
         numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n FROM {source}"
         turn = self.dialect.modulo.format(a="lading_n", b=step)
         picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
@@ -233,27 +139,44 @@ class SqlSession:
         return [tuple(str(value) for value in row) for row in found][: count - 1]
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
-        items = ["count(*)"]
+        items, hashed = ["count(*)"], bool(self.dialect.row_hash and table.columns)
         for column in table.columns:
             quoted = self.dialect.quote(column.name)
-            total = self.dialect.totals.get(column.type.kind) if summed(column.type) else None
-            items += [self.dialect.count.format(c=quoted), total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"]
-        if self.dialect.row_hash and table.columns:
+            total = self._totalled(column)
+            sum_ = total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"
+            items += [self.dialect.count.format(c=quoted) if column.null else "NULL", sum_]
+        if hashed:
             items.append(self._row_hash(table))
         values: list[Any] = []
         for start in range(0, len(items), self.dialect.select_items):
             part = items[start : start + self.dialect.select_items]
             values += self.driver.query(self._select(table, slice, part))[0]
-        pairs = zip(table.columns, values[1::2], values[2::2], strict=False)
-        columns = {}
-        for c, n, t in pairs:
-            known = summed(c.type) and c.type.kind in self.dialect.totals
-            columns[c.name] = Aggregate(values=int(n), total=Decimal(str(t or 0)) if known else None)
-        return Reading(rows=int(values[0]), columns=columns, native=str(values[-1]) if self.dialect.row_hash and table.columns else "")
+        rows, columns = int(values[0]), {}
+        for c, n, t in zip(table.columns, values[1::2], values[2::2], strict=False):
+            known = _total(t) if self._totalled(c) else None
+            columns[c.name] = Aggregate(values=int(n) if c.null else rows, total=known)
+        return Reading(rows=rows, columns=columns, native=str(values[-1]) if hashed else "")
+
+    def _totalled(self, column: Column) -> str | None:
+        most, digits = self.dialect.total_digits, column.type.size if column.type.kind == "decimal" else 0
+        if not summed(column.type) or (most is not None and (digits or 0) > most):
+            return None
+        return self.dialect.totals.get(column.type.kind)
+
+    def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
+        """See `connector.Measures`."""
+        found: dict[str, Type] = {}
+        for column in (c for c in table.columns if c.name in columns and self.dialect.measure):
+            quoted, read = self.dialect.quote(column.name), self.dialect.read(column)
+            items = self.dialect.measure.replace("{c}", quoted).replace("{r}", read)
+            whole, scale = self.driver.query(f"SELECT {items} FROM {self.name(table)}")[0]
+            if whole is not None:
+                digits = int(whole) + int(scale or 0)
+                found[column.name] = Type("decimal", digits, int(scale or 0)) if digits else NO_VALUES
+        return found
 
     def _row_hash(self, table: Table) -> str:
-        template = self.dialect.row_column
-        columns = self.dialect.row_join.join(template.replace("{c}", self.dialect.read(c)) for c in table.columns)
+        columns = ", ".join(self.dialect.read(c) for c in table.columns)
         return self.dialect.row_hash.format(columns=columns)
 
     # Writing
@@ -261,13 +184,59 @@ class SqlSession:
     def prepare(self, load: Load) -> None:
         ledger, stage = self._ledger(load), load.stage
         text, number = (self.dialect.native(Column(name="x", type=parse(t))) for t in ("string(32)", "int(64)"))
-        with _transaction(self.driver):
+        with transaction(self.driver):
+            self._make_schema(load)
             columns = f"load_id {text} NOT NULL, slice {number} NOT NULL, row_count {number} NOT NULL"
             self.driver.execute(self._creating(ledger, columns))
-            if self._marked(load, _BEGUN):
+            if self._marked(load, BEGUN):
                 return
-            self._mark(load, _BEGUN, 0)
-            self.driver.execute(f"CREATE TABLE {self.name(stage)} ({', '.join(self._definitions(stage))})")
+            # In this order, and unless it is there: some systems commit whatever makes a table.
+            if load.fresh or not self._make_alike(load):
+                self._make_stage(stage)
+            self._mark(load, BEGUN, 0)
+
+    def _make_stage(self, stage: Table) -> None:
+        self.driver.execute(self._creating(self.name(stage), ", ".join(self._definitions(stage))))
+
+    def _make_alike(self, load: Load) -> bool:
+        """A stage that refuses rows which the table refuses, so that they are found one by one."""
+        stage, place = self.name(load.stage), (load.table.schema_name or self.default_schema, load.table.name)
+        if self.dialect.body and (found := self.driver.query(self.dialect.body, place)):
+            column = f"{self.dialect.quote(SLICE.name)} {self.dialect.native(SLICE)}"
+            self.driver.execute(f"CREATE TABLE {stage} ({column}, {str(found[0][0]).removeprefix('(')}")
+            return True
+        if not self.dialect.refusals:
+            return False
+        names = {column.name for column in load.table.columns}
+        refusals = self.driver.query(self.dialect.refusals, place)
+        clauses = [str(c) for c, key, on in refusals if names.issuperset(on) and (load.strict or not int(key))]
+        self.driver.execute(self._creating(stage, ", ".join([*self._definitions(load.stage), *clauses])))
+        return True
+
+    def _refuse_known(self, load: Load) -> None:
+        """Appended rows whose key the table has already are refused here, where they can be found one by one."""
+        old = (
+            self.describe(load.table.full_name) if load.strict and load.mode is Mode.APPEND and not load.fresh else None
+        )
+        if old is None or not old.key or any(load.table.column(name) is None for name in old.key):
+            return
+        keys = ", ".join(f"s.{self.dialect.quote(name)}" for name in old.key)
+        on = self._same("s", "t", old.key)
+        sql = f"SELECT {keys} FROM {self.name(load.stage)} s JOIN {self.name(load.table)} t ON {on}"
+        if found := self.driver.query(self.dialect.limit.format(sql=sql, n=1)):
+            key = ", ".join(f"{name} {value}" for name, value in zip(old.key, found[0], strict=True))
+            raise DataError(
+                f"'{load.table.full_name}' has a row with {key} already.", "Use 'mode: merge' to replace it."
+            )
+
+    def _make_schema(self, load: Load) -> None:
+        schema = load.table.schema_name or self._schema
+        if not (self.dialect.create_schema and load.fresh and schema):
+            return
+        # Asked first: PostgreSQL wants the right to make schemas even for one that is there.
+        known = f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {self.dialect.placeholder}"
+        if not self.driver.query(known, (schema,)):
+            self.driver.execute(self.dialect.create_schema.format(name=self.dialect.quote(schema)))
 
     def _creating(self, name: str, columns: str) -> str:
         plain = self.dialect.text(f"CREATE TABLE {name} ({columns})")
@@ -284,13 +253,14 @@ class SqlSession:
 
     def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
         stage = load.stage
-        with _transaction(self.driver):
+        with transaction(self.driver):
             self._unstage(load, number)
             if self.dialect.slice_column:
                 wide = stage.model_copy(update={"columns": (*stage.columns, SLICE)})
                 rows = self.driver.load(self._placed(wide), _numbered(batches, number))
             else:
                 rows = self.driver.load(self._placed(stage), batches)
+            self._refuse_known(load)
             self._mark(load, number, rows)
         return rows
 
@@ -322,12 +292,12 @@ class SqlSession:
         self.driver.execute(f"INSERT INTO {self._ledger(load)} (load_id, slice, row_count) VALUES {values}")
 
     def publish(self, loads: Sequence[Load]) -> None:
-        with _transaction(self.driver):
+        with transaction(self.driver):
             for load in loads:
-                if not self._marked(load, _PUBLISHED):
+                if not self._marked(load, PUBLISHED):
                     for statement in self._publishing(load):
                         self.driver.execute(statement)
-                    self._mark(load, _PUBLISHED, 0)
+                    self._mark(load, PUBLISHED, 0)
 
     def _publishing(self, load: Load) -> list[str]:
         """The statements that make a load visible."""
@@ -338,6 +308,8 @@ class SqlSession:
             if swapped is not None:
                 return swapped
             return [f"DELETE FROM {self.name(load.table)}", self._insert(load)]
+        if load.mode is Mode.MERGE:
+            self._refuse_doubled(load)
         if load.fresh:
             return self.placing(load)
         if load.mode is Mode.APPEND:
@@ -348,7 +320,9 @@ class SqlSession:
         """The statements that turn the staged table into the target's, which is absent."""
         stage = self.name(load.stage)
         quoted = ", ".join(self.dialect.quote(name) for name in load.key)
-        drop = [f"ALTER TABLE {stage} DROP COLUMN {self.dialect.quote(SLICE.name)}"] if self.dialect.slice_column else []
+        drop = (
+            [f"ALTER TABLE {stage} DROP COLUMN {self.dialect.quote(SLICE.name)}"] if self.dialect.slice_column else []
+        )
         key = [self.dialect.add_key.format(t=stage, columns=quoted)] if self.dialect.add_key and load.key else []
         name = self.dialect.quote(load.table.name)
         return [*drop, *key, self.dialect.rename.format(t=stage, name=name, target=self.name(load.table))]
@@ -356,20 +330,33 @@ class SqlSession:
     def _insert(self, load: Load, missing: bool = False) -> str:
         columns = ", ".join(self.dialect.quote(c.name) for c in load.table.columns)
         target, stage = self.name(load.table), self.name(load.stage)
-        absent = f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {self._same('t', 's', load.key)})" if missing else ""
+        absent = (
+            f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {self._same('t', 's', load.key)})" if missing else ""
+        )
         return f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} s{absent}"
 
-    def _update(self, load: Load) -> list[str]:
+    def _refuse_doubled(self, load: Load) -> None:
         stage = self.name(load.stage)
         keys = ", ".join(self.dialect.quote(name) for name in load.key)
+        shown = ", ".join(f"{self.dialect.show(c)}" for c in load.stage.keyed)
+        for quoted in (self.dialect.quote(c.name) for c in load.stage.keyed if c.null):
+            empty = f"SELECT 1 FROM {stage} WHERE {quoted} IS NULL"
+            if self.driver.query(self.dialect.limit.format(sql=empty, n=1)):
+                raise DataError(
+                    f"Column {quoted} of the key of '{load.table.full_name}' holds NULL, which equals no other NULL.",
+                    "Name columns without NULL with 'merge_key', or correct the rows.",
+                )
         doubled = self.driver.query(
-            self.dialect.limit.format(sql=f"SELECT {keys} FROM {stage} GROUP BY {keys} HAVING count(*) > 1", n=1)
+            self.dialect.limit.format(sql=f"SELECT {shown} FROM {stage} GROUP BY {keys} HAVING count(*) > 1", n=1)
         )
         if doubled:
             raise DataError(
                 f"Key {doubled[0]} of '{load.table.full_name}' stands in the source more than once.",
-                "Name a key that is unique with 'key', or append.",
+                "Name columns that are unique with 'merge_key', or append.",
             )
+
+    def _update(self, load: Load) -> list[str]:
+        stage = self.name(load.stage)
         rest = [self.dialect.quote(c.name) for c in load.table.columns if c.name not in load.key]
         if not rest:
             return []
@@ -383,7 +370,7 @@ class SqlSession:
 
     def discard(self, load: Load) -> None:
         ledger = self._ledger(load)
-        with _transaction(self.driver):
+        with _last, transaction(self.driver):
             self.driver.execute(self._dropping(self.name(load.stage)))
             if self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is None:
                 return
@@ -392,31 +379,9 @@ class SqlSession:
                 self.driver.execute(f"DROP TABLE {ledger}")
 
 
-class _transaction:
-    """Commits at the end, or undoes everything and lets the error through."""
-
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-
-    def __enter__(self) -> None:
-        self.driver.begin()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            try:
-                self.driver.commit()
-            except LadingError:
-                self.driver.rollback()
-                raise
-        else:
-            self.driver.rollback()
-
-
-def _paged(pages: int, count: int) -> list[Slice]:
-    size = max(pages // count, 1)
-    starts = [size * n for n in range(min(count, pages))]
-    ends: list[int | None] = [*starts[1:], None]
-    return [Slice(number=n, pages=pair) for n, pair in enumerate(zip(starts, ends, strict=True))]
+def _total(value: Any) -> Decimal:
+    high, _, low = str(value or 0).rpartition(":")
+    return Decimal(int(high) * 2**32 + int(low)) if high else Decimal(low)
 
 
 def _numbered(batches: Iterable[pa.RecordBatch], number: int) -> Iterator[pa.RecordBatch]:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,16 @@ class Open(BaseModel, frozen=True):
 
     load: Load
     run: str
-    state: str  # staging, publishing, published, done, clean, dropped
+    state: str  # staging, publishing, published, done, clean, failed, dropped
     task: Task
     snapshot: str
+    changed: datetime
     bill: TableBill | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was at work a short time ago."""
+        return datetime.now(UTC) - self.changed < FRESH
 
 
 class Reject(BaseModel, frozen=True):
@@ -113,12 +120,23 @@ class Store:
     def close(self) -> None:
         self.engine.dispose()
 
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        """A transaction; what the database says against it is one of the seven errors."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            fix = "Check its disk and who else uses it, then run again: it goes on from there."
+            raise Unreachable(f"The store at {where}: {error.orig}.", fix) from error
+
     def _write(self, statement: sa.Executable) -> None:
-        with self.engine.begin() as connection:
+        with self._begin() as connection:
             connection.execute(statement)
 
     def _rows(self, statement: sa.Executable) -> list[Any]:
-        with self.engine.connect() as connection:
+        with self._begin() as connection:
             return list(connection.execute(statement))
 
     # Runs
@@ -160,21 +178,22 @@ class Store:
 
     # Loads
 
-    def unfinished(self, fingerprint: str) -> Open | None:
-        """The newest load of the same work that was not finished. Raises SpecError while its run is alive."""
+    def unfinished(self, fingerprint: str, run: str) -> Open | None:
+        """The newest load of the same work that was not finished. Raises SpecError while another run is at it."""
+        with self._begin() as connection:
+            _alone(connection, fingerprint, run)
         states = ("staging", "publishing", "published")
         query = (
-            sa.select(loads, runs.c.owner, runs.c.beat, runs.c.state.label("run_state"))
-            .join(runs, runs.c.id == loads.c.run)
+            sa.select(loads)
             .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(states))
             .order_by(loads.c.changed.desc())
         )
-        for row in self._rows(query):
-            if row.run_state == "running" and _alive(row.owner, row.beat):
-                table = json.loads(row.task)["source"]["name"]
-                raise SpecError(f"Run {row.run} is moving '{table}' right now.", "Wait for it, or end it first.")
-            return _open(row)
-        return None
+        return next((_open(row) for row in self._rows(query)), None)
+
+    def left(self, fingerprint: str) -> list[Open]:
+        """Loads of the same work that are over, but whose stage is still there."""
+        query = sa.select(loads).where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "failed")))
+        return [_open(row) for row in self._rows(query)]
 
     def finished(self, fingerprint: str) -> Open | None:
         """The load of the same work that a run finished shortly before it was cut off, its bill unwritten."""
@@ -184,26 +203,27 @@ class Store:
             .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")), runs.c.bill.is_(None))
             .order_by(loads.c.changed.desc())
         )
-        for row in self._rows(query):
-            found = _open(row)
-            age = datetime.now(UTC) - datetime.fromisoformat(row.changed)
-            if found.load.mode is Mode.APPEND or age < FRESH:
-                return found
-        return None
+        found = (_open(row) for row in self._rows(query))
+        return next((each for each in found if each.load.mode is Mode.APPEND or each.fresh), None)
 
     def add(self, run: str, fingerprint: str, load: Load, task: Task, snapshot: str) -> None:
-        self._write(
-            loads.insert().values(
-                id=load.id,
-                run=run,
-                fingerprint=fingerprint,
-                state="staging",
-                task=task.model_dump_json(),
-                load=load.model_dump_json(),
-                snapshot=snapshot,
-                changed=_now(),
-            )
-        )
+        """Notes a new load. Raises SpecError when another run began the same work in the meantime."""
+        values = {
+            "id": load.id, "run": run, "fingerprint": fingerprint, "state": "staging", "task": task.model_dump_json(),
+            "load": load.model_dump_json(), "snapshot": snapshot, "changed": _now(),
+        }  # fmt: skip
+        with self._begin() as connection:
+            if self.engine.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+                connection.execute(sa.text("LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE"))
+            connection.execute(loads.insert().values(**values))
+            _alone(connection, fingerprint, run)
+
+    def take(self, found: Open, run: str) -> None:
+        """Makes a load this run's. Raises SpecError when another run was quicker."""
+        mine = loads.update().where(loads.c.id == found.load.id, loads.c.run == found.run)
+        with self._begin() as connection:
+            if connection.execute(mine.values(run=run)).rowcount != 1:
+                raise _busy("Another run", found.task.source.name)
 
     def change(self, load: str, **values: Any) -> None:
         """Sets fields of a load: run, state, snapshot, rows, cursor."""
@@ -223,15 +243,25 @@ class Store:
 
     def cut(self, load: str, cuts: list[Slice]) -> None:
         """Notes the slices of a load, none of them staged."""
-        with self.engine.begin() as connection:
+        with self._begin() as connection:
             connection.execute(slices.delete().where(slices.c.load == load))
             for cut in cuts:
                 line = Line(slice=cut).model_dump_json()
                 connection.execute(slices.insert().values(load=load, number=cut.number, staged=False, line=line))
 
     def lines(self, load: str) -> list[Line]:
-        query = sa.select(slices.c.line).where(slices.c.load == load).order_by(slices.c.number)
+        query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number >= 0).order_by(slices.c.number)
         return [Line.model_validate_json(row.line) for row in self._rows(query)]
+
+    def note(self, load: str, before: Digest) -> None:
+        """Keeps what the target held before rows are appended to it, once for all attempts."""
+        line = Line(slice=Slice(), digest=before).model_dump_json()
+        if self.noted(load) is None:
+            self._write(slices.insert().values(load=load, number=-1, staged=False, line=line))
+
+    def noted(self, load: str) -> Digest | None:
+        query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number == -1)
+        return next((Line.model_validate_json(row.line).digest for row in self._rows(query)), None)
 
     def staged(self, load: str, line: Line) -> None:
         """Notes what is in the target, after its commit."""
@@ -244,7 +274,7 @@ class Store:
         """Notes the rejects of one slice, in place of those of an earlier attempt."""
         if not refused:
             return
-        with self.engine.begin() as connection:
+        with self._begin() as connection:
             one = (rejects.c.load == load) & (rejects.c.slice == refused[0].slice)
             connection.execute(rejects.delete().where(one))
             lines = [
@@ -260,10 +290,27 @@ class Store:
             yield Reject(table=row.table, slice=row.slice, row=json.loads(row.row), reason=row.reason)
 
 
+def _alone(connection: sa.Connection, fingerprint: str, run: str) -> None:
+    """Raises SpecError while another run is at the same work."""
+    query = (
+        sa.select(loads.c.task, loads.c.run, runs.c.owner, runs.c.beat)
+        .join(runs, runs.c.id == loads.c.run)
+        .where(loads.c.fingerprint == fingerprint, runs.c.state == "running", loads.c.run != run)
+    )
+    for row in connection.execute(query):
+        if _alive(row.owner, row.beat):
+            raise _busy(f"Run {row.run}", json.loads(row.task)["source"]["name"])
+
+
+def _busy(who: str, table: str) -> SpecError:
+    return SpecError(f"{who} is moving '{table}' right now.", "Wait for it, or end it first.")
+
+
 def _open(row: Any) -> Open:
     return Open(
         load=Load.model_validate_json(row.load), run=row.run, state=row.state, snapshot=row.snapshot,
-        task=Task.model_validate_json(row.task), bill=TableBill.model_validate_json(row.bill) if row.bill else None,
+        task=Task.model_validate_json(row.task), changed=datetime.fromisoformat(row.changed),
+        bill=TableBill.model_validate_json(row.bill) if row.bill else None,
     )  # fmt: skip
 
 

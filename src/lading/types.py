@@ -1,13 +1,15 @@
-"""Canonical types: one closed list of kinds, their text form and their Arrow form."""
+"""Canonical types: one closed list of kinds, their text form and their Arrow form; the canonical text of JSON."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from lading.errors import Bug, SpecError
+from lading.errors import Bug, DataError, SpecError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -184,7 +186,7 @@ def from_arrow(arrow: pa.DataType) -> Type:
     if at.is_integer(arrow):
         return Type("int", arrow.bit_width, unsigned=at.is_unsigned_integer(arrow))
     if at.is_decimal(arrow):
-        return Type("decimal", max(arrow.precision, arrow.scale), max(arrow.scale, 0))
+        return Type("decimal", max(arrow.precision - min(arrow.scale, 0), arrow.scale), max(arrow.scale, 0))
     if at.is_floating(arrow):
         return Type("float", max(arrow.bit_width, 32))
     if at.is_string(arrow) or at.is_large_string(arrow) or at.is_string_view(arrow):
@@ -208,3 +210,73 @@ def from_arrow(arrow: pa.DataType) -> Type:
     if isinstance(arrow, pa.BaseExtensionType):
         return Type("uuid") if arrow.extension_name == "arrow.uuid" else from_arrow(arrow.storage_type)
     raise SpecError(f"The Arrow type '{arrow}' has no canonical type.", "Cast the column before handing it over.")
+
+
+def interval_text(value: Any) -> str:
+    """Months, days and nanoseconds as `P1M2DT3.500000000S`."""
+    months, days, nanos = value
+    seconds, rest = divmod(abs(nanos), 1_000_000_000)
+    sign = "-" if nanos < 0 else ""
+    return f"P{months}M{days}DT{sign}{seconds}.{rest:09d}S"
+
+
+def interval_of(text: str) -> tuple[int, int, int]:
+    """The reverse of `interval_text`."""
+    found = re.fullmatch(r"P(-?\d+)M(-?\d+)DT(-?\d+(?:\.\d{1,9})?)S", text)
+    if found is None:
+        raise DataError(f"'{text[:40]}' is not an interval.", "Write it as P1M2DT3.5S.")
+    return int(found[1]), int(found[2]), int(Decimal(found[3]) * 1_000_000_000)
+
+
+def canonical_json(text: str) -> str:
+    """The text of a JSON value with keys sorted, no blanks and numbers in shortest form, after RFC 8785; numbers
+    keep every digit, which that standard would round to doubles. Raises DataError for text that is not JSON."""
+    return json_text(load_json(text))
+
+
+def load_json(text: str) -> Any:
+    """What a JSON text holds, its numbers exact. Raises DataError for text that is not JSON."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=_whole, parse_constant=_no_constant)
+    except (ValueError, RecursionError, DecimalException) as error:
+        why = str(error).rstrip(".") if isinstance(error, ValueError) else "it is out of range"
+        raise DataError(f"'{text[:60]}' is not JSON: {why}.", "Map the column to string.") from error
+
+
+def _whole(text: str) -> int | Decimal:
+    return int(text) if len(text) < 400 else Decimal(text)  # Python reads no very long ones as int
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} has no form in it")
+
+
+def json_text(value: Any) -> str:
+    """The canonical text of what `load_json` gives."""
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{quoted(key)}:{json_text(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    if isinstance(value, Decimal):
+        return _number_text(value)
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def quoted(text: str) -> str:
+    """A string as JSON."""
+    # Halves of surrogate pairs have no form in UTF-8.
+    return re.sub(r"[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def _number_text(value: Decimal) -> str:
+    """Without trailing zeros, and never rounded, as arithmetic on it would."""
+    sign, digits, exponent = value.as_tuple()
+    plain = "".join(map(str, digits))
+    kept = plain.lstrip("0").rstrip("0")
+    if not kept:
+        return "0"
+    power = int(exponent) + len(plain) - len(plain.rstrip("0"))
+    if abs(len(kept) + power) > 400:
+        return f"{'-' if sign else ''}{kept}E{power}"
+    return format(Decimal((sign, tuple(map(int, kept)), power)), "f")

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.errors import DataError, Unsupported
-from lading.types import Type
+from lading.types import Type, interval_of, interval_text, json_text, load_json, quoted
+from lading.types import canonical_json as canonical_json
 
 Array: TypeAlias = pa.Array
+STRING = Type("string")
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_WHOLE = r"^[+-]?[0-9]+$"
+_PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
+_ROOM = Context(prec=2_000)  # decimal digits; the default of 28 would round
 
 
 def cast(array: Array, source: Type, target: Type, lossy: bool = False) -> tuple[Array, int]:
     """The array in the target's Arrow form, and how many of its values the narrowing changed.
 
     Without `lossy` a value that does not fit raises DataError and nothing is changed; with it the value is
-    rounded (half away from zero), cut to length, or loses its zone or its time of day.
+    rounded (half away from zero), cut to length, or loses its zone or its time of day. A value out of the
+    target's range is refused either way.
     """
     fitted = array if array.type.equals(source.arrow()) else array.cast(source.arrow())
+    if source.kind == target.kind == "list":
+        return _each(fitted, source, target, lossy)
     wide = _convert(fitted, source, target, lossy)
     if target.kind in ("string", "binary") and target.size is not None and _longer(source, target):
         return _cut(wide, target, lossy)
-    if not lossy or wide is fitted:
-        return wide, 0
-    return wide, _changed(fitted, wide, source, target)
+    return wide, _changed(fitted, wide, source, target) if lossy and wide is not fitted else 0
 
 
 def _longer(source: Type, target: Type) -> bool:
@@ -37,37 +43,32 @@ def _longer(source: Type, target: Type) -> bool:
 
 
 def _convert(array: Array, source: Type, target: Type, lossy: bool) -> Array:
-    to = target.arrow()
-    pair = (source.kind, target.kind)
+    s, t = source.kind, target.kind
     try:
-        if pair == ("timestamp", "timestamp"):
-            return _timestamp(array, target, lossy)
-        if array.type.equals(to) and source.kind not in ("list", "interval"):
-            if pair == ("time", "time"):
-                return _time(array, target, lossy)
+        if s == t and s in ("bool", "string", "binary", "date", "interval", "uuid", "json"):
             return array
-        if target.kind in ("string", "json"):
+        if s == t and s in ("time", "timestamp"):
+            return _ticks(array, target, lossy)
+        if t == "string":
             return texts(array, source)
-        if target.kind == "decimal" and target.size is None:
-            return texts(array, source)
-        if pair == ("decimal", "decimal") and lossy and source.size is not None:
-            return pc.round(array, target.scale, round_mode="half_towards_infinity").cast(to)
-        if target.kind == "list" or source.kind in ("binary", "list", "interval") or "interval" in pair:
-            return _other(array, source, target)
-        if pair in {("float", "decimal"), ("float", "int")} and not lossy:
-            return _exact(array, to)
-        if pair == ("decimal", "float") or pair == ("decimal", "int"):
-            return array.cast(to, safe=not lossy)
-        if pair == ("int", "bool"):
-            _only(array, (0, 1), target)
-        return array.cast(to, safe=not lossy)
-    except pa.ArrowInvalid as error:
+        if t == "json":
+            return _to_json(array, source)
+        if s == "string" or (s == "json" and t == "list"):
+            return _read(array, target, lossy)
+        if s in ("bool", "int", "decimal", "float") and t in ("bool", "int", "decimal", "float"):
+            return _number(array, source, target, lossy)
+        if (s, t) == ("date", "timestamp"):
+            return array.cast(pa.timestamp(target.arrow().unit)).cast(target.arrow())
+        if (s, t) == ("timestamp", "date"):
+            return _day(array, lossy)
+    except (pa.ArrowInvalid, DecimalException) as error:
         raise DataError(
             f"A value of type {source} does not fit {target}: {_first_line(error)}.",
             "Widen the target's type, or accept the loss by name.",
         ) from error
     except pa.ArrowNotImplementedError as error:
         raise _no_way(source, target) from error
+    raise _no_way(source, target)
 
 
 def _first_line(error: Exception) -> str:
@@ -78,42 +79,209 @@ def _no_way(source: Type, target: Type) -> Unsupported:
     return Unsupported(f"There is no way from {source} to {target}.", "Give the target's column another type.")
 
 
-def _exact(array: Array, to: pa.DataType) -> Array:
-    out = array.cast(to, safe=False)
-    if pc.any(pc.not_equal(out.cast(array.type), array)).as_py():
-        raise pa.ArrowInvalid("it would be rounded")
-    return out
+def _refuse(wrong: Array, array: Array, why: str) -> None:
+    if (place := pc.index(wrong, True).as_py()) >= 0:
+        raise pa.ArrowInvalid(f"{str(array[place].as_py())[:60]!r} {why}")
 
 
-def _only(array: Array, allowed: tuple[int, ...], target: Type) -> None:
-    if pc.any(pc.invert(pc.is_in(array, pa.array(allowed, array.type)))).as_py():
-        raise DataError(f"A value other than {allowed} does not fit {target}.", "Map the column to int.")
-
-
-def _step(size: int | None) -> int:
-    """Microseconds (nanoseconds from 7 digits on) of one unit of the last digit."""
-    digits = 6 if size is None else size
-    return int(10 ** ((6 if digits <= 6 else 9) - digits))
-
-
-def _timestamp(array: Array, target: Type, lossy: bool) -> Array:
+def _number(array: Array, source: Type, target: Type, lossy: bool) -> Array:
     to = target.arrow()
-    naive = array.cast(pa.timestamp(array.type.unit)) if array.type.tz else array
-    ints = naive.cast(pa.timestamp(to.unit), safe=not lossy).cast(pa.int64())
-    return _stepped(ints, _step(target.size), lossy).cast(pa.timestamp(to.unit)).cast(to)
+    if source == target:
+        return array
+    if target.kind == "bool":
+        if source.kind != "int":
+            raise _no_way(source, target)
+        _refuse(pc.invert(pc.is_in(array, pa.array([0, 1, None], array.type))), array, "is neither 0 nor 1")
+        return array.cast(to)
+    if source.kind == "bool":
+        return _number(array.cast(pa.uint8()), Type("int", 8, unsigned=True), target, lossy)
+    if source.kind == "decimal" and not pa.types.is_decimal(array.type):
+        return _read(array, target, lossy)
+    if target.kind == "decimal":
+        return _to_decimal(array, source, target, lossy)
+    if target.kind == "float":
+        return _to_float(array, to, lossy)
+    if source.kind == "decimal" and pa.types.is_decimal256(array.type):
+        whole = _quantized(array, Type("decimal", 76))  # Arrow refuses to rescale some long ones
+        if not lossy:
+            _refuse(pc.not_equal(whole.cast(array.type), array), array, "is not a whole number")
+        array = whole
+    elif source.kind == "decimal" and lossy:
+        array = _rounded(array, 0)
+    elif source.kind == "float" and lossy:
+        array = pc.round(array, 0, round_mode="half_towards_infinity")
+    return array.cast(to)
 
 
-def _time(array: Array, target: Type, lossy: bool) -> Array:
-    return _stepped(array.cast(pa.int64()), _step(target.size), lossy).cast(target.arrow())
+def _to_decimal(array: Array, source: Type, target: Type, lossy: bool) -> Array:
+    to = target.arrow()
+    if source.kind == "int":
+        array = array.cast(pa.decimal128(20, 0))
+    if source.kind == "float":
+        _refuse(pc.invert(pc.is_finite(array)).fill_null(False), array, "is not a decimal")
+        if not pa.types.is_decimal(to):
+            return _plain_texts(texts(array, source))
+        if lossy:
+            return pc.round(array, target.scale, round_mode="half_towards_infinity").cast(to)
+        _refuse(_differs(array.cast(to).cast(array.type), array), array, "would be rounded")
+        return array.cast(to)
+    if not pa.types.is_decimal(to):
+        return texts(array, Type("decimal", 38, array.type.scale))
+    return (_rounded(array, target.scale) if lossy else array).cast(to)
 
 
-def _stepped(ints: Array, step: int, lossy: bool) -> Array:
-    if step == 1:
+def _rounded(array: Array, scale: int) -> Array:
+    """Half away from zero; in a wide type, as a rounded value may have a digit more."""
+    if array.type.scale <= scale:
+        return array
+    wide = array.cast(pa.decimal256(76, array.type.scale))
+    return pc.round(wide, scale, round_mode="half_towards_infinity")
+
+
+def _to_float(array: Array, to: pa.DataType, lossy: bool) -> Array:
+    if pa.types.is_integer(array.type):
+        return array.cast(to, safe=not lossy)
+    found = array.cast(to, safe=False)
+    if pa.types.is_floating(array.type):
+        _refuse(pc.and_(pc.is_finite(array), pc.is_inf(found)), array, "is out of range")
+    _refuse(pc.and_(_differs(found.cast(array.type), array), not lossy), array, "would be rounded")
+    return found
+
+
+def _differs(left: Array, right: Array) -> Array:
+    differs = pc.not_equal(left, right)
+    return pc.and_not(differs, pc.is_nan(right)) if pa.types.is_floating(right.type) else differs
+
+
+def _plain_texts(array: Array) -> Array:
+    """Numbers without an exponent."""
+    plain = [None if v is None else format(Decimal(v), "f") for v in array.to_pylist()]
+    return pa.array(plain, pa.string())
+
+
+def _ticks(array: Array, target: Type, lossy: bool) -> Array:
+    """Times and timestamps with the target's digits of a second."""
+    to = target.arrow()
+    unit = array.type.unit
+    digits = 6 if target.size is None else target.size
+    step = int(10 ** max((9 if unit == "ns" else 6) - digits, 0))
+    ints = array.cast(pa.int64())
+    if step > 1:
+        ints = _stepped(ints, step, lossy, _DAY[unit] if target.kind == "time" else None)
+    if target.kind == "time":
+        return ints.cast(pa.time64(unit)).cast(to)
+    return ints.cast(pa.timestamp(unit)).cast(pa.timestamp(to.unit)).cast(to)
+
+
+_DAY = {"us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+
+
+def _stepped(ints: Array, step: int, lossy: bool, limit: int | None) -> Array:
+    size = pc.abs(ints)
+    down = pc.multiply(pc.divide(size, step), step)
+    if not lossy:
+        if pc.any(pc.not_equal(down, size)).as_py():
+            raise pa.ArrowInvalid("it has more digits of a second")
         return ints
-    down = pc.multiply(pc.divide(ints, step), step)
-    if not lossy and pc.any(pc.not_equal(down, ints)).as_py():
-        raise pa.ArrowInvalid("it has more digits of a second")
-    return pc.multiply(pc.divide(pc.add(ints, step // 2), step), step) if lossy else down
+    near = pc.multiply(pc.divide(pc.add(size, step // 2), step), step)
+    if limit is not None:  # the last moment of a day is not midnight
+        near = pc.if_else(pc.greater_equal(near, limit), down, near)
+    return pc.if_else(pc.less(ints, 0), pc.negate(near), near)
+
+
+def _day(array: Array, lossy: bool) -> Array:
+    naive = array.cast(pa.timestamp(array.type.unit))
+    days = naive.cast(pa.date32())
+    if not lossy:
+        _refuse(pc.not_equal(days.cast(naive.type), naive), naive, "has a time of day")
+    return days
+
+
+def _read(array: Array, target: Type, lossy: bool) -> Array:
+    to = target.arrow()
+    match target.kind:
+        case "int":
+            _refuse(_unlike(array, _PLAIN if lossy else _WHOLE), array, "is not a whole number")
+            if lossy:
+                return _quantized(array, Type("decimal", 76)).cast(to)
+            return pc.utf8_ltrim(array, "+").cast(to)
+        case "decimal" if not pa.types.is_decimal(to):
+            _refuse(_unlike(array, r"^[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,4})?$"), array, "is not a decimal")
+            return array if not pc.any(_unlike(array, _PLAIN)).as_py() else _plain_texts(array)
+        case "decimal":
+            return _quantized(array, target) if lossy else array.cast(to)
+        case "float":
+            found = array.cast(to)
+            _refuse(pc.and_(pc.is_inf(found), pc.match_substring_regex(array, "[0-9]")), array, "is out of range")
+            return found
+        case "time":
+            return _read_moment(pc.binary_join_element_wise("1970-01-01", array, " "), target, lossy)
+        case "timestamp":
+            return _read_moment(array, target, lossy)
+        case "uuid":
+            _refuse(_unlike(array, _UUID), array, "is not a UUID")
+            return pc.utf8_lower(array)
+        case "interval":
+            return pa.array([None if v is None else interval_of(v) for v in array.to_pylist()], to)
+        case "list":
+            return _read_list([None if v is None else load_json(v) for v in array.to_pylist()], target)
+        case _:
+            return array.cast(to)
+
+
+def _unlike(array: Array, pattern: str) -> Array:
+    return pc.invert(pc.match_substring_regex(array, pattern))
+
+
+def _quantized(array: Array, target: Type) -> Array:
+    unit = Decimal(1).scaleb(-target.scale)
+    rows = [None if v is None else Decimal(v).quantize(unit, ROUND_HALF_UP, context=_ROOM) for v in array.to_pylist()]
+    return pa.array([v if v is None else format(v, "f") for v in rows], pa.string()).cast(target.arrow())
+
+
+def _read_moment(array: Array, target: Type, lossy: bool) -> Array:
+    """Moments without a zone are in UTC where the target's are."""
+    try:
+        moments = array.cast(pa.timestamp(target.arrow().unit))
+    except pa.ArrowInvalid:
+        if target.utc:
+            moments = array.cast(pa.timestamp(target.arrow().unit, "UTC"))
+        elif lossy:
+            moments = array.cast(pa.timestamp("ns"))
+        else:
+            raise
+    if target.kind == "time":
+        moments = moments.cast(pa.time64(moments.type.unit))
+    return _ticks(moments, target, lossy)
+
+
+def _read_list(rows: list[Any], type_: Type) -> Array:
+    """An array of what JSON values hold."""
+    if type_.kind == "list" and type_.item is not None:
+        for row in rows:
+            if not (row is None or isinstance(row, list)):
+                raise DataError(f"'{json_text(row)[:60]}' is not a list.", "Map the column to json.")
+        flat = [value for row in rows if row is not None for value in row]
+        return _listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
+    if type_.kind == "binary":
+        return pa.array([None if v is None else bytes.fromhex(v) for v in rows], pa.binary())
+    plain = [v if v is None or (isinstance(v, str) and type_.kind != "json") else json_text(v) for v in rows]
+    return cast(pa.array(plain, pa.string()), STRING, type_)[0]
+
+
+def _listed(lengths: list[int | None], values: Array) -> Array:
+    ends = [0]
+    for length in lengths:
+        ends.append(ends[-1] + (length or 0))
+    mask = pa.array([length is None for length in lengths], pa.bool_())
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values, mask=mask)
+
+
+def _each(array: Array, source: Type, target: Type, lossy: bool) -> tuple[Array, int]:
+    if source.item is None or target.item is None or source == target:
+        return array, 0
+    items, count = cast(array.flatten(), source.item, target.item, lossy)
+    return _listed(pc.list_value_length(array).to_pylist(), items), count
 
 
 def _cut(array: Array, target: Type, lossy: bool) -> tuple[Array, int]:
@@ -132,37 +300,31 @@ def _cut(array: Array, target: Type, lossy: bool) -> tuple[Array, int]:
     if not in_bytes:
         return pc.utf8_slice_codeunits(array, 0, target.size), count
     cut = pc.binary_slice(array.cast(pa.binary()), 0, target.size)
-    if target.kind == "binary":
-        return cut, count
-    rows = [None if v is None else v.decode("utf-8", "ignore") for v in cut.to_pylist()]
-    return pa.array(rows, pa.string()), count
+    if target.kind == "string":
+        cut = pa.array([None if v is None else v.decode("utf-8", "ignore") for v in cut.to_pylist()], pa.string())
+    return cut, count
 
 
 def _changed(before: Array, after: Array, source: Type, target: Type) -> int:
-    if source.kind == "timestamp" and target.kind == "timestamp":
-        unit = before.type.unit
-        back = after.cast(pa.timestamp(after.type.unit)).cast(pa.timestamp(unit), safe=False)
-        return int(pc.sum(pc.not_equal(back, before.cast(pa.timestamp(unit)))).as_py() or 0)
-    try:
-        back = after.cast(before.type, safe=False)
-        return int(pc.sum(pc.not_equal(back, before)).as_py() or 0)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    """How many values are not what they were; a dropped zone changes none."""
+    if "string" in (source.kind, target.kind) or "json" in (source.kind, target.kind):
         return 0
+    if source.kind in ("time", "timestamp"):
+        naive = source if source.kind == "time" else Type("timestamp", source.size)
+        back = _convert(after, target, naive, True)
+        return int(pc.sum(pc.not_equal(back, before.cast(naive.arrow()))).as_py() or 0)
+    if source.kind == "decimal" and source.size is None:
+        pairs = zip(before.to_pylist(), texts(after, target).to_pylist(), strict=True)
+        return sum(1 for old, new in pairs if old is not None and Decimal(old) != Decimal(new))
+    return int(pc.sum(_differs(_back(after, before.type), before)).as_py() or 0)
 
 
-def _other(array: Array, source: Type, target: Type) -> Array:
-    if source.kind in ("string", "json") and target.kind == "list" and target.item is not None:
-        rows = [None if v is None else json.loads(v, parse_float=Decimal) for v in array.to_pylist()]
-        return pa.array(rows, target.arrow())
-    if source.kind in ("string", "json") and target.kind == "interval":
-        return pa.array([None if v is None else _read_interval(v) for v in array.to_pylist()], target.arrow())
-    if source.kind == target.kind == "list":
-        return array.cast(target.arrow())
-    if source.kind == target.kind == "interval":
-        return array
-    if source.kind in ("string", "binary") and target.kind in ("string", "binary"):
-        return array.cast(target.arrow())
-    raise _no_way(source, target)
+def _back(array: Array, to: pa.DataType) -> Array:
+    if pa.types.is_integer(array.type) and pa.types.is_decimal(to):
+        array = array.cast(pa.decimal128(20, 0))
+    if pa.types.is_decimal(to) and pa.types.is_decimal(array.type):
+        return array.cast(pa.decimal256(76, to.scale))  # a rounded value may have a digit more than it had
+    return array.cast(to, safe=pa.types.is_decimal(to))
 
 
 def texts(array: Array, type_: Type) -> Array:
@@ -173,17 +335,15 @@ def texts(array: Array, type_: Type) -> Array:
             return array.cast(pa.string())
         case "bool":
             return pc.if_else(array, "1", "0")
-        case "decimal" if type_.size is not None:
+        case "decimal" if pa.types.is_decimal(array.type):
             # Arrow prints small or large decimals with an exponent; a float cast would round.
-            plain = [None if v is None else format(v, "f") for v in array.to_pylist()]
-            return pa.array(plain, pa.string()) if type_.scale > 6 else array.cast(pa.string())
+            return _plain_texts(array) if array.type.scale > 6 else array.cast(pa.string())
         case "timestamp":
             return array.cast(pa.timestamp(array.type.unit)).cast(pa.string())
         case "interval":
-            return pa.array([None if v is None else _write_interval(v) for v in array.to_pylist()], pa.string())
+            return pa.array([None if v is None else interval_text(v) for v in array.to_pylist()], pa.string())
         case "list":
-            rows = [None if v is None else json.dumps(_plain(v), ensure_ascii=False) for v in array.to_pylist()]
-            return pa.array(rows, pa.string())
+            return _list_texts(array, type_)
         case "binary":
             return pa.array([None if v is None else v.hex() for v in array.to_pylist()], pa.string())
         case _:
@@ -192,20 +352,7 @@ def texts(array: Array, type_: Type) -> Array:
 
 def parsed(array: Array, type_: Type) -> Array:
     """The values whose texts these are, the reverse of `texts`. Raises DataError for a text that is no such value."""
-    to, text = type_.arrow(), array.cast(pa.string())
-    try:
-        match type_.kind:
-            case "time":
-                dated = pc.binary_join_element_wise("1970-01-01", text, " ")
-                return dated.cast(pa.timestamp("ns")).cast(pa.time64("ns")).cast(to)
-            case "timestamp":
-                return text.cast(pa.timestamp(to.unit)).cast(to)
-            case "interval" | "list":
-                return _other(text, Type("string"), type_)
-            case _:
-                return text.cast(to)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"A value is not of type {type_}: {_first_line(error)}.", "Correct the value.") from error
+    return cast(array.cast(pa.string()), STRING, type_)[0]
 
 
 def without_empty(array: Array) -> tuple[Array, int]:
@@ -217,53 +364,36 @@ def without_empty(array: Array) -> tuple[Array, int]:
 
 def short_numbers(array: Array) -> Array:
     """Texts of decimals without a limit, in their shortest form: `12.50` is `12.5`, `.5` is `0.5`, `-0.0` is `0`."""
-    rules = ((r"^(-?)\.", "\\1" "0."), (r"(\.\d*?)0+$", r"\1"), (r"\.$", ""), (r"^-0$", "0"))
+    rules = ((r"^(-?)\.", r"\10."), (r"(\.\d*?)0+$", r"\1"), (r"\.$", ""), (r"^-0$", "0"))
     for pattern, shorter in rules:
         array = pc.replace_substring_regex(array, pattern, shorter)
     return array
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _list_texts(array: Array, type_: Type) -> Array:
+    items = iter(_json_texts(array.flatten(), type_.item or STRING))
+    lengths = pc.list_value_length(array).to_pylist()
+    rows = [None if n is None else "[" + ",".join(next(items) for _ in range(n)) + "]" for n in lengths]
+    return pa.array(rows, pa.string())
 
 
-def _write_interval(value: Any) -> str:
-    months, days, nanos = value
-    seconds, rest = divmod(abs(nanos), 1_000_000_000)
-    sign = "-" if nanos < 0 else ""
-    return f"P{months}M{days}DT{sign}{seconds}.{rest:09d}S"
+def _json_texts(array: Array, type_: Type) -> list[str]:
+    """Each value as JSON: numbers with every digit, what JSON has no form for as text."""
+    if type_.kind == "bool":
+        return ["null" if v is None else "true" if v else "false" for v in array.to_pylist()]
+    found = texts(array, type_).to_pylist()
+    if type_.kind in ("int", "list", "json"):
+        return ["null" if v is None else v for v in found]
+    if type_.kind in ("decimal", "float"):
+        return ["null" if v is None else v if v.strip("-")[:1].isdigit() else quoted(v) for v in found]
+    return ["null" if v is None else quoted(v) for v in found]
 
 
-def _read_interval(text: str) -> tuple[int, int, int]:
-    try:
-        date, seconds = text.removeprefix("P").removesuffix("S").split("DT")
-        months, days = date.split("M")
-        return int(months), int(days), int(Decimal(seconds) * 1_000_000_000)
-    except (ValueError, ArithmeticError):
-        raise DataError(f"'{text[:40]}' is not an interval.", "Write it as P1M2DT3.5S.") from None
-
-
-def canonical_json(text: str) -> str:
-    """The text of a JSON value with keys sorted, no blanks and numbers in shortest form, after RFC 8785; numbers
-    keep every digit, which that standard would round to doubles. Raises DataError for text that is not JSON."""
-    try:
-        value = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
-        raise DataError(f"'{text[:60]}' is not JSON: {error}.", "Map the column to string.") from error
-    return _json(value)
-
-
-def _json(value: Any) -> str:
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_json(value[key])}" for key in keys) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_json, value)) + "]"
-    if isinstance(value, Decimal):
-        plain = format(value.normalize(), "f") if abs(value.adjusted()) < 400 else str(value.normalize())
-        return "0" if plain == "-0" else plain
-    return json.dumps(value, ensure_ascii=False)
+def _to_json(array: Array, source: Type) -> Array:
+    if source.kind == "string":
+        for value in array.to_pylist():
+            if value is not None:
+                load_json(value)
+        return array
+    rows = zip(_json_texts(array, source), array.is_valid().to_pylist(), strict=True)
+    return pa.array([text if valid else None for text, valid in rows], pa.string())

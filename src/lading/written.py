@@ -43,7 +43,7 @@ class File:
     value: Any
     root: yaml.Node
 
-    def line(self, place: Place = (), key: bool = False) -> int:
+    def line(self, place: Place = ()) -> int:
         """The line of a value, or of its key; of the nearest thing around it when it is not there."""
         node, found = self.root, self.root.start_mark.line + 1
         for step in place:
@@ -53,7 +53,17 @@ class File:
                     break
             else:
                 return found
-        return found if key or not place else found
+        return found
+
+    def at(self, place: Place) -> Any:
+        """The value at a place as it is written; None when nothing is there."""
+        value = self.value
+        for step in place:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
 
     def error(self, place: Place, what: str, fix: str = "") -> SpecError:
         return SpecError(f"{self.shown}:{self.line(place)}: {what}", fix)
@@ -82,7 +92,8 @@ def read(path: Path, shown: str) -> File:
     finally:
         loader.dispose()
     if not isinstance(file.value, dict):
-        raise file.error((), f"here is {_shown(file.value)} where a map of options is expected.", "Write 'name: value'.")
+        what = f"here is {_shown(file.value)} where a map of options is expected."
+        raise file.error((), what, "Write 'name: value'.")
     return file
 
 
@@ -96,18 +107,20 @@ def checked(model: type[Model], values: Mapping[str, Any], file: File | None, at
         if file is not None:
             faults.sort(key=lambda fault: file.line((*at, *fault[0]["loc"])))
         first = faults[0]
+        if file is not None and isinstance(written := file.at((*at, *first[0]["loc"])), str):
+            first[0]["input"] = written  # a reference is shown, never what it stands for
         what, fix = _sentence(first, model, values, subject)
         if file is None:
             raise SpecError(what, fix) from None
-        place = (*at, *first[0]["loc"])
-        raise file.error(at if first[0]["type"] == "missing" else place, what, fix) from None
+        loc = first[0]["loc"]
+        raise file.error((*at, *(loc[:-1] if first[0]["type"] == "missing" else loc)), what, fix) from None
 
 
 def near(word: str, words: Iterable[str], mark: str = "'") -> str:
     """'Did you mean ...?', or what there is."""
     known = sorted(words)
-    close = get_close_matches(word, known, n=1)
-    if close:
+    close = get_close_matches(word, known, n=1) or [each for each in known if each.startswith(word)]
+    if len(close) == 1:
         return f"Did you mean {mark}{close[0]}{mark}?"
     return f"There are: {', '.join(known)}." if known else "There are none."
 
@@ -142,10 +155,13 @@ def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
     number = min(number, max(len(lines) - 1, 0))
     line = lines[number] if lines else ""
     where = f"{shown}:{number + 1}:"
+    context = getattr(error, "context_mark", None)
+    if context is not None and "quoted scalar" in str(getattr(error, "context", "")):
+        return SpecError(f"{shown}:{context.line + 1}: a quote is opened and not closed.", "Close it.")
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return SpecError(f"{where} the line begins with a tab.", "Indent with spaces.")
     if re.search(r"\{.*[^\"']\$\{", line):
-        return SpecError(f"{where} a reference stands inside braces without quotes.", "Write \"${env:NAME}\" there.")
+        return SpecError(f"{where} a reference stands inside braces without quotes.", 'Write "${env:NAME}" there.')
     if isinstance(error, yaml.composer.ComposerError) and "single document" in str(error):
         return SpecError(f"{where} a second document begins.", "Keep one document a file.")
     problem = str(getattr(error, "problem", None) or "a character that YAML does not allow")
@@ -159,22 +175,27 @@ def _grouped(errors: list[Any]) -> list[list[Any]]:
         loc = tuple(part for part in error["loc"] if not (isinstance(part, str) and _is_form(part)))
         groups.setdefault(loc, []).append({**error, "loc": loc})
     deep = {loc[:size] for loc in groups for size in range(len(loc))}
-    return [group for loc, group in groups.items() if loc not in deep]
+    misspelt = {loc[:-1] for loc, (fault, *_) in groups.items() if fault["type"] == "extra_forbidden"}
+    return [
+        group
+        for loc, group in groups.items()
+        if loc not in deep and not (group[0]["type"] == "missing" and loc[:-1] in misspelt)
+    ]
 
 
 def _is_form(part: str) -> bool:
-    return part in ("str", "int", "bool", "float", "constrained-str") or bool(re.fullmatch(r"(dict|list|tuple)\[.*", part))
+    return bool(re.fullmatch(r"str|int|bool|float|constrained-str|(?:dict|list|tuple)\[.*", part))
 
 
-def _sentence(
-    faults: list[Any], model: type[BaseModel], values: Mapping[str, Any], subject: str
-) -> tuple[str, str]:
+def _sentence(faults: list[Any], model: type[BaseModel], values: Mapping[str, Any], subject: str) -> tuple[str, str]:
     fault = faults[0]
     loc, kind, given = fault["loc"], fault["type"], fault.get("ctx", {})
     owner, inner = _owner(model, values, loc)
     who = inner or subject
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
     whose = f"'{name}' of {who}" if who else f"'{name}'"
+    if inner and len(loc) == 2:
+        whose = inner
     if kind == "extra_forbidden":
         what = f"{who} has no option '{name}'." if who else f"There is no option '{name}'."
         return what, near(name, _names(owner))
@@ -214,7 +235,7 @@ def _must(faults: list[Any], given: Mapping[str, Any]) -> str:
 
 def _not(fault: Mapping[str, Any], owner: type[BaseModel], name: str) -> str:
     field = next((f for n, f in owner.model_fields.items() if name in (f.alias, n)), None)
-    if fault["type"] == "too_short" or field is None or "Secret" in repr(field.annotation):
+    if fault["type"] == "too_short" or (field is not None and "Secret" in repr(field.annotation)):
         return ""
     return f", not {_shown(fault['input'])}"
 

@@ -10,13 +10,17 @@ dialect = Dialect(
                CASE WHEN table_oid IN (SELECT view_oid FROM duckdb_views()) THEN 1 ELSE 0 END AS is_view
         FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal""",
     keys="""
-        SELECT schema_name AS table_schema, table_name, CASE constraint_type WHEN 'PRIMARY KEY' THEN 0 ELSE 1 END AS rank,
+        SELECT schema_name AS table_schema, table_name, 0 AS rank,
                constraint_index::VARCHAR AS key_name, i AS place, constraint_column_names[i] AS column_name
         FROM (SELECT *, unnest(range(1, len(constraint_column_names) + 1)) AS i FROM duckdb_constraints()
               WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY')""",
     sizes="""
         SELECT schema_name AS table_schema, table_name, estimated_size AS n, NULL AS size FROM duckdb_tables()
         WHERE database_name = current_database()""",
+    refusals="""
+        SELECT constraint_text, CASE constraint_type WHEN 'CHECK' THEN 0 ELSE 1 END, constraint_column_names
+        FROM duckdb_constraints() WHERE constraint_type IN ('CHECK', 'UNIQUE', 'PRIMARY KEY')
+        AND database_name = current_database() AND schema_name = ? AND table_name = ?""",
     default_schema="SELECT current_schema()",
     types=(
         (r"boolean", "bool"),
@@ -74,9 +78,13 @@ dialect = Dialect(
         (r"json", "JSON"),
     ),
     reads=(
-        (r"uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit", "CAST({c} AS VARCHAR)"),
+        (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)", "CAST({c} AS VARCHAR)"),
+        (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)\[\]", "CAST({c} AS VARCHAR[])"),
+        (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)\[\]\[\]", "CAST({c} AS VARCHAR[][])"),
         (r"timestamp_s|timestamp_ms", "CAST({c} AS TIMESTAMP)"),
     ),
+    # Its client shows these with another package only.
+    shown=((r"timestamp with time zone", "CAST({c} AS VARCHAR)"),),
     totals={
         "bool": "sum(CAST({c} AS INTEGER))",
         "int": "sum({c})",
@@ -87,10 +95,13 @@ dialect = Dialect(
         "date": "sum({c} - DATE '1970-01-01')",
     },
     row_hash="CAST(sum(CAST(hash({columns}) AS HUGEINT)) AS VARCHAR)",
+    total_digits=28,
     name_bytes=10_000,
     columns=10_000,
     update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
     arrays="{item}[]",
+    create_schema="CREATE SCHEMA IF NOT EXISTS {name}",
+    measure="coalesce(greatest(length(max({c})::VARCHAR), length(min({c})::VARCHAR)), 0), 0",
     literals={
         "date": "DATE {v}",
         "timestamp": "TIMESTAMP {v}",

@@ -13,34 +13,57 @@ _DECIMAL = (
     "THEN CASE WHEN CAST(printf('%.15g', {c}) AS REAL) = {c} THEN printf('%!.15g', {c}) ELSE json('!' || {c}) END "
     "ELSE json('!' || {c}) END"
 )
+# Moments are texts of several forms; the shortest form of a bound sorts before every other form of the same moment.
+_MOMENT = (
+    "rtrim(replace(CASE WHEN {v} LIKE '%.%' THEN rtrim(rtrim({v}, '0'), '.') ELSE {v} END || '$', "
+    "' 00:00:00$', ''), '$')"
+)
+# Of numbers as they are read, with a point or without; 1e20 and words have no digits to count.
+_MEASURE = (
+    "CASE WHEN sum({r} GLOB '*[^0-9.-]*') > 0 THEN NULL "
+    "ELSE coalesce(max(max(length(ltrim(substr({r}, 1, instr({r} || '.', '.') - 1), '-')), 1)), 0) END, "
+    "max(length(rtrim(rtrim(substr({r} || '.', instr({r} || '.', '.') + 1), '.'), '0')))"
+)
 
 dialect = Dialect(
     name="sqlite",
     catalog="""
         SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
-               CASE WHEN p."notnull" = 1 OR (p.pk > 0 AND upper(p.type) = 'INTEGER') THEN 0 ELSE 1 END AS nullable,
+               CASE WHEN p."notnull" = 1 OR (p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (
+                   SELECT 1 FROM pragma_table_info(m.name) k WHERE k.pk > 1)) THEN 0 ELSE 1 END AS nullable,
                m.type = 'view' AS is_view
-        FROM sqlite_master m JOIN pragma_table_info(m.name) p
-        WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'""",
+        FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p
+        WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND p.hidden <> 1
+          AND m.name NOT IN (SELECT l.name FROM pragma_table_list l WHERE l.type = 'shadow')""",
     keys="""
         SELECT 'main' AS table_schema, m.name AS table_name, 0 AS rank, 'primary' AS key_name, p.pk AS place,
                p.name AS column_name
-        FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND p.pk > 0""",
+        FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' AND p.pk > 0
+        UNION ALL
+        SELECT 'main', m.name, 1, i.name, x.seqno, x.name
+        FROM sqlite_master m JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) x
+        WHERE m.type = 'table' AND i."unique" AND i.origin <> 'pk' AND NOT i.partial AND NOT EXISTS (
+            SELECT 1 FROM pragma_index_info(i.name) y LEFT JOIN pragma_table_info(m.name) c ON c.cid = y.cid
+            WHERE c.name IS NULL OR NOT c."notnull")""",
     sizes="SELECT 'main' AS table_schema, name AS table_name, NULL AS n, NULL AS size FROM sqlite_master WHERE 0",
+    body="""
+        SELECT substr(sql, instr(sql, '(')) FROM sqlite_master
+        WHERE type = 'table' AND 'main' = ? AND name = ? AND instr(name, '(') = 0""",
     default_schema="SELECT 'main'",
     types=(
         (r"(?:tiny|small|medium|big)?int(?:eger)?(?:\(\d+\))?|int[248]|unsigned big int", "int(64)"),
-        (r"bool(?:ean)?", "bool"),
+        (r"bool(?:ean)?|bit", "bool"),
         (r"(?:text_)?(?:decimal|numeric|number)\((\d+), *(\d+)\)", "decimal({0},{1})"),
         (r"(?:text_)?(?:decimal|numeric|number)\((\d+)\)", "decimal({0},0)"),
-        (r"decimal_text", "decimal"),
+        (r"decimal_text|decimal|numeric|number", "decimal"),
         (r"money", "decimal(19,4)"),
         (r"real|double(?: precision)?|float(?:\(\d+\))?", "float(64)"),
         (r"(?:n?(?:var)?char(?:acter)?|varying character|native character)\((\d+)\)", "string({0})"),
-        (r"n?(?:var)?char|text|n?clob|string|name", "string"),
+        (r"n?(?:var)?char|n?text|n?clob|string|name", "string"),
         (r"blob|binary|varbinary(?:\(\d+\))?|image", "binary"),
         (r"date", "date"),
-        (r"time(?:\((\d)\))?", "time(6)"),
+        (r"time\(([789])\)", "time({0})"),
+        (r"time(?:\(\d\))?", "time(6)"),
         (r"datetime|timestamp(?:\(6\))?|datetime2?\(\d\)", "timestamp(6)"),
         (r"timestamp\((\d)\)", "timestamp({0})"),
         (r"timestamptz|timestamptz\(6\)", "timestamp(6,utc)"),
@@ -52,7 +75,7 @@ dialect = Dialect(
     natives=(
         (r"bool", "BOOLEAN"),
         (r"int\(64,unsigned\)", "TEXT_DECIMAL(20,0)"),
-        (r"int.*", "INTEGER"),
+        (r"int\(.*", "INTEGER"),
         (r"decimal\((\d|1[0-5]),(\d+)\)", "DECIMAL({0},{1})"),
         (r"decimal\((\d+),(\d+)\)", "TEXT_DECIMAL({0},{1})"),
         (r"decimal", "DECIMAL_TEXT"),
@@ -61,6 +84,7 @@ dialect = Dialect(
         (r"string.*", "TEXT"),
         (r"binary.*", "BLOB"),
         (r"date", "DATE"),
+        (r"time\(([789])\)", "TIME({0})"),
         (r"time\(.*", "TIME(6)"),
         (r"timestamp\(([789])\)", "TIMESTAMP({0})"),
         (r"timestamp\((\d)\)", "DATETIME"),
@@ -71,7 +95,7 @@ dialect = Dialect(
         (r"json|list.*", "JSON_TEXT"),
     ),
     reads=(
-        (r".*_text|text_.*|.*char.*|text|n?clob|string|name|date.*|time.*|interval|json", _TEXT),
+        (r".*_text|text_.*|.*char.*|n?text|n?clob|string|name|date.*|time.*|interval|json", _TEXT),
         (r"decimal.*|numeric.*|number.*|money", _DECIMAL),
         (r"real|double.*|float.*", _REAL),
         (r"blob|binary|varbinary.*|image", _BLOB),
@@ -79,7 +103,7 @@ dialect = Dialect(
     ),
     totals={
         "bool": "sum({q})",
-        "int": "sum({q})",
+        "int": "sum({q} >> 32) || ':' || sum({q} & 4294967295)",
         "string": "sum(length(CAST({q} AS BLOB)))",
         "binary": "sum(length({q}))",
         "uuid": "sum(length({q}))",
@@ -88,4 +112,7 @@ dialect = Dialect(
     columns=1_990,
     update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
     key_inline=True,
+    literals={"timestamp": _MOMENT},
+    only_schema="main",
+    measure=_MEASURE,
 )

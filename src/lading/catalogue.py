@@ -1,0 +1,57 @@
+"""The catalogue of a SQL database, read by a dialect's queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lading.dialect import Dialect
+from lading.driver import Driver
+from lading.schema import Table
+from lading.types import Type
+
+Name = tuple[str, str]
+"""Schema and table."""
+
+
+def catalogue(driver: Driver, dialect: Dialect, default_schema: str, where: tuple[str, Sequence[str]]) -> list[Table]:
+    """Tables and views with their columns, those of the default schema without its name. `where` is a condition
+    on table_schema and table_name, with the values it binds; empty for all of them."""
+    condition, values = where
+
+    def rows(query: str, order: str) -> list[tuple[Any, ...]]:
+        return driver.query(f"SELECT * FROM ({query}) lading_q{condition}{order}", values)
+
+    columns: dict[Name, list[tuple[Any, ...]]] = {}
+    for schema, table, *rest in rows(dialect.catalog, " ORDER BY 1, 2, 3"):
+        columns.setdefault((schema, table), []).append(tuple(rest))
+    keys: dict[Name, dict[tuple[int, str], list[str]]] = {}
+    for schema, table, rank, key, _place, column in rows(dialect.keys, " ORDER BY 1, 2, 3, 4, 5"):
+        keys.setdefault((schema, table), {}).setdefault((int(rank), key), []).append(column)
+    sizes = {(schema, table): (n, size) for schema, table, n, size in rows(dialect.sizes, "")}
+    found = []
+    for name, lines in columns.items():
+        schema, table = name
+        bare = Table(name=table, schema_name=None if schema == default_schema else schema)
+        key = next(iter(keys.get(name, {}).values()), [])
+        count, size = sizes.get(name, (None, None))
+        estimates = {
+            "rows": None if count is None or int(count) < 0 else int(count),
+            "bytes": None if size is None else int(size),
+        }
+        found.append(_described(dialect, bare, lines).model_copy(update={"key": tuple(key), **estimates}))
+    return found
+
+
+def _described(dialect: Dialect, table: Table, lines: list[tuple[Any, ...]]) -> Table:
+    columns, problems = [], []
+    for _place, column, native, null, _view in lines:
+        type_ = dialect.canonical(native)
+        if type_ is None:
+            problems.append(
+                f"column '{column}' has the type '{native or '(none)'}', which {dialect.name} has no canonical type "
+                f"for; leave the column out with 'exclude', or add the type to src/lading/dialects/{dialect.name}.py"
+            )
+        columns.append(dialect.column(column, type_ or Type("string"), bool(int(null)), native))
+    view = bool(int(lines[0][4]))
+    return table.model_copy(update={"columns": tuple(columns), "problems": tuple(problems), "view": view})

@@ -1,0 +1,60 @@
+"""DuckDB, in process: Arrow in and out without copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from pydantic import Field
+
+from lading.connector import Capabilities, Connection
+from lading.connectors.duckdb.driver import DuckDBDriver
+from lading.dialects.duckdb import dialect
+from lading.errors import SpecError
+from lading.schema import Table
+from lading.sql import SqlSession
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class DuckDB(Connection):
+    """A DuckDB file."""
+
+    kind: Literal["duckdb"] = "duckdb"
+    path: str = Field(description="The database file.", min_length=1)
+    schema_name: str | None = Field(None, alias="schema", description="The schema that names without one mean.")
+    memory_mb: int = Field(192, description="How much memory DuckDB may use, in MiB.", ge=64)
+
+    can: ClassVar[Capabilities] = Capabilities(
+        reads=True, writes=True, snapshot=True, writers=4, atomic=True, together=True, merges=True, appends=True,
+        digests=True,
+    )  # fmt: skip
+    schemes: ClassVar[tuple[str, ...]] = ("duckdb",)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        path = unquote(parts.path).removeprefix("/")
+        if parts.netloc or not path:
+            raise SpecError(f"'{url}' names no file.", "Write duckdb:///relative/file.duckdb or duckdb:////absolute.")
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        return cls(path=path, **options)
+
+    def address(self) -> str:
+        return f"duckdb:///{quote(self.path)}" + (f"?schema={quote(self.schema_name)}" if self.schema_name else "")
+
+    def open(self) -> AbstractContextManager[SqlSession]:
+        return closing(_Session(DuckDBDriver(self.path, self.memory_mb), self.schema_name))
+
+
+class _Session(SqlSession):
+    def __init__(self, driver: DuckDBDriver, schema: str | None) -> None:
+        super().__init__(dialect, driver, schema)
+        self._file = driver
+
+    def tables(self) -> Iterator[Table]:
+        self._file.need_file()
+        yield from super().tables()

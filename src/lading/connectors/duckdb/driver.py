@@ -1,0 +1,147 @@
+"""One connection to a DuckDB file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+
+from lading.connector import Load
+from lading.connectors.duckdb.faults import error_of, refuse_endless
+from lading.dialects.duckdb import dialect
+from lading.errors import DataError, SpecError
+from lading.schema import Table
+
+BATCH_ROWS = 65_536
+
+
+class DuckDBDriver:
+    """See `sql.Driver`. DuckDB makes a file when it opens one; here a file is made when it is first written to."""
+
+    def __init__(self, path: str, memory_mb: int) -> None:
+        import duckdb
+
+        self.path = path
+        self._duckdb = duckdb
+        self._errors = duckdb.Error
+        # Sessions of one process share a file's database, which has one configuration.
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{memory_mb}MiB",
+            "threads": min(os.cpu_count() or 1, 4),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "true",
+        }
+        self._connect(make=False)
+
+    def _connect(self, make: bool) -> None:
+        self.absent = not make and not os.path.exists(self.path)
+        if self.absent and not os.path.isdir(os.path.dirname(self.path) or "."):
+            raise SpecError(
+                f"DuckDB file '{self.path}': its folder is not there.", "Make the folder, or correct the path."
+            )
+        try:
+            self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
+            self._connection.execute("SET TimeZone = 'UTC'")
+        except self._errors as error:
+            raise error_of(self.path, error) from error
+
+    def need_file(self) -> None:
+        """Raises SpecError when there is nothing to read."""
+        self._look_again()
+        if self.absent:
+            what = f"DuckDB file '{self.path}' is not there."
+            raise SpecError(what, "Correct the path; a file to write to is made when it is written to.")
+
+    def _look_again(self) -> None:
+        if self.absent and os.path.exists(self.path):
+            self._connection.close()
+            self._connect(make=False)
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._look_again()
+        try:
+            return self._connection.execute(sql, list(values)).fetchall()
+        except self._errors as error:
+            raise error_of(self.path, error) from error
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        self._look_again()
+        try:
+            self._connection.execute(sql, list(values))
+        except self._errors as error:
+            raise error_of(self.path, error) from error
+
+    def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
+        self.need_file()
+        schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
+        try:
+            for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
+                arrays = [a if a.type.equals(f.type) else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
+                for array, column in zip(arrays, table.columns, strict=True):
+                    refuse_endless(array, column, table)
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        except self._errors as error:
+            raise error_of(self.path, error) from error
+        except pa.ArrowInvalid as error:
+            text = str(error).split("\n")[0]
+            raise DataError(f"A value of '{table.full_name}' is out of range: {text}", "Correct it.") from error
+
+    def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
+        source = _Source(batches)
+        self._connection.register("lading_in", pa.RecordBatchReader.from_batches(schema, source.batches()))
+        columns = ", ".join(dialect.quote(column.name) for column in table.columns)
+        try:
+            self._connection.execute(f"INSERT INTO {dialect.table(table)} ({columns}) SELECT * FROM lading_in")
+        except self._errors as error:
+            raise source.error or error_of(self.path, error) from error
+        finally:
+            with suppress(self._errors):  # A transaction that failed does not even let a name go.
+                self._connection.unregister("lading_in")
+        return source.rows
+
+    def begin(self) -> None:
+        if self.absent:
+            self._connection.close()
+            self._connect(make=True)
+        self.execute("BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with suppress(self._errors):  # There may be no transaction: DuckDB ends it by itself after some errors.
+            self._connection.execute("ROLLBACK")
+
+    def pin(self, snapshot: str | None) -> str:
+        self.need_file()
+        self.execute("BEGIN")
+        return f"one transaction, {self.query('SELECT txid_current()')[0][0]}"
+
+    def swap(self, load: Load) -> list[str] | None:
+        return None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Source:
+    """Batches for DuckDB to pull; keeps our own error, which DuckDB would turn into text."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.rows = 0
+        self.error: BaseException | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._batches:
+                self.rows += batch.num_rows
+                yield batch
+        except BaseException as error:
+            self.error = error
+            raise

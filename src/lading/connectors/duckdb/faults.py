@@ -1,0 +1,43 @@
+"""What went wrong in DuckDB, as one of the seven errors."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lading.errors import AccessDenied, DataError, LadingError, Unreachable
+from lading.schema import Column, Table
+
+_ENDLESS = {"date": 2**31 - 1, "timestamp": 2**63 - 1}
+
+
+def error_of(path: str, error: Exception) -> LadingError:
+    """The error that a failure of DuckDB means."""
+    import duckdb as vendor
+
+    text = str(error).split("\n")[0].removeprefix("IO Error: ")[:300].rstrip(".")
+    where = f"DuckDB file '{path}'"
+    if "No space left" in text or "ENOSPC" in text:
+        return Unreachable(f"{where}: the disk is full.", "Free space on its disk, then run again.")
+    if isinstance(error, vendor.PermissionException) or "Permission denied" in text:
+        return AccessDenied(f"{where}: {text}.", "Give this user the right to read and write the file.")
+    if isinstance(error, vendor.IOException | vendor.ConnectionException):
+        return Unreachable(f"{where}: {text}.", "Check the path and who else has the file open.")
+    if isinstance(error, vendor.TransactionException):
+        return Unreachable(f"{where}: {text}.", "Another session changed the same table: run again.")
+    if isinstance(error, vendor.ConstraintException):
+        return DataError(f"DuckDB refused a row: {text}.", "See 'lading rejects'.")
+    if isinstance(error, vendor.OutOfMemoryException):
+        return Unreachable(f"{where}: {text}.", "Raise 'memory_mb' of the connection, or free disk space.")
+    return DataError(f"{where}: {text}.", "Check the table's definition.")
+
+
+def refuse_endless(array: pa.Array, column: Column, table: Table) -> None:
+    """In Arrow, DuckDB's infinite dates and moments look like finite ones in a far year."""
+    limit = _ENDLESS.get(column.type.kind)
+    if limit is None:
+        return
+    ints = array.cast(pa.int32() if column.type.kind == "date" else pa.int64())
+    if pc.any(pc.greater_equal(pc.abs(ints), limit)).as_py():
+        what = f"Column '{column.name}' of '{table.full_name}' holds infinity, which {column.type} has no form for."
+        raise DataError(what, "Correct the value, or make it NULL.")

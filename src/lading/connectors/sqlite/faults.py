@@ -1,0 +1,50 @@
+"""What went wrong in SQLite, as one of the seven errors."""
+
+from __future__ import annotations
+
+from lading.connectors.sqlite.forms import CLASSES, stored
+from lading.dialects.sqlite import dialect
+from lading.driver import Driver
+from lading.errors import AccessDenied, DataError, LadingError, Unreachable
+from lading.schema import Table
+
+
+def error_of(path: str, error: Exception) -> LadingError:
+    """The error that a failure of SQLite means."""
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        raise error.__cause__  # ADBC would have us take it for a failure
+    text = str(error)
+    short = text.replace("[SQLite] ", "").split("\nquery:")[0].split(": ", 1)[-1].split("\n")[0][:300].rstrip(".")
+    where = f"SQLite file '{path}'"
+    if "disk is full" in text:
+        return Unreachable(f"{where}: {short}.", "Free space on its disk, then run again.")
+    if "readonly" in text:
+        return AccessDenied(f"{where}: {short}.", "Give this user the right to write the file and its folder.")
+    if any(word in text for word in ("locked", "busy", "unable to open", "failed to open", "disk I/O")):
+        return Unreachable(f"{where}: {short}.", "Check the path and who else uses the file.")
+    if "constraint" in text or "too big" in text:
+        return DataError(f"SQLite refused a row: {short}.", "See 'lading rejects'.")
+    if isinstance(error, UnicodeDecodeError):
+        return DataError(f"{where}: a text is not UTF-8: {short}.", "Correct the text, or declare it BLOB.")
+    return DataError(f"{where}: {short}.", "Check the file with PRAGMA integrity_check.")
+
+
+def misfit(driver: Driver, path: str, table: Table, error: Exception) -> LadingError:
+    """A read that stopped because a value is not of its column's declared type, named."""
+    if "malformed JSON" not in str(error):
+        return error_of(path, error)
+    source = dialect.table(table)
+    for column in table.columns:
+        expression, quoted = dialect.read(column), dialect.quote(column.name)
+        try:
+            driver.query(f"SELECT count({expression}) FROM {source}")
+        except LadingError:
+            known = ", ".join(f"'{word}'" for word in CLASSES[stored(column.type)])
+            # A value of the right class may still be wrong: a double that is no decimal.
+            shown = f"SELECT quote({quoted}) FROM {source} WHERE typeof({quoted})"
+            odd = driver.query(f"{shown} NOT IN ('null', {known}) LIMIT 1") or driver.query(f"{shown} = 'real' LIMIT 1")
+            value = str(odd[0][0])[:60] if odd else "another kind of value"
+            declared = column.native.partition(":")[2]
+            what = f"Column '{column.name}' of '{table.full_name}' is declared {declared} and holds {value}."
+            return DataError(what, "Correct the value, or the declared type.")
+    return error_of(path, error)

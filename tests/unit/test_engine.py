@@ -1,0 +1,340 @@
+"""The engine against systems that err, lie or change: no bill says proved while rows are lost, doubled or changed."""
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import duckdb
+import pytest
+
+import lading
+from lading import actions
+from lading.connector import WHOLE, Capabilities
+from lading.connectors.memory import Memory
+from lading.connectors.memory.session import Session
+from lading.errors import DataError, SpecError, Unreachable
+from lading.plan import Side
+from lading.plan import plan as make_plan
+from lading.run import run
+from lading.spec import Move
+from lading.store import Store
+from lading.testing.steps import content, found, put, table
+
+PEOPLE = table("people", id="int(64)!", name="string(40)")
+ROWS = [(n, f"n{n}") for n in range(100)]
+
+
+class Odd(Memory):
+    """A memory store whose sessions are of another class, one at a time."""
+
+    can: ClassVar[Capabilities] = Memory.can.model_copy(update={"readers": 1})
+
+    def open(self):
+        with super().open() as plain:
+            return closing(self.session(plain._store))
+
+    @property
+    def session(self):
+        return SESSIONS[self.name]
+
+
+SESSIONS: dict[str, type[Session]] = {}
+
+
+def odd(session: type[Session], tables=((PEOPLE, ROWS),)) -> Odd:
+    name = secrets.token_hex(4)
+    SESSIONS[name] = session
+    with Memory(name=name).open() as plain:
+        for one, rows in tables:
+            put(plain, one, rows)
+    return Odd(name=name)
+
+
+def planned(source, target, **words):
+    move = Move(**{"from": "a", "to": "b", **words})
+    with source.open() as reading, target.open() as writing:
+        sides = (Side(address=source.address(), can=source.can), Side(address=target.address(), can=target.can))
+        return make_plan(move, list(reading.tables()), sides, writing.fit, lambda t: writing.describe(t.full_name))
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with closing(Store(str(tmp_path / "ledger.db"))) as opened:
+        yield opened
+
+
+def moved(source, target, ledger, **words):
+    return run(planned(source, target, **words), (source, target), ledger)
+
+
+def rows_of(connection, name="people"):
+    with connection.open() as session:
+        return content(session, found(session, name))
+
+
+# What a source may do wrong
+
+
+def test_slices_that_miss_a_row_are_seen(ledger):
+    class Gaps(Session):
+        def slices(self, table, rows, since=WHOLE):
+            cuts = super().slices(table, rows, since)
+            return cuts[:3] + cuts[4:]
+
+    target = Memory(name=secrets.token_hex(4))
+    for level in ("counts", "columns", "rows", "full"):
+        bill = moved(odd(Gaps), target, ledger, slice_rows=10, proof=level)
+        assert (bill.state, bill.tables[0].error_kind) == ("failed", "proof"), level
+        assert "90 rows; the source counts 100" in bill.tables[0].error
+
+
+def test_slices_that_hold_a_row_twice_are_seen(ledger):
+    class Twice(Session):
+        def slices(self, table, rows, since=WHOLE):
+            cuts = super().slices(table, rows, since)
+            return [*cuts, cuts[3].model_copy(update={"number": len(cuts)})]
+
+    bill = moved(odd(Twice), Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert bill.tables[0].error_kind == "proof", bill.tables[0]
+
+
+def test_columns_in_another_order_are_seen(ledger):
+    class Shuffled(Session):
+        def read(self, table, slice):
+            for batch in super().read(table, slice):
+                yield batch.select(batch.schema.names[::-1])
+
+        def digest(self, table, slice):
+            return None
+
+    pair = table("people", id="string(40)!", name="string(40)!")
+    bill = moved(odd(Shuffled, ((pair, [("a", "b")]),)), Memory(name=secrets.token_hex(4)), ledger)
+    assert bill.tables[0].error_kind == "bug"
+    assert "other columns" in bill.tables[0].error
+
+
+@pytest.mark.parametrize("level", ["counts", "rows"])
+def test_a_source_without_a_snapshot_may_grow(ledger, level):
+    class Growing(Session):
+        def pin(self, snapshot=None):
+            return ""
+
+        def read(self, table, slice):
+            yield from super().read(table, slice)
+            put(self, PEOPLE, [*ROWS, (secrets.randbits(60), "later")])
+
+    source = odd(Growing)
+    bill = moved(source, Memory(name=secrets.token_hex(4)), ledger, proof=level)
+    assert bill.state == "unproved", bill.tables[0]
+    assert "moved while it was read" in bill.tables[0].proof.reasons[0]
+    assert "same snapshot" not in bill.tables[0].proof.chain
+    assert bill.rows.source == bill.rows.target == 100
+
+
+def test_a_source_that_was_left_halfway_is_free_again(ledger):
+    """Where rows still come, as from MySQL, nothing else can be asked."""
+
+    class Streaming(Session):
+        busy = False
+
+        def read(self, table, slice):
+            assert not Streaming.busy
+            Streaming.busy = True
+            try:
+                for batch in super().read(table, slice):
+                    for n in range(batch.num_rows):
+                        yield batch.slice(n, 1)
+            finally:
+                Streaming.busy = False
+
+    nulls = table("people", id="int(64)!", name="string(40)")
+    source = odd(Streaming, ((nulls, [(1, "a"), (2, None), (3, "c")]),))
+    target = Memory(name=secrets.token_hex(4))
+    with target.open() as session:
+        put(session, table("people", id="int(64)!", name="string(40)!"), [])
+    bill = moved(source, target, ledger, accept=["null"], max_rejects=1)
+    assert bill.state == "proved", bill.tables[0]
+    assert (bill.rows.target, bill.rows.rejected) == (2, 1)
+
+
+# What a target may do wrong
+
+
+@pytest.mark.parametrize("level", ["counts", "columns", "rows", "full"])
+def test_a_target_that_drops_rows_and_says_so_is_not_believed(ledger, level):
+    class Dropping(Session):
+        def stage(self, load, batches, number):
+            return super().stage(load, (batch.slice(1) for batch in batches), number)
+
+    target = odd(Dropping, ())
+    bill = moved(odd(Session), target, ledger, proof=level)
+    assert bill.tables[0].error_kind == "proof", bill.tables[0]
+    with target.open() as session:
+        assert session.describe("people") is None
+
+
+# Runs that were interrupted
+
+
+class Cut(Exception):
+    """The process ends here."""
+
+
+def interrupted(source, target, ledger, **words):
+    """A run that finishes its first table and is cut off in its second."""
+
+    class Ending(Session):
+        def stage(self, load, batches, number):
+            if load.table.name == "z":
+                raise Cut
+            return super().stage(load, batches, number)
+
+    SESSIONS[target.name] = Ending
+    with suppress(Cut):
+        moved(source, target, ledger, **words)
+    SESSIONS[target.name] = Session
+
+
+Z = table("z", id="int(64)!")
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge", "append"])
+def test_what_an_interrupted_run_finished_is_looked_at_again(ledger, mode):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode=mode)
+    assert len(rows_of(target)) == 100
+    bill = moved(source, target, ledger, mode=mode)
+    assert bill.state == "proved"
+    assert len(rows_of(target)) == 100
+    assert "before it was interrupted; the source holds the same rows" in bill.tables[0].proof.notes[-1]
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+def test_rows_that_came_after_the_interruption_are_moved(ledger, mode):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode=mode)
+    with source.open() as session:
+        put(session, PEOPLE, [*ROWS, (1000, "new")])
+    bill = moved(source, target, ledger, mode=mode)
+    assert bill.state == "proved"
+    assert rows_of(target) == rows_of(source)
+
+
+def test_appended_rows_are_neither_doubled_nor_called_proved(ledger):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode="append")
+    with source.open() as session:
+        put(session, PEOPLE, [(1000, "new")])
+    bill = moved(source, target, ledger, mode="append")
+    assert bill.state == "unproved"
+    assert "other rows by now" in bill.tables[0].proof.reasons[-1]
+    assert len(rows_of(target)) == 100
+
+
+# Two folders, odd names
+
+
+def database(folder, *statements):
+    folder.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(folder / "crm.db")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def warehouse(path, query):
+    with closing(duckdb.connect(str(path))) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_relative_paths_of_two_folders_are_two_databases(tmp_path, monkeypatch):
+    made = "CREATE TABLE t (id INTEGER PRIMARY KEY, m DATETIME)"
+    for name, moment in (("a", "2024-06-01 00:00:00"), ("b", "2023-01-01 00:00:00")):
+        database(tmp_path / name, made, f"INSERT INTO t VALUES (1, '{moment}')")
+        monkeypatch.chdir(tmp_path / name)
+        if name == "b":
+            warehouse("wh.duckdb", "CREATE TABLE t (id BIGINT PRIMARY KEY, m TIMESTAMP)")
+        assert (
+            lading.copy("sqlite:///crm.db", "duckdb:///wh.duckdb", mode="merge", since="m", quiet=True).rows.target == 1
+        )
+    assert os.path.exists("wh.duckdb")
+
+
+def test_a_row_from_the_future_does_not_hide_those_that_come_next(tmp_path):
+    database(
+        tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, m DATETIME)",
+        "INSERT INTO t VALUES (1, '2024-06-01 00:00:00'), (2, '9999-12-31 00:00:00')",
+    )  # fmt: skip
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")
+    assert lading.copy(*sides, mode="merge", since="m", quiet=True).rows.target == 2
+    recent = datetime.now(UTC) - timedelta(days=1)
+    database(tmp_path, f"INSERT INTO t VALUES (3, '{recent:%Y-%m-%d %H:%M:%S}')")
+    bill = lading.copy(*sides, mode="merge", since="m", quiet=True)
+    assert warehouse(tmp_path / "wh.duckdb", "SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,)]
+    proof = bill.tables[0].proof
+    assert proof is not None
+    assert "only rows whose 'm' is at least 2024-05-31 23:55" in proof.notes[0]
+
+
+def test_a_merge_by_a_key_with_null_is_refused_before_it_doubles(tmp_path):
+    database(tmp_path, "CREATE TABLE t (k INTEGER, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (NULL, 'b')")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")
+    warehouse(tmp_path / "wh.duckdb", "CREATE TABLE t (k BIGINT, v VARCHAR)")
+    for _ in range(2):
+        with pytest.raises(DataError, match="holds NULL"):
+            lading.copy(*sides, mode="merge", merge_key="k", quiet=True)
+    assert warehouse(tmp_path / "wh.duckdb", "SELECT * FROM t") == []
+
+
+def test_tables_of_people_may_begin_like_ours(tmp_path):
+    names = ("lading_customers", "lading_2024", "lading_ledgers")
+    database(tmp_path, *(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY)" for name in names))
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"files:///{tmp_path}/out")
+    assert sorted(t.table for t in lading.copy(*sides, quiet=True).tables) == sorted(names)
+    assert sorted(t.name for t in actions.discover(sides[1])) == sorted(names)
+
+
+def test_two_tables_of_one_name_are_refused():
+    plain = PEOPLE.model_copy(update={"name": "a.people"})
+    other = PEOPLE.model_copy(update={"schema_name": "a"})
+    side = Side(address="memory://x", can=Memory.can)
+    with pytest.raises(SpecError, match=r"two tables called 'a\.people'"):
+        make_plan(Move(**{"from": "a", "to": "b"}), [plain, other], (side, side), lambda t: t, lambda t: None)
+
+
+def test_patterns_for_tables_leave_out_no_columns(tmp_path):
+    database(tmp_path, "CREATE TABLE o (id INTEGER PRIMARY KEY, change_log TEXT)", "INSERT INTO o VALUES (1, 'x')")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")
+    lading.copy(*sides, exclude=["*_log"], quiet=True)
+    assert warehouse(tmp_path / "wh.duckdb", "SELECT * FROM o") == [(1, "x")]
+
+
+@pytest.mark.parametrize("readers", [1, 4])
+def test_a_table_that_stays_locked_keeps_no_other_from_being_moved(ledger, monkeypatch, readers):
+    class Locked(Session):
+        def read(self, table, slice):
+            if table.name == "a":
+                raise Unreachable("table 'a' stays locked.", "Run again.")
+            yield from super().read(table, slice)
+
+    monkeypatch.setenv("LADING_RETRY_SECONDS", "0")
+    monkeypatch.setattr(Odd, "can", Memory.can.model_copy(update={"readers": readers}))
+    source = odd(Locked, tuple((PEOPLE.model_copy(update={"name": name}), ROWS) for name in "abcdefgh"))
+    bill = moved(source, Memory(name=secrets.token_hex(4)), ledger)
+    assert {line.table: str(line.state) for line in bill.tables} == {
+        "a": "failed",
+        **dict.fromkeys("bcdefgh", "proved"),
+    }
+
+
+def test_a_store_that_cannot_be_written_is_one_of_the_seven_errors(tmp_path):
+    store = Store(str(tmp_path / "store.db"))
+    store.begin("one", "")
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(Unreachable, match=r"The store at sqlite:///.*store\.db: attempt to write a readonly database"):
+        store.beat("one")
+    store.close()

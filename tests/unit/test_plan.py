@@ -1,0 +1,68 @@
+"""Planning without systems."""
+
+import pytest
+
+from lading.connector import Capabilities
+from lading.errors import SpecError
+from lading.plan import Side, plan
+from lading.schema import Column, Table
+from lading.spec import Move
+from lading.types import parse
+
+ALL = Capabilities(reads=True, writes=True, snapshot=True, atomic=True, together=True, merges=True, appends=True)
+SIDES = (Side(address="memory://a", can=ALL), Side(address="memory://b", can=ALL))
+
+
+def table(name: str, /, **types: str) -> Table:
+    columns = tuple(Column(name=n, type=parse(t.rstrip("!")), null=not t.endswith("!")) for n, t in types.items())
+    return Table(name=name, columns=columns, key=("id",) if "id" in types else ())
+
+
+ORDERS = table("orders", id="int(64)!", amount="decimal(10,4)", note="string")
+SALES = table("sales", place="string", amount="int(32)")
+
+
+def planned(move: Move, *tables: Table, old: Table | None = None):
+    return plan(move, tables, SIDES, lambda table: table, lambda _table: old)
+
+
+def test_columns_are_left_out_by_name():
+    (task,) = planned(Move(source="a", target="b", exclude="orders.note"), ORDERS).tasks
+    assert [c.name for c in task.source.columns] == ["id", "amount"]
+    assert [c.name for c in task.target.columns] == ["id", "amount"]
+
+
+def test_a_column_that_cannot_be_read_can_be_left_out():
+    odd = ORDERS.model_copy(update={"problems": ("column 'note' has the type 'x', which ...",)})
+    (task,) = planned(Move(source="a", target="b"), odd).tasks
+    assert task.problem.startswith("Column 'note'")
+    (task,) = planned(Move(source="a", target="b", exclude="orders.note"), odd).tasks
+    assert task.problem == ""
+
+
+def test_a_pattern_for_a_schema_takes_no_columns():
+    with pytest.raises(SpecError, match="has no tables to move"):
+        planned(Move(source="a", target="b", tables="*", exclude=("sales.*", "sales")), SALES)
+    (task,) = planned(Move(source="a", target="b", exclude="sales.*"), SALES).tasks
+    assert len(task.source.columns) == 2
+
+
+def test_a_key_is_not_left_out():
+    with pytest.raises(SpecError, match="'id' is part of the key of 'orders'"):
+        planned(Move(source="a", target="b", exclude="*.id"), ORDERS)
+
+
+def test_a_loss_stops_until_it_is_accepted_by_name():
+    narrow = table("orders", id="int(64)!", amount="decimal(10,2)", note="string(10)")
+    (task,) = planned(Move(source="a", target="b"), ORDERS, old=narrow).tasks
+    assert "'amount' 4 decimals are rounded to 2" in task.problem
+    assert "amount:rounds, note:cuts" in task.fix
+    for accept in ("rounds", "amount:rounds", "orders.amount:rounds", "*.amount:rounds"):
+        (task,) = planned(Move(source="a", target="b", accept=(accept, "note:*")), ORDERS, old=narrow).tasks
+        assert task.problem == ""
+        assert [loss.kind for loss in task.accepted] == ["rounds", "cuts"]
+
+
+def test_two_tables_into_one_are_refused():
+    move = Move(source="a", target="b", into={"sales": "orders"})
+    assert all("into the same target" in task.problem for task in planned(move, ORDERS, SALES).tasks)

@@ -1,0 +1,146 @@
+"""Canonical types."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.errors import DataError, SpecError
+from lading.testing.case import cases
+from lading.types import Type, canonical_json, from_arrow, interval_of, interval_text, parse
+
+FORMS = [
+    "bool",
+    "int(8)",
+    "int(64,unsigned)",
+    "decimal",
+    "decimal(18,2)",
+    "decimal(76,38)",
+    "float(32)",
+    "string",
+    "string(50)",
+    "string(50 bytes)",
+    "binary",
+    "binary(16)",
+    "date",
+    "time(6)",
+    "timestamp(0)",
+    "timestamp(6,utc)",
+    "interval",
+    "uuid",
+    "json",
+    "list(int(32))",
+    "list(list(decimal(18,2)))",
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_comes_back(form):
+    assert str(parse(form)) == form
+    assert parse(f" {form.upper()} ") == parse(form)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "",
+        "number",
+        "int(7)",
+        "int(x)",
+        "decimal(0)",
+        "decimal(5,6)",
+        "float(16)",
+        "time(10)",
+        "bool(1)",
+        "list",
+        "list()",
+    ],
+)
+def test_other_forms_are_spec_errors(form):
+    with pytest.raises(SpecError):
+        parse(form)
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_arrow_types_come_back(case):
+    """A type read off Arrow holds every value of the type that it was made of."""
+    again = from_arrow(case.type.arrow())
+    assert again.arrow() == case.type.arrow()
+
+
+def test_a_decimal_with_a_negative_scale_has_room_for_its_zeros():
+    found = from_arrow(pa.decimal128(5, -2))
+    assert (found.size, found.scale) == (7, 0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ('{"b":1,"a":2}', ' { "a" : 2 , "b" : 1 } '),
+        ("1", "1.0"),
+        ("100", "1e2"),
+        ("0", "-0.0"),
+        ('"\\u00e9"', '"é"'),
+        ("1" + "0" * 999, "1e999"),
+        ("0.10", "0.1"),
+    ],
+)
+def test_equal_json_has_one_text(left, right):
+    assert canonical_json(left) == canonical_json(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("9007199254740992", "9007199254740993"),
+        ("1", '"1"'),
+        ("null", '"null"'),
+        ("[]", "{}"),
+        ("[[1],2]", "[1,[2]]"),
+        ("0." + "1" * 40, "0." + "1" * 39 + "2"),
+        ("1e-400", "0"),
+        ('"\\ud800"', '"\\ud801"'),
+        ('["a,b"]', '["a","b"]'),
+    ],
+)
+def test_other_json_has_another_text(left, right):
+    assert canonical_json(left) != canonical_json(right)
+    pa.array([canonical_json(left)])
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "{'a':1}", "01", "[" * 100_000], ids=repr)
+def test_what_is_not_json_is_refused(text):
+    with pytest.raises(DataError, match="is not JSON"):
+        canonical_json(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(JSON)
+def test_the_text_of_json_is_json_again(value):
+    import json
+
+    text = canonical_json(json.dumps(value))
+    assert canonical_json(text) == text
+    assert json.loads(text) == value
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_intervals_come_back(months, days, nanos):
+    assert interval_of(interval_text((months, days, nanos))) == (months, days, nanos)
+
+
+def test_a_type_is_its_text_in_plain_data():
+    from pydantic import BaseModel
+
+    class Held(BaseModel):
+        type: Type
+
+    assert Held(type="int(32)").model_dump(mode="json") == {"type": "int(32)"}
