@@ -1,0 +1,194 @@
+"""The DuckDB connector."""
+
+import os
+import subprocess
+import sys
+from typing import ClassVar
+
+import duckdb
+import pytest
+
+from lading.connector import WHOLE, Connection
+from lading.connectors.duckdb import DuckDB
+from lading.errors import DataError, SpecError, Unreachable
+from lading.testing.contract import Contract, Unlisted, Waiver
+from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put
+
+
+class TestDuckDB(Contract):
+    name_bytes: ClassVar[int | None] = 10_000
+    keeps_keys: ClassVar[bool] = False
+    waivers: ClassVar[dict[str, Waiver]] = {
+        "json-escapes": Waiver("never", "DuckDB refuses JSON with half a character"),
+    }
+
+    @pytest.fixture
+    def connection(self, tmp_path) -> Connection:
+        return DuckDB(path=str(tmp_path / "a.duckdb"))
+
+    @pytest.fixture
+    def nowhere(self, tmp_path) -> Connection:
+        return DuckDB(path=str(tmp_path / "absent" / "a.duckdb"))
+
+    @pytest.fixture
+    def unlisted(self, connection) -> Unlisted:
+        with duckdb.connect(connection.path) as db:
+            db.execute("CREATE TABLE odd (id INTEGER, place STRUCT(x INTEGER, y INTEGER))")
+        return Unlisted("odd", "place", "struct(x integer, y integer)")
+
+
+@pytest.fixture
+def file(tmp_path):
+    return str(tmp_path / "it's a b.duckdb")
+
+
+@pytest.fixture
+def sql(file):
+    """Runs statements and closes the file again."""
+
+    def run(*statements):
+        with duckdb.connect(file) as db:
+            for statement in statements:
+                rows = db.execute(statement).fetchall()
+        return rows
+
+    return run
+
+
+def opened(file):
+    return DuckDB(path=file).open()
+
+
+def test_an_absent_file_is_no_source_and_is_not_made(file):
+    with opened(file) as session:
+        for look in (lambda: list(session.tables()), session.pin, lambda: list(session.read(PEOPLE, WHOLE))):
+            with pytest.raises(SpecError, match="is not there"):
+                look()
+        session.check()
+        assert session.describe("people") is None
+    assert not os.path.exists(file)
+
+
+def test_an_absent_file_is_made_when_it_is_written(file):
+    with opened(file) as session:
+        put(session, PEOPLE, ROWS)
+        assert [there.name for there in session.tables()] == ["people"]
+    assert os.path.exists(file)
+
+
+def test_a_file_that_another_process_has_is_unreachable(file, sql):
+    sql("CREATE TABLE t (a INTEGER)")
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, file]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(Unreachable) as caught, opened(file):
+            pass
+        other.stdin.close()
+        other.wait(timeout=20)
+    assert file in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "native",
+    ["STRUCT(a INTEGER)", "MAP(INTEGER, INTEGER)", "UNION(a INTEGER, b VARCHAR)", "TIME WITH TIME ZONE", "INTEGER[3]"],
+)
+def test_types_without_a_canonical_one_are_problems(file, sql, native):
+    sql(f"CREATE TABLE odd (id INTEGER, v {native})")
+    with opened(file) as session:
+        (problem,) = session.describe("odd").problems
+    assert "'v'" in problem
+    assert native.split("(")[0].lower() in problem.lower()
+
+
+@pytest.mark.parametrize(
+    ("native", "value", "text"),
+    [
+        ("HUGEINT", "170141183460469231731687303715884105727", "170141183460469231731687303715884105727"),
+        ("HUGEINT[]", "[170141183460469231731687303715884105727, NULL]",
+         "[170141183460469231731687303715884105727,null]"),
+        ("ENUM('a', 'B c')", "'B c'", "B c"),
+        ("ENUM('a', 'b')[]", "['b']", '["b"]'),
+        ("UUID[]", "['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']", '["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]'),
+        ("INTEGER[][]", "[[1, NULL], NULL, []]", "[[1,null],null,[]]"),
+        ("DECIMAL(38,2)[]", "[1.50]", "[1.50]"),
+        ("BIT", "'0101'", "0101"),
+        ("BIT[]", "['0101']", '["0101"]'),
+        ("TIMESTAMP_S", "'2024-01-02 03:04:05'", "2024-01-02 03:04:05.000000"),
+        ("TIMESTAMP_MS", "'2024-01-02 03:04:05.006'", "2024-01-02 03:04:05.006000"),
+    ],
+)  # fmt: skip
+def test_types_that_need_care(file, sql, native, value, text):
+    sql(f"CREATE TABLE t (v {native})", f"INSERT INTO t VALUES ({value}), (NULL)")
+    with opened(file) as session:
+        assert content(session, found(session, "t")) == [(None,), (text,)]
+
+
+@pytest.mark.parametrize("native", ["DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"])
+@pytest.mark.parametrize("value", ["infinity", "-infinity"])
+def test_infinite_moments_are_refused(file, sql, native, value):
+    sql(f"CREATE TABLE t (v {native})", f"INSERT INTO t VALUES ('{value}')")
+    with opened(file) as session, pytest.raises(DataError, match="'v' of 't' holds infinity"):
+        content(session, found(session, "t"))
+
+
+def test_what_hangs_on_a_table_survives_replace(file, sql):
+    sql(
+        "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR, paid DECIMAL(18,2))",
+        "CREATE INDEX by_name ON people (name)",
+        "CREATE VIEW names AS SELECT name FROM people",
+        "INSERT INTO people VALUES (1, 'old', NULL), (2, 'older', NULL)",
+    )
+    with opened(file) as session:
+        put(session, PEOPLE, ROWS)
+        put(session, PEOPLE, ROWS)
+    assert sql("SELECT count(*) FROM names") == [(len(ROWS),)]
+    assert sql("SELECT index_name FROM duckdb_indexes()") == [("by_name",)]
+    with pytest.raises(duckdb.ConstraintException):
+        sql("INSERT INTO people VALUES (1, 'again', NULL)")
+
+
+def test_a_parent_that_is_referred_to_is_not_emptied(file, sql):
+    sql(
+        "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR, paid DECIMAL(18,2))",
+        "CREATE TABLE child (id BIGINT REFERENCES people (id))",
+        "INSERT INTO people VALUES (1, 'old', NULL)",
+        "INSERT INTO child VALUES (1)",
+    )
+    with opened(file) as session, pytest.raises(DataError, match="foreign key"):
+        put(session, PEOPLE, ROWS)
+    assert sql("SELECT id, name FROM people") == [(1, "old")]
+
+
+def test_tables_of_an_attached_database_are_not_ours(file, sql):
+    sql("CREATE SCHEMA sales", "CREATE TABLE sales.t (a INTEGER, b INTEGER GENERATED ALWAYS AS (a + 1))")
+    with opened(file) as session:
+        session.driver.execute("ATTACH ':memory:' AS other")
+        session.driver.execute("CREATE TABLE other.elsewhere (a INTEGER)")
+        assert [there.full_name for there in session.tables()] == ["sales.t"]
+
+
+def test_more_rows_than_memory(tmp_path):
+    """In the memory that a connection says, whatever the order of batches."""
+    connection = DuckDB(path=str(tmp_path / "big.duckdb"), memory_mb=128)
+    rows: list[Row] = [(n, "x" * 40, None) for n in range(10_000)]
+    with connection.open() as session:
+        for _ in range(2):
+            load = load_of(session, PEOPLE)
+            session.prepare(load)
+            one = batch(load.table, rows)
+            assert session.stage(load, iter([one] * 300), 0) == 3_000_000
+            session.publish([load])
+            session.discard(load)
+        reading = session.digest(found(session, "people"), WHOLE)
+    assert reading is not None
+    assert reading.rows == 3_000_000
+
+
+def test_addresses():
+    assert DuckDB.from_url("duckdb:///a%20b.duckdb?schema=sales").schema_name == "sales"
+    for url in ("duckdb://", "duckdb://host/a"):
+        with pytest.raises(SpecError, match="names no file"):
+            DuckDB.from_url(url)
