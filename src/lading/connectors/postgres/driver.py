@@ -1,0 +1,150 @@
+"""The driver: psycopg for statements and COPY IN, a `Wire` for COPY OUT, both with the same settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from lading.connector import Load
+from lading.connectors.postgres.failures import translate
+from lading.connectors.postgres.locks import held, rewritten
+from lading.connectors.postgres.reading import Parser
+from lading.connectors.postgres.replacing import swapping
+from lading.connectors.postgres.setup import setup, words
+from lading.connectors.postgres.wire import Wire
+from lading.connectors.postgres.writing import encoded
+from lading.dialects.postgres import dialect
+from lading.errors import Bug, LadingError, SpecError, Unreachable, Unsupported
+from lading.schema import Table
+
+if TYPE_CHECKING:
+    from lading.connectors.postgres import Postgres
+
+_OLDEST = 120_000
+
+
+class Driver:
+    """One session: a connection of psycopg's, and one of asyncpg's once something is read."""
+
+    def __init__(self, settings: Postgres) -> None:
+        try:
+            import asyncpg
+            import psycopg
+            from psycopg.types.string import TextLoader
+        except ImportError as error:
+            what = f"PostgreSQL needs the library '{error.name}'."
+            raise Unsupported(what, "Install it: pip install 'lading[postgres]'.") from error
+        self.where = f"PostgreSQL at {settings.host or 'localhost'}:{settings.port}"
+        self._words = words(settings)
+        self._failures = (psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+        try:
+            self._connection = psycopg.connect(**self._words, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            raise translate(error, self.where) from error
+        for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb", "uuid"):
+            self._connection.adapters.register_loader(name, TextLoader)
+        self._pinned, self._held = False, set[str]()
+        self._wire = Wire(settings, self._export)
+        try:
+            self.execute(setup(settings))
+            self.version = int(self.query("SELECT current_setting('server_version_num')::int")[0][0])
+            if self.version < _OLDEST:
+                raise Unsupported(f"{self.where} is version {self.version // 10_000}.", "Lading needs 12 or newer.")
+            self.schema = settings.schema_name or str(self.query(dialect.default_schema)[0][0])
+        except LadingError:
+            self._connection.close()
+            raise
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        # An error would end the pinned transaction; a savepoint keeps it. Writing must do without: rows written
+        # after a savepoint carry another transaction's number than their slice's line in the ledger.
+        with self._translated(sql), self._connection.transaction() if self._pinned else nullcontext():
+            return self._connection.execute(sql.encode(), list(values) or None).fetchall()
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
+        with self._translated(sql):
+            self._connection.execute(sql.encode(), list(values) or None)
+
+    def hold(self, name: str) -> None:
+        """Keeps a table as it is until the pinned transaction ends. A table emptied or rewritten after the snapshot
+        was taken would read as empty: https://www.postgresql.org/docs/current/mvcc-caveats.html"""
+        if not self._pinned or name in self._held:
+            return
+        self.query(f"SELECT 1 FROM {name} WHERE false")
+        if self.query(rewritten(name)):
+            raise Unreachable(f"{name} was emptied or rewritten after the snapshot was taken.", "Run again.")
+        self._held.add(name)
+
+    def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
+        parser, rows = Parser(table), 0
+        with self._translated(sql), closing(self._wire.copy(sql)) as blocks:
+            for block in blocks:
+                batch = parser.batch(block)
+                rows += batch.num_rows
+                yield batch
+        if rows != self._wire.said:
+            raise Bug(
+                f"PostgreSQL sent {self._wire.said:,} rows of '{table.full_name}'; {rows:,} were read.", "Report it."
+            )
+
+    def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
+        columns = ", ".join(dialect.quote(c.name) for c in table.columns)
+        sql, rows = f"COPY {dialect.table(table)} ({columns}) FROM STDIN (FORMAT csv)", 0
+        with self._translated(sql), self._connection.cursor() as cursor:
+            with cursor.copy(sql.encode()) as copy:
+                for batch in batches:
+                    for part in encoded(batch, table):
+                        copy.write(part)
+                    rows += batch.num_rows
+            if cursor.rowcount != rows:
+                raise Bug(
+                    f"PostgreSQL took {cursor.rowcount:,} rows of '{table.full_name}', of {rows:,}.", "Report it."
+                )
+        return rows
+
+    def begin(self) -> None:
+        self.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        from psycopg.pq import TransactionStatus
+
+        if self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            self.execute("ROLLBACK")
+
+    def pin(self, snapshot: str | None) -> str:
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if snapshot is not None:
+            if not re.fullmatch(r"[0-9A-Fa-f-]+", snapshot):
+                raise SpecError(f"'{snapshot}' is no snapshot of PostgreSQL.", "Use the name that pin() gave.")
+            self.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        self._pinned = True
+        return snapshot or str(self._export())
+
+    def _export(self) -> str | None:
+        """A name for the pinned snapshot; a savepoint, as in `query`, would forbid it."""
+        with self._translated(""):
+            return self._connection.execute(b"SELECT pg_export_snapshot()").fetchall()[0][0] if self._pinned else None
+
+    def swap(self, load: Load) -> list[str] | None:
+        return swapping(self, load)
+
+    def close(self) -> None:
+        self._wire.close()
+        self._connection.close()
+
+    @contextmanager
+    def _translated(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            if getattr(error, "sqlstate", None) == "55P03":
+                ours = (self._connection.info.backend_pid, *self._wire.pids)
+                raise held(self.where, self._words, sql, ours) or translate(error, self.where) from error
+            raise translate(error, self.where) from error

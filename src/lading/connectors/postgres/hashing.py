@@ -1,0 +1,29 @@
+"""Hashes of rows that PostgreSQL computes in place."""
+
+from __future__ import annotations
+
+from lading.dialects.postgres import dialect
+from lading.schema import Table
+
+
+def versions() -> str:
+    """Over the versions of rows that are stored here: whatever changes a row makes another version of it, and hashing
+    that costs a tenth of hashing every value."""
+    return dialect.row_hash.format(columns="tableoid, ctid, xmin")
+
+
+def contents(table: Table, server: int) -> str:
+    """Over texts where equal values may differ in what is read (1.0 and 1.00, a day and 24 hours, citext), and
+    byte by byte, whatever the collation."""
+    columns = []
+    for column in table.columns:
+        match column.type.kind:
+            case "string" | "json" | "list" | "interval":
+                columns.append(f'({dialect.read(column)})::text COLLATE "C"')
+            case "decimal" | "float":
+                columns.append(dialect.read(column))
+            case _:
+                columns.append(dialect.quote(column.name))
+    if server >= 140_000:
+        return dialect.row_hash.format(columns=", ".join(columns))
+    return f"coalesce(sum(hashtextextended(ROW({', '.join(columns)})::text, 0)), 0)::text"

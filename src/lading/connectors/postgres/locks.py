@@ -1,0 +1,40 @@
+"""Tables that others hold, or have emptied or rewritten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lading.dialects.postgres import dialect
+from lading.errors import Unreachable
+
+_HOLDERS = """
+    SELECT c.relname, l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation AND l.granted
+    WHERE c.relkind IN ('r', 'p', 'm', 'f') AND strpos(%s, '"' || c.relname || '"') > 0 AND NOT l.pid = ANY(%s)
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ORDER BY l.mode IN ('AccessExclusiveLock', 'ExclusiveLock') DESC LIMIT 1"""
+
+
+def held(where: str, words: dict[str, Any], sql: str, ours: tuple[int, ...]) -> Unreachable | None:
+    """The error that names the table of the statement and who holds it; None when that cannot be seen. Asked in a
+    session of its own, as the one that waited is undone."""
+    import psycopg
+
+    try:
+        with psycopg.connect(**words) as other:
+            found = other.execute(_HOLDERS.encode(), (sql, list(ours))).fetchone()
+    except psycopg.Error:
+        return None  # What we know already is said.
+    if found is None:
+        return None
+    what = f"{where}: table '{found[0]}' stays locked by the session with the process id {found[1]}."
+    return Unreachable(what, "Run again when that session has ended, or raise 'lock_seconds' of the connection.")
+
+
+def rewritten(name: str) -> str:
+    """A select of a table, or a partition of it, whose file is another than at the snapshot: the catalogue's rows
+    are seen as of the snapshot, the function sees those of now."""
+    relation = f"{dialect.text(name)}::regclass"
+    return (
+        "SELECT c.relname FROM pg_class c WHERE c.relfilenode <> pg_relation_filenode(c.oid) AND c.oid IN "
+        f"(SELECT {relation} UNION SELECT relid FROM pg_partition_tree({relation})) LIMIT 1"
+    )

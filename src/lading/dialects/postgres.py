@@ -1,0 +1,179 @@
+"""PostgreSQL. The catalogue writes what a type's name leaves out as a comment behind it, which PostgreSQL skips."""
+
+from lading.dialect import Dialect
+
+_OWN = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+# A domain's base type; any other type is its own.
+_BASE = """
+    LATERAL (WITH RECURSIVE r (oid, mod, depth) AS (
+               SELECT {type}::oid, {mod}::int, 0
+               UNION ALL SELECT p.typbasetype, p.typtypmod, r.depth + 1 FROM r JOIN pg_type p ON p.oid = r.oid
+               WHERE p.typtype = 'd')
+             SELECT oid, mod FROM r ORDER BY depth DESC LIMIT 1)"""
+_DIGITS = "(((b.mod - 4) >> 16) & 65535)"
+_SCALE = "((((b.mod - 4) & 2047) # 1024) - 1024)"
+_ODD = f"b.mod >= 4 AND ({_SCALE} < 0 OR {_SCALE} > {_DIGITS})"
+_KIND = (
+    "CASE {t}.typtype WHEN 'e' THEN '/*enum*/' WHEN 'c' THEN '/*row*/' WHEN 'r' THEN '/*range*/' ELSE '/*range*/' END"
+)
+_MADE = "{t}.typtype IN ('e', 'c', 'r', 'm') AND {t}.typnamespace <> 'pg_catalog'::regnamespace"
+_TO_76 = r"(\d|[1-6]\d|7[0-6])"  # longer decimals travel as text, without a limit
+_TEXTS = (
+    r"time(?:\(\d\))? with time zone|timetz|xml|inet|cidr|macaddr8?|bit(?: varying)?(?:\(\d+\))?|varbit|tsvector|"
+    r"tsquery|point|line|lseg|box|path|polygon|circle|pg_lsn|xid8?|cid|tid|(?:pg|txid)_snapshot|reg[a-z]+|jsonpath|"
+    r"(?:int[48]|num|ts|tstz|date)(?:multi)?range|(?:.*\.)?(?:citext|hstore|ltree|lquery|cube|seg|isbn|issn|ean13)|"
+    r'.*/\*(?:enum|row|range)\*/|"char"'
+)
+_LONG = rf"numeric(?!\({_TO_76},\d+\)$)(?!.*/\*{_TO_76},\d+\*/$)(?!.*money).*"
+# Arrays of one dimension that begin at 1 are lists; the mark of any other is not JSON, which stops the read.
+_ARRAY = (
+    "CASE WHEN array_ndims({c}) > 1 OR array_lower({c}, 1) <> 1 THEN '!' ELSE array_to_json(({c})::text[])::text END"
+)
+
+dialect = Dialect(
+    name="postgres",
+    # Partitions are read through their table, or by their own name, as views are.
+    catalog=f"""
+        SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, a.attnum::int AS place,
+               a.attname::text AS column_name,
+               CASE WHEN b.oid = 'money'::regtype THEN 'numeric(19,2)/*money*/'
+                    WHEN {_MADE.format(t="t")} THEN format_type(b.oid, NULL) || {_KIND.format(t="t")}
+                    WHEN {_MADE.format(t="i")} THEN format_type(i.oid, NULL) || {_KIND.format(t="i")} || '[]'
+                    WHEN b.oid = 'numeric'::regtype AND {_ODD} THEN format_type(b.oid, b.mod)
+                         || '/*' || greatest({_DIGITS} - least({_SCALE}, 0), {_SCALE}) || ','
+                         || greatest({_SCALE}, 0) || '*/'
+                    WHEN b.oid = 'numeric[]'::regtype AND {_ODD} THEN 'numeric[]'
+                    WHEN e.typtype = 'd' THEN format_type(d.oid, d.mod) || '[]'
+                    ELSE format_type(b.oid, b.mod) END AS native,
+               CASE WHEN a.attnotnull THEN 0 ELSE 1 END AS nullable,
+               CASE WHEN c.relkind = 'v' OR c.relispartition THEN 1 ELSE 0 END AS is_view
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        CROSS JOIN {_BASE.format(type="a.atttypid", mod="a.atttypmod")} b
+        JOIN pg_type t ON t.oid = b.oid
+        LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' AND t.typlen = -1
+        LEFT JOIN {_BASE.format(type="e.oid", mod="-1")} d ON true
+        LEFT JOIN pg_type i ON i.oid = d.oid
+        WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {_OWN} AND NOT EXISTS (
+            SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')""",
+    keys=f"""
+        SELECT n.nspname::text AS table_schema, c.relname::text AS table_name,
+               CASE WHEN x.indisprimary THEN 0 ELSE 1 END AS rank, k.relname::text AS key_name, p.place::int AS place,
+               a.attname::text AS column_name
+        FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid JOIN pg_class k ON k.oid = x.indexrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY p (attnum, place)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.attnum
+        WHERE x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL AND {_OWN}
+        AND p.place <= x.indnkeyatts AND NOT EXISTS (
+            SELECT FROM unnest(x.indkey::int2[]) WITH ORDINALITY q (attnum, place) JOIN pg_attribute b
+            ON b.attrelid = c.oid AND b.attnum = q.attnum WHERE q.place <= x.indnkeyatts AND NOT b.attnotnull)""",
+    sizes=f"""
+        SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, s.n, s.size
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN min(p.reltuples) < 0 THEN NULL ELSE sum(p.reltuples)::bigint END AS n,
+                   sum(pg_table_size(p.oid))::bigint AS size
+            FROM pg_class p WHERE p.oid = c.oid AND c.relkind <> 'p' OR c.relkind = 'p' AND p.relkind <> 'p'
+                 AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid))) s
+        WHERE c.relkind IN ('r', 'p', 'm', 'f') AND {_OWN}""",
+    refusals="""
+        SELECT CASE c.contype WHEN 'c' THEN 'CONSTRAINT ' || quote_ident(c.conname) || ' ' ELSE '' END
+               || pg_get_constraintdef(c.oid), CASE c.contype WHEN 'c' THEN 0 ELSE 1 END,
+               (SELECT coalesce(array_agg(attname::text), '{}') FROM pg_attribute
+                WHERE attrelid = c.conrelid AND attnum = ANY(c.conkey))
+        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE c.contype IN ('c', 'u', 'p') AND n.nspname = %s AND t.relname = %s""",
+    default_schema="SELECT coalesce(current_schema(), 'public')",
+    types=(
+        (r"boolean", "bool"),
+        (r"smallint", "int(16)"),
+        (r"integer", "int(32)"),
+        (r"bigint", "int(64)"),
+        (r"oid", "int(32,unsigned)"),
+        (r"numeric\(19,2\)/\*money\*/", "decimal(19,2)"),
+        (rf"numeric\(\d+,-?\d+\)/\*{_TO_76},(\d+)\*/", "decimal({0},{1})"),
+        (rf"numeric\({_TO_76},(\d+)\)", "decimal({0},{1})"),
+        (r"numeric.*", "decimal"),
+        (r"real", "float(32)"),
+        (r"double precision", "float(64)"),
+        (r"(?:character varying|varchar|character)\((\d+)\)", "string({0})"),
+        (r"text|character varying|varchar|bpchar|character", "string"),
+        (r"name", "string(63 bytes)"),
+        (r"bytea", "binary"),
+        (r"date", "date"),
+        (r"time\((\d)\)(?: without time zone)?", "time({0})"),
+        (r"time(?: without time zone)?", "time(6)"),
+        (r"timestamp\((\d)\)(?: without time zone)?", "timestamp({0})"),
+        (r"timestamp(?: without time zone)?", "timestamp(6)"),
+        (r"timestamp\((\d)\) with time zone|timestamptz\((\d)\)", "timestamp({0}{1},utc)"),
+        (r"timestamp with time zone|timestamptz", "timestamp(6,utc)"),
+        (r"interval.*", "interval"),
+        (r"uuid", "uuid"),
+        (r"jsonb?", "json"),
+        (_TEXTS, "string"),
+    ),
+    natives=(
+        (r"bool", "boolean"),
+        (r"int\(8\)|int\(16\)|int\(8,unsigned\)", "smallint"),
+        (r"int\(32\)|int\(16,unsigned\)", "integer"),
+        (r"int\(64\)|int\(32,unsigned\)", "bigint"),
+        (r"int\(64,unsigned\)", "numeric(20,0)"),
+        (rf"decimal\({_TO_76},(\d+)\)", "numeric({0},{1})"),
+        (r"decimal.*", "numeric"),
+        (r"float\(32\)", "real"),
+        (r"float\(64\)", "double precision"),
+        (r"string\(([1-9]\d{0,6})(?: bytes)?\)", "character varying({0})"),
+        (r"string.*", "text"),
+        (r"binary.*", "bytea"),
+        (r"date", "date"),
+        (r"time\(([0-5])\)", "time({0})"),
+        (r"time\(\d\)", "time"),
+        (r"timestamp\(([0-5])\)", "timestamp({0})"),
+        (r"timestamp\(\d\)", "timestamp"),
+        (r"timestamp\(([0-5]),utc\)", "timestamptz({0})"),
+        (r"timestamp\(\d,utc\)", "timestamptz"),
+        (r"interval", "interval"),
+        (r"uuid", "uuid"),
+        (r"json", "jsonb"),
+    ),
+    reads=(
+        (r".*\[\]", _ARRAY),
+        (r"numeric.*/\*money\*/", "({c})::numeric"),
+        (_LONG, "({c})::text"),
+        (r"oid", "({c})::bigint"),
+        (r"bytea", "encode({c}, 'hex')"),
+        (r"inet", "textin(inet_out({c}))"),
+        (rf"character(?:\(\d+\))?|bpchar|name|interval.*|jsonb?|{_TEXTS}", "({c})::text"),
+    ),
+    totals={
+        "bool": "sum(({c})::int)",
+        "int": "sum({c})",
+        "decimal": "sum({c})",
+        "string": "sum(octet_length({c}))",
+        "uuid": "36 * count({c})",
+        "binary": "sum(octet_length({q}))",
+        "date": "sum({c} - DATE '1970-01-01')",
+    },
+    row_hash="coalesce(sum(hash_record_extended(ROW({columns}), 0)), 0)::text",
+    # NaN and infinity have no scale.
+    measure=(
+        "CASE WHEN count({c}) = count(scale({c})) THEN coalesce(length(trunc(max(abs({c})))::text), 0) END, "
+        "max(scale({c}))"
+    ),
+    update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
+    create_schema="CREATE SCHEMA IF NOT EXISTS {name}",
+    slice_column=False,
+    arrays="{item}[]",
+    add_key="ALTER TABLE {t} ADD PRIMARY KEY ({columns})",
+    # Ranges of pages are read without reading the others since 14.
+    pages="""
+        SELECT CASE WHEN current_setting('server_version_num')::int >= 140000
+               THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
+        WHERE c.relkind IN ('r', 'm') AND m.amname = 'heap' AND n.nspname = %s AND c.relname = %s""",
+    page_low="ctid >= '({n},0)'",
+    page_high="ctid < '({n},0)'",
+    placeholder="%s",
+    literals={"binary": "decode({v}, 'hex')"},
+)
