@@ -1,0 +1,46 @@
+"""Where slices begin, and how a row is written to be hashed in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lading.connector import Slice
+from lading.dialects.mysql import dialect
+from lading.schema import Table
+
+if TYPE_CHECKING:
+    from lading.connectors.mysql.session import MySQLSession
+
+_SHORT = 100
+
+
+def bounds(session: MySQLSession, table: Table, count: int) -> list[tuple[str, ...]]:
+    """Every so-manieth key, along the index. Each is sought among the rows that do not compare as before the last one,
+    so that they rise even where rows sort otherwise than they compare, as those of an ENUM do."""
+    rows = int(session.driver.query(f"SELECT count(*) FROM {session.name(table)}")[0][0])
+    order = ", ".join(dialect.quote(name) for name in table.key)
+    keyed = {column.name: column for column in table.keyed}
+    items = [dialect.read(keyed[name]) for name in table.key]
+    found: list[tuple[str, ...]] = []
+    while len(found) < count - 1:
+        after = Slice(on=table.key, low=found[-1] if found else None)
+        sql = f"{session._select(table, after, items)} ORDER BY {order} LIMIT 1 OFFSET {max(rows // count, 1)}"
+        rest = session.driver.query(sql)
+        if not rest:
+            break
+        found.append(tuple(value.hex() if isinstance(value, bytes) else str(value) for value in rest[0]))
+    return found
+
+
+def row_hash(table: Table) -> str:
+    """What has an alphabet of its own is divided by signs outside it, short texts tell their length, long ones are
+    hashed to one: the row stays far below the longest text that the server makes, beyond which it would be NULL."""
+    items = []
+    for column in table.columns:
+        value, kind, size = dialect.read(column), column.type.kind, column.type.size
+        if kind in ("string", "binary") and size is not None and size <= _SHORT:
+            value = f"concat(octet_length({value}), ':', CAST({value} AS BINARY))"  # else character sets would meet
+        elif kind in ("string", "binary", "json", "uuid"):
+            value = f"md5({value})"
+        items.append(f"ifnull({value}, '~')")
+    return dialect.row_hash.format(columns=", ".join(items))

@@ -1,0 +1,141 @@
+"""A session of MySQL: its catalogue, its keys' order, and staging where whatever makes a table commits by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lading.connector import Load, ours
+from lading.connectors.mysql.around import Found, Place, alone, look
+from lading.connectors.mysql.driver import Driver
+from lading.connectors.mysql.publishing import old_table, publish
+from lading.connectors.mysql.reading import bounds, row_hash
+from lading.connectors.mysql.room import key_parts, roomy
+from lading.dialects.mysql import dialect
+from lading.errors import Unsupported
+from lading.schema import Mode, Table
+from lading.sql import BEGUN, LEDGER, SLICE, SqlSession
+
+# Keys are unique by their bytes, as everywhere else: 'A', 'a', 'á' and 'a ' are four.
+_OPTIONS = (
+    "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 "
+    "/*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */"
+)
+
+
+class MySQLSession(SqlSession):
+    """A `connector.Session` over MySQL."""
+
+    def __init__(self, driver: Driver, database: str | None) -> None:
+        super().__init__(dialect, driver, database)
+        self.mysql = driver
+
+    def check(self) -> None:
+        server = self.mysql.server
+        least = (10, 2) if server.mariadb else (8, 0, 17)
+        if server.version < least:
+            name = "MariaDB" if server.mariadb else "MySQL"
+            shown, needed = (".".join(map(str, each)) for each in (server.version, least))
+            raise Unsupported(f"The server is {name} {shown}; Lading needs {needed}.", "Use a later server.")
+        self.driver.query("SELECT count(*) FROM information_schema.tables WHERE table_schema = database()")
+
+    # The catalogue
+
+    def tables(self) -> Iterator[Table]:
+        condition, values = (" WHERE table_schema = %s", [self._schema]) if self._schema else ("", [])
+        found = self._catalogue(condition, [value for value in values if value])
+        yield from (table for table in found if not table.view and not ours(table.name))
+
+    def describe(self, name: str) -> Table | None:
+        """As everywhere, but the catalogue compares names without case and accents, and tables may not."""
+        schema, _, rest = name.partition(".")
+        for pair in [(self.default_schema, name)] + ([(schema, rest)] if rest else []):
+            for table in self._catalogue(" WHERE table_schema = %s AND table_name = %s", pair):
+                if self.mysql.server.same(table.name, pair[1]):
+                    return table
+        return None
+
+    def _place(self, table: Table) -> Place:
+        return (table.schema_name or self.default_schema, table.name)
+
+    def _look(self, table: Table) -> Found | None:
+        return look(self.mysql, self._place(table))
+
+    def fit(self, table: Table) -> Table:
+        return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
+
+    # Reading
+
+    def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
+        if len(table.key) == 1 and table.keyed[0].type.kind == "int":
+            return super()._bounds(table, count)
+        return bounds(self, table, count)
+
+    def _row_hash(self, table: Table) -> str:
+        return row_hash(table)
+
+    # Writing
+
+    def prepare(self, load: Load) -> None:
+        ledger = self._ledger(load)
+        with alone(self.mysql, self._place(load.table)[0]):
+            self._make_schema(load)
+            self.driver.execute(
+                f"CREATE TABLE IF NOT EXISTS {ledger} (load_id VARCHAR(64) NOT NULL, slice BIGINT NOT NULL, "
+                f"row_count BIGINT NOT NULL, PRIMARY KEY (load_id, slice)) {_OPTIONS}"
+            )
+            if self._marked(load, BEGUN):
+                return
+            self.driver.execute(f"DROP TABLE IF EXISTS {self.name(load.stage)}")
+            self._stage_for(load)
+            self._mark(load, BEGUN, 0)
+
+    def _stage_for(self, load: Load) -> None:
+        stage, old = self.name(load.stage), None if load.fresh else self._look(load.table)
+        if old is None or old.versioned:
+            self.driver.execute(f"CREATE TABLE {stage} ({', '.join(self._definitions(load.stage))}) {_OPTIONS}")
+            return
+        if not old.engine:
+            raise Unsupported(f"'{load.table.full_name}' is a view.", "Write to a table.")
+        # A row that the table would refuse is refused here already, and what hangs on the table need not be made.
+        self.driver.execute(f"CREATE TABLE {stage} LIKE {self.name(load.table)}")
+        change = "" if old.engine == "InnoDB" else ", ENGINE=InnoDB"
+        self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {self.dialect.quote(SLICE.name)} INT NOT NULL{change}")
+
+    def _definitions(self, table: Table) -> list[str]:
+        lines = [
+            # Without the word, the first TIMESTAMP of a table would be NOT NULL on older servers.
+            f"{self.dialect.quote(c.name)} {self.dialect.native(c)} {'NULL' if c.null else 'NOT NULL'}"
+            for c in [*table.columns, SLICE]
+        ]
+        if table.key:
+            whole = not any(column.null for column in table.keyed)
+            lines.append(f"{'PRIMARY KEY' if whole else 'KEY'} ({', '.join(key_parts(table, self.dialect))})")
+        return lines
+
+    def _unstage(self, load: Load, number: int) -> None:
+        # A slice's rows and its line are committed together: without the line there are no rows to look for. Looking
+        # for them waits for rows that other writers have not committed yet, however long those take.
+        if self._marked(load, number):
+            self.driver.execute("SET @lading_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = 86400")
+            self.driver.execute(f"DELETE FROM {self.name(load.stage)} WHERE {SLICE.name} = {number}")
+            self.driver.execute("SET innodb_lock_wait_timeout = @lading_wait")
+            self.driver.execute(f"DELETE FROM {self._ledger(load)} WHERE {self._line(load, number)}")
+
+    def publish(self, loads: Sequence[Load]) -> None:
+        publish(self, loads)
+
+    def _publishing(self, load: Load) -> list[str]:
+        if load.mode is Mode.REPLACE:
+            return [f"DELETE FROM {self.name(load.table)}", self._insert(load)]
+        return super()._publishing(load.model_copy(update={"fresh": False}))
+
+    def discard(self, load: Load) -> None:
+        ledger = load.table.model_copy(update={"name": LEDGER})
+        with alone(self.mysql, self._place(load.table)[0]):
+            # The lines go first: a stage without them is made anew, lines without a stage would look published.
+            held = self._look(ledger) is not None
+            if held:
+                self.driver.execute(f"DELETE FROM {self._ledger(load)} WHERE load_id = {self.dialect.text(load.id)}")
+            self.driver.execute(f"DROP TABLE IF EXISTS {self.name(load.stage)}, {self.name(old_table(load))}")
+            if held and not self.driver.query(f"SELECT 1 FROM {self._ledger(load)} LIMIT 1"):
+                self.driver.execute(f"DROP TABLE IF EXISTS {self._ledger(load)}")
