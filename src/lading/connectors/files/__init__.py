@@ -1,0 +1,149 @@
+"""Files: CSV, Parquet and JSON lines, on this machine or wherever fsspec reaches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from urllib.parse import parse_qs, quote, unquote
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from lading.connector import Capabilities, Connection
+from lading.connectors.files.naming import ENDINGS, format_of
+from lading.connectors.files.note import Compression, Form, Format
+from lading.connectors.files.publish import CAN_EXCHANGE
+from lading.connectors.files.session import FilesSession
+from lading.errors import SpecError
+from lading.types import parse
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["Files", "FilesSession"]
+
+_FORMS = tuple(Form.model_fields)
+
+
+class _Can:
+    """On this machine a folder takes another's place at once; elsewhere a note says which files count."""
+
+    _here = Capabilities(
+        reads=True, writes=True, snapshot=True, readers=4, writers=4, atomic=CAN_EXCHANGE, appends=True
+    )
+
+    def __get__(self, settings: Files | None, _owner: type[Files]) -> Capabilities:
+        remote = settings is not None and "://" in settings.path and not settings.path.startswith("file://")
+        return self._here.model_copy(update={"atomic": False}) if remote else self._here
+
+
+class Files(Connection):
+    """Files of CSV, Parquet or JSON lines. Each file or sub-folder of the path is a table; tables are written as
+    folders. A folder on this machine is replaced at once; elsewhere readers other than Lading may see a mixture
+    while files are copied."""
+
+    kind: Literal["files"] = "files"
+    path: str = Field(description="A folder, a file, a pattern such as data/*.csv, or an address as s3://bucket/x.")
+    format: Format | None = Field(None, description="The format; by each file's ending if left out, Parquet to write.")
+    table: str | None = Field(None, description="The one table that all files are parts of; else each is a table.")
+    partitioned: bool | None = Field(
+        None, description="Whether folders named key=value are columns; the path itself is a table if set to true."
+    )
+    columns: dict[str, str] = Field(
+        {}, description="Types of columns in CSV and JSON lines, by 'column' or 'table.column'; else found by reading."
+    )
+    compression: Compression | None = Field(None, description="How CSV and JSON lines are compressed when written.")
+    delimiter: str = Form.model_fields["delimiter"]  # type: ignore[assignment]
+    quote: str = Form.model_fields["quote"]  # type: ignore[assignment]
+    escape: str = Form.model_fields["escape"]  # type: ignore[assignment]
+    header: bool | None = Form.model_fields["header"]  # type: ignore[assignment]
+    null: str = Form.model_fields["null"]  # type: ignore[assignment]
+    encoding: str | None = Form.model_fields["encoding"]  # type: ignore[assignment]
+    storage: SecretStr | None = Field(
+        None, description="Options of the file system as a JSON object, such as keys: a reference like ${env:NAME}."
+    )
+
+    can: ClassVar[Capabilities] = _Can()  # type: ignore[assignment]
+    schemes: ClassVar[tuple[str, ...]] = (
+        "files", "parquet", "csv", "jsonl", "file", "s3", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "sftp",
+    )  # fmt: skip
+
+    @field_validator("path")
+    @classmethod
+    def _no_password(cls, path: str) -> str:
+        if re.search(r"://[^/@]*:[^/@]*@", path):
+            raise ValueError("a path must hold no password; put it into 'storage'")
+        return path
+
+    @field_validator("columns")
+    @classmethod
+    def _types(cls, columns: dict[str, str]) -> dict[str, str]:
+        try:
+            return {name: str(parse(text)) for name, text in columns.items()}
+        except SpecError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _form(self) -> Self:
+        Form(**{name: getattr(self, name) for name in _FORMS})
+        return self
+
+    @property
+    def form(self) -> Form:
+        """How CSV is written."""
+        return Form(**{name: getattr(self, name) for name in _FORMS})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the file system is opened with."""
+        try:
+            found = json.loads(self.storage.get_secret_value() if self.storage else "{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise SpecError("'storage' of a files connection is no JSON object.", 'Write it as {"key": "..."}.')
+        return found
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        scheme, _, rest = url.partition("://")
+        rest, _, query = rest.partition("?")
+        values = parse_qs(query, keep_blank_values=True)
+        options: dict[str, Any] = {name: found[-1] for name, found in values.items()}
+        if "columns" in options:
+            pairs = [part.rpartition(":") for found in values["columns"] for part in found.split(";") if part]
+            options["columns"] = {name: type_ for name, _, type_ in pairs}
+        if scheme in ENDINGS.values():
+            options.setdefault("format", scheme)
+        if scheme in (*ENDINGS.values(), "files"):
+            path = rest if "://" in rest else unquote(rest).removeprefix("/")
+        else:
+            path = unquote(rest) if scheme == "file" else f"{scheme}://{rest}"
+        if not path or (scheme == "file" and not path.startswith("/")):
+            form = "file:///path" if scheme == "file" else f"{scheme}:///relative or {scheme}:////absolute"
+            raise SpecError(f"'{url.partition('?')[0]}' names no path.", f"Write {form}.")
+        return cls(path=path, **options)
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self | None:
+        """The connection that a bare path means: a folder, or a file of a known format; else None."""
+        found = Path(path).expanduser()
+        return cls(path=str(path)) if found.is_dir() or (found.is_file() and format_of(found.name, None)) else None
+
+    def address(self) -> str:
+        given: Mapping[str, Any] = self.model_dump(exclude={"kind", "path", "storage"}, exclude_defaults=True)
+        columns = ";".join(f"{name}:{type_}" for name, type_ in given.get("columns", {}).items())
+        words = {**given, **({"columns": columns} if columns else {})}
+        query = "&".join(f"{name}={quote(_word(value), safe=':;(),')}" for name, value in words.items())
+        path = self.path if "://" in self.path else "/" + quote(self.path)
+        return f"files://{path}" + (f"?{query}" if query else "")
+
+    def open(self) -> AbstractContextManager[FilesSession]:
+        return closing(FilesSession(self))
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,148 @@
+"""Putting staged files in the place of a table, or beside its other files."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from lading.connector import Load
+from lading.connectors.files.layout import Found
+from lading.connectors.files.note import NOTE, Note
+from lading.connectors.files.staging import Staging, synced
+from lading.errors import DataError
+from lading.schema import Mode
+
+_HERE, _EXCHANGE = -100, 2
+_REFUSED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+CAN_EXCHANGE = sys.platform == "linux"
+
+
+def publish(staging: Staging, load: Load, old: Found | None) -> None:
+    """Makes a load's rows visible. Which loads are published stands in the note of the table's folder."""
+    target, stage = staging.folder(load.table), staging.folder(load.stage)
+    before = staging.note(target)
+    if before and load.id in before.loads:
+        if load.mode is Mode.REPLACE:
+            _finish(staging, target, stage, before)
+        elif staging.place.local:
+            _settle(f"{stage}.new", target)
+        return
+    note = staging.note(stage)
+    if note is None:
+        raise DataError(f"The staged rows of '{load.table.full_name}' are gone: '{stage}'.", "Run the copy again.")
+    note = note.after(before, load.id)
+    if load.mode is Mode.APPEND and before:
+        note = note.model_copy(update={"columns": before.columns, "key": before.key})
+    with staging.place.errors(target):
+        if not staging.place.local:
+            _upload(staging, load, old, note)
+        elif load.mode is Mode.REPLACE:
+            for scratch in Path(stage).glob(".*"):
+                scratch.unlink()  # what interrupted writing left
+            staging.save(stage, note)
+            exchange(stage, target)
+            staging.place.remove(stage)
+        else:
+            _append(staging, load, note)
+
+
+def discard(staging: Staging, load: Load) -> None:
+    """Removes the stage and what an interrupted publishing left."""
+    stage = staging.folder(load.stage)
+    for path in (stage, f"{stage}.new", f"{stage}.old"):
+        staging.place.remove(path)
+
+
+def exchange(new: str, target: str) -> None:
+    """Puts a folder in the place of another, which takes its place: at once on Linux, elsewhere in two steps."""
+    if not os.path.exists(target):
+        os.rename(new, target)
+    else:
+        os.chmod(new, os.stat(target).st_mode & 0o7777)
+        if not _exchanged(new, target):
+            old = f"{new.removesuffix('.new')}.old"
+            os.rename(target, old)
+            os.rename(new, target)
+            os.rename(old, new)
+    synced(os.path.dirname(target))
+
+
+def _exchanged(new: str, target: str) -> bool:
+    library = ctypes.CDLL(None, use_errno=True) if CAN_EXCHANGE else None
+    if library is None or not hasattr(library, "renameat2"):
+        return False
+    if library.renameat2(_HERE, os.fsencode(new), _HERE, os.fsencode(target), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _REFUSED:
+        return False
+    raise OSError(number, os.strerror(number), target)
+
+
+def _append(staging: Staging, load: Load, note: Note) -> None:
+    """A folder of links to the old files and the new takes the table's place; the stage stays until discarded."""
+    target, stage = staging.folder(load.table), staging.folder(load.stage)
+    new = f"{stage}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(new)
+    if os.path.exists(target):
+        _link(target, new)
+    _link(stage, new)
+    staging.save(new, note)
+    exchange(new, target)
+    _settle(new, target)
+
+
+def _settle(old: str, target: str) -> None:
+    """Removes the folder whose place was taken; what somebody else put there meanwhile is kept."""
+    if os.path.exists(old):
+        _link(old, target)
+        shutil.rmtree(old)
+
+
+def _link(source: str, target: str) -> None:
+    for folder, _, names in os.walk(source):
+        inner = os.path.join(target, os.path.relpath(folder, source))
+        os.makedirs(inner, exist_ok=True)
+        for name in names:
+            there = os.path.join(inner, name)
+            if not name.startswith(".") and name != NOTE and not os.path.exists(there):
+                try:
+                    os.link(os.path.join(folder, name), there)
+                except OSError as error:
+                    if error.errno not in (errno.EPERM, errno.EMLINK, *_REFUSED):
+                        raise
+                    shutil.copy2(os.path.join(folder, name), there)
+
+
+def _upload(staging: Staging, load: Load, old: Found | None, note: Note) -> None:
+    """Copies the files, then says in the note that they count, then removes those that no longer do."""
+    target, stage = staging.folder(load.table), staging.folder(load.stage)
+    place = staging.place
+    place.fs.makedirs(target, exist_ok=True)
+    names = []
+    for entry in place.entries(stage):
+        if not entry.name.startswith((".", "_")):
+            name = entry.name if load.id in entry.name else entry.name.replace("part-", f"part-{load.id}-", 1)
+            place.fs.copy(entry.path, f"{target}/{name}")
+            names.append(name)
+    kept = [file.path.removeprefix(f"{target}/") for file in old.files] if old and load.mode is Mode.APPEND else []
+    note = note.model_copy(update={"files": tuple(dict.fromkeys([*kept, *names]))})
+    staging.save(target, note)
+    if load.mode is Mode.REPLACE:
+        _finish(staging, target, stage, note)
+
+
+def _finish(staging: Staging, target: str, stage: str, note: Note) -> None:
+    """What is left to do once the rows are visible."""
+    place = staging.place
+    if place.local:
+        place.remove(stage)
+        return
+    for path in place.fs.find(target):
+        if path.removeprefix(f"{target}/") not in (NOTE, *(note.files or ())):
+            place.remove(path)

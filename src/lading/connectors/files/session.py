@@ -1,0 +1,150 @@
+"""A session over files: the seam, without SQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lading.connector import WHOLE, Load, Slice
+from lading.connectors.files.catalog import table_of
+from lading.connectors.files.cuts import cuts, holds, state
+from lading.connectors.files.faults import changed
+from lading.connectors.files.layout import Found, folder, tables
+from lading.connectors.files.naming import folder_name
+from lading.connectors.files.narrow import Narrowing
+from lading.connectors.files.note import Note
+from lading.connectors.files.place import Place
+from lading.connectors.files.publish import discard, publish
+from lading.connectors.files.source import Source
+from lading.connectors.files.staging import Staging, refuse
+from lading.digest import Reading
+from lading.errors import AccessDenied, SpecError, Unreachable, Unsupported
+from lading.schema import Column, Table
+
+if TYPE_CHECKING:
+    from lading.connectors.files import Files
+
+
+class FilesSession:
+    """See `connector.Session`."""
+
+    def __init__(self, settings: Files) -> None:
+        self.settings = settings
+        self.place = Place(settings.path, settings.options)
+        self.staging = Staging(self.place, settings.format or "parquet", settings.compression)
+        self._pinned: list[Found] | None = None
+        self._marks: dict[str, str] = {}
+
+    def check(self) -> None:
+        tables(self.place, self.settings)
+        if self.place.local and not os.access(self.place.root, os.R_OK):
+            what = f"'{self.place.root}' may not be read by this account."
+            raise AccessDenied(what, "Give this account the right to read it.")
+
+    def tables(self) -> Iterator[Table]:
+        for found in self._tables():
+            yield table_of(self._source(found))
+
+    def describe(self, name: str) -> Table | None:
+        found = self._named(name)
+        return table_of(self._source(found)) if found else None
+
+    def _source(self, found: Found) -> Source:
+        return Source(self.place, found, self.settings.columns)
+
+    def _tables(self) -> list[Found]:
+        return tables(self.place, self.settings) if self._pinned is None else self._pinned
+
+    def _named(self, name: str) -> Found | None:
+        if self._pinned is None:
+            schema, _, last = name.rpartition(".")
+            for pair in ((None, name), (schema, last)):
+                path = f"{self.place.root}/{folder_name(*pair)}"
+                if pair[1] and self.place.kind(path) == "folder":
+                    found = folder(self.place, path, self.settings)
+                    return found if found.files or found.note else None
+            if self.place.kind(self.place.root) == "" and not self.place.is_pattern:
+                return None
+        return next((found for found in self._tables() if found.full_name == name), None)
+
+    def fit(self, table: Table) -> Table:
+        self._room(table)
+        if any(not column.name for column in table.columns):
+            raise Unsupported(f"A column of '{table.full_name}' has no name.", "Name it in the source.")
+        columns = [Column(name=c.name, type=c.type, null=c.null, native=f"files:{c.type}") for c in table.columns]
+        return table.model_copy(update={"columns": tuple(columns)})
+
+    def _room(self, table: Table) -> Found | None:
+        """The table's old files. Raises when its folder cannot be made."""
+        if self.place.kind(self.place.root) == "file" or self.settings.table or self.place.is_pattern:
+            raise SpecError(f"'{self.settings.path}' is not a folder to write tables to.", "Name a folder.")
+        refuse(self.place, table, old := self._named(table.full_name))
+        return old
+
+    # Reading
+
+    def pin(self, snapshot: str | None = None) -> str:
+        self._pinned = tables(self.place, self.settings)
+        name, self._marks = state(self.place, self._pinned)
+        if snapshot is not None and snapshot != name:
+            raise Unreachable(f"Files of '{self.place.root}' changed since the copy began.", "Run again.")
+        return name
+
+    def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
+        return cuts(self.place, self._there(table), rows, since)
+
+    def _there(self, table: Table) -> Found:
+        found = self._named(table.full_name)
+        if found is None:
+            what = f"There is no table '{table.full_name}' in '{self.place.root}'."
+            raise SpecError(what, "Discover the tables again.")
+        if found.problems:
+            raise SpecError(f"'{table.full_name}' cannot be read: {'; '.join(found.problems)}.", "Correct the folder.")
+        return found
+
+    def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
+        found, narrowing = self._there(table), Narrowing(table, slice)
+        source = self._source(found)
+        if slice.within is not None:
+            other = table.model_copy(update={"name": slice.within, "columns": table.keyed})
+            narrowing.only(self.read(other, WHOLE))
+        for file in found.files:
+            name = self.place.short(file.path)
+            if not holds(slice, name):
+                continue
+            before = self.place.mark(file.path)
+            if self._marks.get(file.path, before) != before:
+                raise changed(file.path)
+            for batch in source.read(file, table.columns, slice.pages if name == slice.file else None):
+                yield narrowing.kept(batch)
+            if self.place.mark(file.path) != before:
+                raise changed(file.path)
+
+    def digest(self, table: Table, slice: Slice) -> Reading | None:
+        return None
+
+    # Writing
+
+    def prepare(self, load: Load) -> None:
+        self.staging.prepare(load, self._room(load.table), self._note(load))
+
+    def _note(self, load: Load) -> Note:
+        form = self.settings.form.model_copy(update={"header": self.settings.header is not False})
+        key = load.key or load.table.key
+        return Note(format=self.settings.format or "parquet", columns=load.table.columns, key=key, form=form)
+
+    def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
+        return self.staging.write(load, batches, number)
+
+    def publish(self, loads: Sequence[Load]) -> None:
+        for load in loads:
+            publish(self.staging, load, self._room(load.table))
+
+    def discard(self, load: Load) -> None:
+        discard(self.staging, load)
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
