@@ -5,6 +5,8 @@ from lading.dialect import Dialect
 _NUMBERS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 _OWN = "NOT IN (SELECT username FROM all_users WHERE oracle_maintained = 'Y')"
 _INSTANT = "LTRIM(TO_CHAR({c}, 'SYYYY-MM-DD HH24:MI:SS.FF9'))"
+_HOURS = "EXTRACT(HOUR FROM {c}) * 3600 + EXTRACT(MINUTE FROM {c}) * 60"
+_SECONDS = f"TO_CHAR({_HOURS} + EXTRACT(SECOND FROM {{c}}), 'TM9', {_NUMBERS})"
 # Oracle can only be asked whether a table is there by making it: DDL commits, so this is a statement of its own.
 _UNLESS = "BEGIN EXECUTE IMMEDIATE {plain}; EXCEPTION WHEN OTHERS THEN IF SQLCODE <> %d THEN RAISE; END IF; END;"
 
@@ -95,8 +97,7 @@ dialect = Dialect(
         ),
         (
             r"interval day.*",
-            "NVL2({c}, 'P0M' || EXTRACT(DAY FROM {c}) || 'DT' || TO_CHAR(EXTRACT(HOUR FROM {c}) * 3600"
-            f" + EXTRACT(MINUTE FROM {{c}}) * 60 + EXTRACT(SECOND FROM {{c}}), 'TM9', {_NUMBERS}) || 'S', NULL)",
+            f"NVL2({{c}}, 'P0M' || EXTRACT(DAY FROM {{c}}) || 'DT' || {_SECONDS} || 'S', NULL)",
         ),
     ),
     drops=((r"timestamp\(\d\) with time zone", "zone: each value's zone is dropped, its instant is kept"),),
@@ -104,7 +105,6 @@ dialect = Dialect(
     totals={
         "bool": "SUM(CASE WHEN {q} THEN 1 ELSE 0 END)",
         "decimal": "TO_CHAR(SUM({q}), 'TM9', " + _NUMBERS + ")",
-        "binary": "SUM(LENGTHB(RAWTOHEX({q})) / 2)",
     },
     count="COUNT(CASE WHEN {c} IS NOT NULL THEN 1 END)",
     name_bytes=128,

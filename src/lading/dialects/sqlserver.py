@@ -20,7 +20,8 @@ dialect = Dialect(
                + CASE WHEN c.collation_name IS NULL THEN N''
                       ELSE CONCAT(N' COLLATE ', c.collation_name) END AS native,
                CAST(c.is_nullable AS int) AS nullable, CASE o.type WHEN 'V' THEN 1 ELSE 0 END AS is_view
-        FROM sys.columns c JOIN sys.objects o ON o.object_id = c.object_id AND o.type IN ('U', 'V') AND o.is_ms_shipped = 0
+        FROM sys.columns c
+        JOIN sys.objects o ON o.object_id = c.object_id AND o.type IN ('U', 'V') AND o.is_ms_shipped = 0
         JOIN sys.schemas s ON s.schema_id = o.schema_id
         CROSS APPLY (SELECT CASE c.system_type_id WHEN 240 THEN TYPE_NAME(c.user_type_id)
                             ELSE TYPE_NAME(c.system_type_id) END AS name) b""",
@@ -36,11 +37,11 @@ dialect = Dialect(
             JOIN sys.columns d ON d.object_id = n.object_id AND d.column_id = n.column_id
             WHERE n.object_id = i.object_id AND n.index_id = i.index_id AND n.key_ordinal > 0 AND d.is_nullable = 1)""",
     sizes="""
-        SELECT s.name AS table_schema, o.name AS table_name, SUM(CASE WHEN a.type = 1 THEN p.rows ELSE 0 END) AS row_count,
-               SUM(a.total_pages) * 8192 AS byte_count
+        SELECT s.name AS table_schema, o.name AS table_name, SUM(p.rows) AS row_count, SUM(a.pages) * 8192 AS byte_count
         FROM sys.partitions p JOIN sys.objects o ON o.object_id = p.object_id AND o.type = 'U' AND o.is_ms_shipped = 0
         JOIN sys.schemas s ON s.schema_id = o.schema_id
-        JOIN sys.allocation_units a ON a.container_id = CASE WHEN a.type = 2 THEN p.partition_id ELSE p.hobt_id END
+        CROSS APPLY (SELECT SUM(u.total_pages) AS pages FROM sys.allocation_units u
+                     WHERE u.container_id IN (p.partition_id, p.hobt_id)) a
         WHERE p.index_id IN (0, 1) GROUP BY s.name, o.name""",
     default_schema="SELECT SCHEMA_NAME()",
     types=(
@@ -119,12 +120,9 @@ dialect = Dialect(
         "date": "SUM(CAST(DATEDIFF(day, '19700101', {c}) AS bigint))",
     },
     count="COUNT(CASE WHEN {c} IS NOT NULL THEN 1 END)",
-    # Eight bytes of SHA-256 over each value with its length before it, summed; CHECKSUM_AGG would let pairs cancel out.
+    # Eight bytes of SHA-256 over the row, summed; CHECKSUM_AGG would let pairs of rows cancel out.
     row_hash="""CAST(SUM(CAST(CONVERT(bigint, SUBSTRING(HASHBYTES('SHA2_256', {columns}), 1, 8)) AS decimal(38,0)))
         AS varchar(40))""",
-    row_column="""CASE WHEN {c} IS NULL THEN 0xFF ELSE
-        CAST(CAST(DATALENGTH({c}) AS bigint) AS binary(8)) + CAST({c} AS varbinary(max)) END""",
-    row_join=" + ",
     quotes="[]",
     name_bytes=128,
     columns=1024,
