@@ -1,0 +1,125 @@
+"""Replacing a table keeps what hangs on it; publishing together is all or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from lading import actions
+from lading.prove import Bill
+from lading.spec import Move
+from tests.journeys import looks
+from tests.journeys.shell import lading
+from tests.servers import MariaDB, Postgres
+
+KINDS = ["sqlite", "duckdb", "postgres", "mysql"]
+
+
+def _source(place: str, rows: int) -> str:
+    looks.query(place, "CREATE TABLE clients (id bigint PRIMARY KEY, name varchar(40) NOT NULL, sales decimal(12,2))")
+    values = ", ".join(f"({n}, 'client {n % 7}', {n}.25)" for n in range(1, rows + 1))
+    looks.query(place, f"INSERT INTO clients VALUES {values}")
+    return place
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_views_keys_and_indexes_of_the_old_table_go_on_working(
+    kind: str, place: Callable[[str], str], copied: Callable[..., Bill]
+):
+    source, target = _source(place("sqlite"), 100), _source(place(kind), 3)
+    looks.query(target, "CREATE INDEX clients_by_name ON clients (name)")
+    looks.query(target, "CREATE VIEW per_name AS SELECT name, sum(sales) AS sold FROM clients GROUP BY name")
+    looks.query(target, "UPDATE clients SET name = 'gone', sales = 0")
+    for _ in range(2):
+        copied(source, target)
+        assert looks.same(looks.contents(source)["clients"], looks.contents(target)["clients"]) == ""
+        sold = sorted((n, f"{s:.2f}") for n, s in looks.query(target, "SELECT name, sold FROM per_name"))
+        expected = looks.query(
+            source, "SELECT name, printf('%.2f', sum(sales)) FROM clients GROUP BY name ORDER BY name"
+        )
+        assert sold == expected
+        assert _indexed(kind, target)
+        with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+            looks.query(target, "INSERT INTO clients VALUES (5, 'twice', 0)")
+        assert looks.query(target, "SELECT count(*) FROM clients") == [(100,)]
+        assert set(looks.contents(target)) == {"clients"}, "nothing is left behind"
+
+
+def _indexed(kind: str, target: str) -> bool:
+    asked = {
+        "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = 'clients' AND name = 'clients_by_name'",
+        "duckdb": "SELECT 1 FROM duckdb_indexes() WHERE table_name = 'clients' AND index_name = 'clients_by_name'",
+        "postgres": "SELECT 1 FROM pg_indexes WHERE tablename = 'clients' AND indexname = 'clients_by_name'",
+        "mysql": "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() "
+        "AND table_name = 'clients' AND index_name = 'clients_by_name'",
+    }
+    return bool(looks.query(target, asked[kind]))
+
+
+def test_rights_on_the_old_postgres_table_stay(
+    postgres: Postgres, place: Callable[[str], str], copied: Callable[..., Bill]
+):
+    source, target = _source(place("sqlite"), 10), _source(place("postgres"), 3)
+    role = f"reader_{target[-8:]}"
+    looks.query(
+        target, f"CREATE ROLE {role}; GRANT SELECT ON clients TO {role}; GRANT UPDATE (name) ON clients TO {role}"
+    )
+    looks.query(target, "COMMENT ON TABLE clients IS 'who buys'; ALTER TABLE clients ALTER sales SET DEFAULT 7")
+    copied(source, target)
+    rights = f"SELECT has_table_privilege('{role}', 'clients', 'SELECT'), "
+    rights += f"has_column_privilege('{role}', 'clients', 'name', 'UPDATE'), "
+    rights += f"has_column_privilege('{role}', 'clients', 'id', 'UPDATE'), obj_description('clients'::regclass)"
+    assert looks.query(target, rights) == [(True, True, False, "who buys")]
+    looks.query(target, "INSERT INTO clients (id, name) VALUES (4711, 'new')")
+    assert [str(v) for (v,) in looks.query(target, "SELECT sales FROM clients WHERE id = 4711")] == ["7.00"]
+    looks.query(target, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_rights_on_the_old_mariadb_table_stay(
+    mariadb: MariaDB, place: Callable[[str], str], copied: Callable[..., Bill]
+):
+    source, target = _source(place("sqlite"), 10), _source(place("mysql"), 3)
+    user = f"'reader_{target[-8:]}'@'127.0.0.1'"
+    looks.script(target, f"CREATE USER {user} IDENTIFIED BY 'x'; GRANT SELECT ON clients TO {user}")
+    copied(source, target)
+    as_reader = target.replace(target.split("@127")[0], f"mysql://reader_{target[-8:]}:x")
+    assert looks.query(as_reader, "SELECT count(*) FROM clients") == [(10,)]
+    looks.script(target, f"DROP USER {user}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_together_is_all_or_nothing(kind: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place(kind)
+    for name in ("areas", "funds", "sales"):
+        for where, value in ((source, 2), (target, 1)):
+            looks.query(where, f"CREATE TABLE {name} (id bigint PRIMARY KEY, v bigint NOT NULL)")
+            looks.query(where, f"INSERT INTO {name} VALUES (1, {value}), (2, {value})")
+    looks.query(source, "UPDATE funds SET v = 'many' WHERE id = 2")
+
+    def values() -> set[int]:
+        return {v for table in looks.contents(target).values() for _, v, *_ in table.rows}
+
+    ended = lading("copy", source, target, "--together", "--json")
+    bill = json.loads(ended.out)
+    assert ended.code == 1, ended.err
+    assert {table["state"] for table in bill["tables"]} == {"failed"}
+    assert {
+        v for name, t in looks.contents(target).items() if not name.startswith("lading_") for _, v, *_ in t.rows
+    } == {1}
+    looks.query(source, "UPDATE funds SET v = 2 WHERE id = 2")
+    ended = lading("copy", source, target, "--together", "--json")
+    assert ended.code == 0, ended.err
+    assert values() == {2}
+    assert set(looks.contents(target)) == {"areas", "funds", "sales"}
+
+
+def test_without_together_the_others_arrive(place: Callable[[str], str]):
+    source, target = place("sqlite"), place("duckdb")
+    for name in ("areas", "funds"):
+        looks.query(source, f"CREATE TABLE {name} (id bigint PRIMARY KEY, v bigint)")
+        looks.query(source, f"INSERT INTO {name} VALUES (1, 2)")
+    looks.query(source, "UPDATE funds SET v = 'many'")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target}))
+    assert {table.table: str(table.state) for table in bill.tables} == {"areas": "proved", "funds": "failed"}
