@@ -61,7 +61,6 @@ def main() -> int:
     folder.chmod(0o755)
     server = Postgres(settings=SETTINGS, fsync=True)
     try:
-        server.start()
         report(*measure(server, folder, scale, rounds), scale)
     finally:
         server.close()
@@ -74,7 +73,7 @@ def measure(server: Postgres, folder: Path, scale: float, rounds: int) -> tuple[
     url = server.create_database("bench")
     rows = load(url, folder, scale)
     psql = ["psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command"]
-    limits = [Measured("one COPY stream, binary, read by cat", rows, []), Measured("the same rows written by COPY", rows, [])]
+    limits = [Measured(name, rows, []) for name in ("one COPY stream, binary, read by cat", "the same written by COPY")]
     binary = folder / "lineitem.bin"
     ways = [
         Measured(f"to {target}, {'proved' if proof == 'rows' else 'counted only'}", rows, [])
@@ -92,7 +91,7 @@ def measure(server: Postgres, folder: Path, scale: float, rounds: int) -> tuple[
         limits[1].seconds.append(time.monotonic() - began)
         subprocess.run([*psql, "DROP TABLE again; CHECKPOINT"], check=True)
         for way in ways:
-            target = f"parquet://{folder}/out" if "Parquet" in way.name else f"duckdb:///{folder}/out.duckdb"
+            target = f"parquet:///{folder}/out" if "Parquet" in way.name else f"duckdb:///{folder}/out.duckdb"
             run(way, url, target, "rows" if "proved" in way.name else "counts", folder)
     return limits, ways
 
@@ -146,7 +145,8 @@ def copy(source: str, target: str, proof: str, store: str) -> int:
 
 def report(limits: list[Measured], ways: list[Measured], scale: float) -> None:
     console = Console(width=110)
-    console.print(f"\nTPC-H lineitem, scale {scale:g}: {ways[0].rows:,} rows, {os.cpu_count()} cores, {platform.machine()}")
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    console.print(f"\nTPC-H lineitem, scale {scale:g}: {ways[0].rows:,} rows, {machine}")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "seconds", "rows/s", "proved rows/s", "x limit", "peak MiB"):
         table.add_column(heading, justify="left" if not heading else "right")
