@@ -1,0 +1,354 @@
+"""The command line, as people and robots use it."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.doors.conftest import rows
+
+
+def test_help_starts_at_once(shell):
+    spent = []
+    for _ in range(3):
+        before = os.times()
+        done = shell("--help")
+        after = os.times()  # the processor's time, since other work may hold the clock up
+        spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert done.code == 0
+    assert min(spent) < 0.2
+    commands = re.findall(r"^  ([a-z]+)  ", done.out, re.M)
+    assert commands == [
+        "copy", "run", "plan", "discover", "check", "init", "connect", "history", "bill", "rejects", "explain",
+        "describe", "demo",
+    ]  # fmt: skip
+    assert "..." not in done.out.partition("Commands:")[2]
+
+
+def test_version(shell):
+    assert re.fullmatch(r"lading \d+\.\d+\.\d+\n", shell("--version").out)
+
+
+def test_every_option_of_a_move_is_an_option_of_copy(inside):
+    from lading.spec import Move
+
+    text = inside("copy", "--help").out
+    options = {name.replace("-", "_") for name in re.findall(r"^  --([a-z-]+)", text, re.M)}
+    assert options == Move.model_fields.keys() - {"key", "do", "source", "target"} | {"json", "quiet"}
+
+
+def test_copy_proves_and_shows_the_bill(shell, legacy):
+    done = shell("copy", "legacy.db", "new.duckdb")
+    assert done.code == 0, done.err
+    assert "✓ proved   people" in done.out
+    assert "source 1,500 = target 1,500 + rejected 0 + filtered 0" in done.out
+    assert rows(shell.folder / "new.duckdb", "SELECT count(*), sum(amount) FROM amounts") == [(1000, 124875)]
+    lines = [line.split(" ", 1)[1] for line in done.err.splitlines()]
+    assert [line.split(":")[0] for line in lines if "reading" in line] == ["amounts", "an empty one", "people"]
+    assert len(lines) == 6
+
+
+def test_json_is_one_object_and_progress_goes_elsewhere(shell, legacy):
+    done = shell("copy", "legacy.db", "new.duckdb", "--json", "--tables", "people", "--tables", "am*")
+    bill = done.json
+    assert (done.code, bill["state"]) == (0, "proved")
+    assert {"run", "state", "seconds", "tables"} <= bill.keys()
+    assert sorted(table["table"] for table in bill["tables"]) == ["amounts", "people"]
+    for table in bill["tables"]:
+        assert {"table", "into", "state", "rows", "losses", "proof", "seconds", "bytes"} <= table.keys()
+        assert table["rows"].keys() == {"source", "target", "rejected", "filtered"}
+    assert "reading" in done.err
+
+
+def test_quiet_says_nothing_but_the_bill(inside, legacy):
+    done = inside("copy", "legacy.db", "new.duckdb", "--quiet")
+    assert done.err == ""
+    assert done.out.startswith("Bill  ")
+
+
+def test_one_table_is_named_by_its_address(inside, legacy):
+    assert inside("copy", "legacy.db#people", "new.duckdb", "--into", "people=persons", "--quiet").code == 0
+    assert rows(inside.folder / "new.duckdb", "SHOW TABLES") == [("persons",)]
+
+
+def test_a_bill_is_kept_and_shown_again(inside, legacy):
+    made = inside("copy", "legacy.db", "new.duckdb", "--json").json
+    shown = inside("bill", "last", "--json").json
+    assert shown == made
+    assert inside("bill", made["run"][:-1], "--json").json == made
+    assert inside("bill").out.startswith(f"Bill  {made['run']}")
+    assert inside("bill", "--html", "bill.html").code == 0
+    assert made["run"] in (inside.folder / "bill.html").read_text(encoding="utf-8")
+    assert inside("history", "--json").json["runs"] == [made]
+    assert made["run"] in inside("history").out
+    absent = inside("bill", "1999")
+    assert (absent.code, absent.err) == (2, "error: There is no bill of a run '1999'.\n  See 'lading history'.\n")
+
+
+# How things end
+
+
+def test_unproved_ends_with_3(inside, legacy):
+    assert inside("copy", "legacy.db", "new.duckdb", "--tables", "people", "--quiet").code == 0
+    with sqlite3.connect(legacy) as db:
+        db.execute("DELETE FROM people")
+    db.close()
+    done = inside("copy", "legacy.db", "new.duckdb", "--tables", "people")
+    assert done.code == 3
+    assert "? unproved   people" in done.out
+
+
+def test_a_failed_table_ends_with_1_and_the_others_arrive(inside, legacy):
+    with sqlite3.connect(legacy) as db:
+        db.execute("INSERT INTO amounts VALUES (1, 'much')")
+    db.close()
+    done = inside("copy", "legacy.db", "new.duckdb", "--json")
+    assert done.code == 1
+    states = {table["table"]: table["state"] for table in done.json["tables"]}
+    assert states == {"amounts": "failed", "people": "proved", "an empty one": "proved"}
+    assert ("amounts",) not in rows(inside.folder / "new.duckdb", "SHOW TABLES")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["copy", "legacy.db"], "error: Missing argument 'TARGET'.\n  See 'lading copy --help'.\n"),
+        (["cpy"], "error: No such command 'cpy'"),
+        (["copy", "legacy.db", "x.duckdb", "--mode", "merg"],
+         "error: 'mode' must be one of replace, append, merge, not 'merg'.\n  Did you mean 'merge'?\n"),
+        (["copy", "legacy.db", "x.duckdb", "--sinc", "id"], "error: No such option '--sinc'"),
+        (["copy", "legacy.db", "x.duckdb", "--max-rejects", "some"],
+         "error: 'max_rejects' must be a whole number, not 'some'.\n"),
+        (["copy", "legacy.db", "x.duckdb", "--tables", "nope"],
+         "error: No table of legacy.db is named 'nope'.\n  There are: amounts, an empty one, people.\n"),
+        (["copy", "legacy.db", "x.duckdb", "--into", "a", "--into", "b=c"],
+         "error: --into takes one schema, or only SOURCE=TARGET.\n  See 'lading copy --help'.\n"),
+        (["describe", "duckbd"], "error: There is no connector of the kind 'duckbd'.\n  Did you mean 'duckdb'?\n"),
+        (["run", "nightly"],
+         "error: There is no connections.yaml here or in a folder above.\n  Make a project with 'lading init'.\n"),
+        (["plan", "a", "b", "c"],
+         "error: Give the name of a pipeline, or SOURCE and TARGET with options.\n  See 'lading plan --help'.\n"),
+    ],
+)  # fmt: skip
+def test_wrong_words_end_with_2_and_say_what_to_do(inside, legacy, words, message):
+    done = inside(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(message)
+    assert "Traceback" not in done.err
+
+
+def test_an_error_is_an_object_too_when_json_is_asked_for(inside, legacy):
+    done = inside("copy", "legacy.db", "x.duckdb", "--mode", "merg", "--json")
+    assert done.code == 2
+    assert done.json["state"] == "failed"
+    assert done.json["error"] == {
+        "kind": "spec",
+        "what": "'mode' must be one of replace, append, merge, not 'merg'.",
+        "fix": "Did you mean 'merge'?",
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:geheim@127.0.0.1:1/db", "postgresql://me:geheim@[::1:x/db", "mysql://me:geheim@127.0.0.1:1/db",
+        "postgresql://me:geheim@127.0.0.1:99999/db", "nosuch://me:geheim@h/db", "postgres://me:geheim@h:x/db?sslmod=1",
+        "duckdb://me:geheim@h/x", "postgresql://127.0.0.1:1/db?user=me&password=geheim",
+        "postgresql://me:gehei%6D@127.0.0.1:1/db", "postgresql://me:gehei/m@h/db", "postgresql://me:gehei'm@h:x/db",
+        "postgresql://me:gehei@m@h:x/db", "mysql://me:gehei?m@h/db", "mysql://me:gehei#m@h/db",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", [["check"], ["copy", "legacy.db"], ["discover"], ["connect", "x"]])
+def test_passwords_are_never_echoed(inside, legacy, address, command):
+    if command[0] == "copy":
+        inside.patch.setenv("LADING_RETRY_SECONDS", "0")
+    done = inside(*command, address)
+    assert "gehei" not in done.out + done.err
+    assert "Traceback" not in done.err
+    assert done.code in (0, 1, 2)
+    for file in inside.folder.glob("*.yaml"):
+        assert "gehei" not in file.read_text(encoding="utf-8")
+
+
+def test_our_own_fault_says_so(shell, legacy):
+    code = (
+        "import sys; from lading import actions, cli\n"
+        "actions.check = lambda address: {}['postgresql://me:geheim@h']\n"
+        "sys.argv = ['lading', 'check', 'legacy.db']; cli.main()"
+    )
+    for debug in ("", "1"):
+        env = {**os.environ, "LADING_DEBUG": debug}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) == bool(debug)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "LADING_DEBUG": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == (
+        "error: KeyError: 'postgresql://me:***@h'\n"
+        "  This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set.\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_ends_with_130_and_goes_on_later(shell, legacy, number):
+    with sqlite3.connect(legacy) as db:
+        db.execute("CREATE TABLE long (id INTEGER PRIMARY KEY, text VARCHAR(50))")
+        db.execute(
+            "INSERT INTO long WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) "
+            "SELECT i, 'text number ' || i FROM n"
+        )
+    db.close()
+    words = ["copy", "legacy.db", "new.duckdb", "--tables", "long"]
+    started = subprocess.Popen(
+        shell.command(*words),
+        cwd=shell.folder,
+        env=shell.env,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stderr is not None
+    assert "reading" in started.stderr.readline()
+    time.sleep(0.4)
+    started.send_signal(number)
+    out, err = started.communicate(timeout=60)
+    assert started.returncode == 128 + number, err
+    assert "fault" not in err
+    assert out == ""
+    assert err.splitlines()[-2:] == [
+        "interrupted",
+        "  Run the same command again; it goes on from what is staged: lading " + " ".join(words),
+    ]
+    again = shell(*words, "--json")
+    assert (again.code, again.json["state"]) == (0, "proved")
+    assert rows(shell.folder / "new.duckdb", "SELECT count(*), max(id) FROM long") == [(1_500_000, 1_500_000)]
+
+
+# Looking before copying
+
+
+def test_discover_lists_tables_and_columns(inside, legacy):
+    assert re.findall(r"^(\S+)  ", inside("discover", "legacy.db").out, re.M)[1:] == ["amounts", "people"]
+    found = inside("discover", "legacy.db", "--json").json["tables"]
+    assert [table["name"] for table in found] == ["amounts", "an empty one", "people"]
+    columns = inside("discover", "legacy.db#people").out
+    assert re.search(r"born +date +yes +DATE", columns)
+    assert inside("discover", "legacy.db#nope").code == 2
+
+
+def test_check_says_a_sentence(inside, legacy):
+    done = inside("check", "legacy.db")
+    assert done.code == 0
+    assert "3 tables" in done.out
+
+
+def test_plan_changes_nothing_and_says_what_would_be_lost(inside, legacy):
+    import duckdb
+
+    with duckdb.connect(str(inside.folder / "new.duckdb")) as target:
+        target.execute("CREATE TABLE amounts (person BIGINT, amount DECIMAL(10,1))")
+    done = inside("plan", "legacy.db", "new.duckdb")
+    assert done.code == 2
+    assert re.search(r"^ready +people ", done.out, re.M)
+    assert "✗ stopped   amounts" in re.sub(" {2,}", "   ", done.out)
+    assert "→ Accept it by name: amount:rounds." in done.out
+    accepted = inside("plan", "legacy.db", "new.duckdb", "--accept", "amount:rounds")
+    assert accepted.code == 0
+    assert "accepted: amount: rounds: 2 decimals are rounded to 1" in accepted.out
+    assert rows(inside.folder / "new.duckdb", "SHOW TABLES") == [("amounts",)]
+    plans = inside("plan", "legacy.db", "new.duckdb", "--json").json["plans"]
+    assert [len(plan["tasks"]) for plan in plans] == [3]
+    copied = inside("copy", "legacy.db", "new.duckdb", "--accept", "amount:rounds", "--tables", "amounts", "--quiet")
+    assert copied.code == 0, copied.out
+    assert "accepted: amount: rounds" in copied.out
+
+
+def test_rejects_are_shown(inside, legacy):
+    import duckdb
+
+    with duckdb.connect(str(inside.folder / "new.duckdb")) as target:
+        target.execute("CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR NOT NULL, born DATE)")
+    with sqlite3.connect(legacy) as db:
+        db.execute("UPDATE people SET name = NULL WHERE id = 7")
+    db.close()
+    words = ("copy", "legacy.db", "new.duckdb", "--tables", "people", "--accept", "name:null", "--json")
+    assert inside("rejects").code == 2
+    assert inside(*words).code == 1
+    done = inside(*words, "--max-rejects", "1")
+    assert done.json["tables"][0]["rows"] == {"source": 500, "target": 499, "rejected": 1, "filtered": 0}
+    lines = [json.loads(line) for line in inside("rejects", "last", "--json").out.splitlines()]
+    assert [line["row"] for line in lines] == [{"id": "7", "name": None, "born": "1980-02-29"}]
+    assert "name=NULL, born='1980-02-29'" in inside("rejects").out
+
+
+# A project
+
+
+def test_a_project_from_nothing(inside, legacy):
+    assert inside("init").code == 0
+    assert inside("connect", "crm", "sqlite:///legacy.db").code == 0
+    assert inside("connect", "wh", "duckdb:///wh.duckdb").code == 0
+    steps = (
+        "steps:\n  - {key: people, from: crm, to: wh, tables: people}\n  - {key: rest, from: crm, to: wh, tables: a*}\n"
+    )
+    (inside.folder / "pipelines/nightly.yaml").write_text(steps, encoding="utf-8")
+    assert inside("check", "crm").out.startswith("crm answers")
+    assert inside("plan", "nightly").code == 0
+    inside.patch.delenv("LADING_STORE")
+    done = inside("run", "nightly", "--json")
+    assert (done.code, done.json["state"]) == (0, "proved")
+    assert [table["table"] for table in done.json["tables"]] == ["people", "amounts", "an empty one"]
+    assert [bill["pipeline"] for bill in done.json["runs"]] == ["nightly", "nightly"]
+    assert (inside.folder / ".lading/store.db").is_file()
+    assert len(inside("history", "--pipeline", "nightly", "--json").json["runs"]) == 2
+    options = inside("explain", "nightly", "--json").json["options"]
+    assert {"step": "people", "name": "tables", "value": ["people"], "origin": "pipelines/nightly.yaml:2"} in options
+    (inside.folder / "pipelines/nightly.yaml").write_text("steps:\n  - form: crm\n    to: wh\n", encoding="utf-8")
+    wrong = inside("run", "nightly")
+    assert (wrong.code, wrong.err) == (
+        2, "error: pipelines/nightly.yaml:2: step 1 has no option 'form'.\n  Did you mean 'from'?\n",
+    )  # fmt: skip
+
+
+def test_a_password_is_left_out_of_the_project(inside):
+    pytest.importorskip("psycopg")
+    inside("init")
+    done = inside("connect", "crm", "postgresql://me:geheim@db.example:5433/crm")
+    assert done.code == 0, done.err
+    assert "set the environment variable CRM_PASSWORD" in done.out
+    text = (inside.folder / "connections.yaml").read_text(encoding="utf-8")
+    assert "password: ${env:CRM_PASSWORD}" in text
+    assert "geheim" not in text
+    refused = inside("check", "crm")
+    assert refused.code == 2
+    assert re.sub(r":\d+:", ":N:", refused.err) == (
+        "error: connections.yaml:N: 'password' of connection 'crm' needs the environment variable CRM_PASSWORD, "
+        "which is not set.\n  Set it: export CRM_PASSWORD=...\n"
+    )
+
+
+def test_describe_lists_kinds_and_settings(inside):
+    assert {"sqlite", "duckdb"} <= {kind["kind"] for kind in inside("describe", "--json").json["kinds"]}
+    assert "The database file." in inside("describe", "sqlite").out
+
+
+def test_demo(inside):
+    done = inside("demo", "--scale", "0.01", "--folder", "d")
+    assert done.code == 0, done.err
+    assert "✓ proved   sales" in done.out
+    assert "Sales and goals" in done.out
+    assert "Try next:" in done.out
+    for line in done.out.partition("Try next:\n")[2].splitlines():
+        tried = inside(*line.split()[1:])
+        assert tried.code == 0, tried.err
