@@ -142,6 +142,7 @@ class Live(Quiet):
             self._screen.start()
 
     def ended(self, line: Line) -> None:
+        self._screen.refresh()  # else its last frame stays below the line
         self.console.print(_grid([line], self.console.width))
 
     def end(self) -> None:

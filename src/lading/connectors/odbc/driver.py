@@ -29,6 +29,8 @@ class Driver:
             import arrow_odbc
         except ImportError as error:
             raise Unsupported("The library for ODBC is not installed.", "Run: pip install 'lading[odbc]'") from error
+        except OSError as error:  # the driver manager, which no Python package brings along
+            raise Unsupported("The ODBC driver manager is not installed.", "Run: apt-get install unixodbc") from error
         self.settings, self.dialect, self.flavour = settings, dialect, flavours[settings.dialect]
         self._odbc, self._error = arrow_odbc, arrow_odbc.Error
         secret = settings.password.get_secret_value() if settings.password else None
