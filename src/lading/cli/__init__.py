@@ -1,0 +1,115 @@
+"""Words to actions: the command line."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from lading.cli import looking, moving
+from lading.cli.words import USAGE, as_object
+
+if TYPE_CHECKING:
+    from lading.errors import LadingError
+
+# Whatever takes time to import is imported inside the commands, so that --help answers at once.
+
+
+def main() -> None:
+    """Runs what the command line says and exits with 0, 1, 2, 3, or 130 when it is interrupted."""
+    signals: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        signals.append(number)  # a library may turn the interruption into an error of its own
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = lading.main(prog_name="lading", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        signals.append(signal.SIGINT)
+    except click.ClickException as error:
+        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "lading"
+        _say("error: ", error.format_message(), f"See '{hint} --help'.")
+        code = USAGE
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the outer door: nothing leaves it as a traceback
+        code = 1 if signals else _failed(error)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signals:
+        _say("interrupted", "", f"Run the same command again; it goes on from what is staged: {_command()}")
+        code = 128 + signals[0]
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _failed(error: Exception) -> int:
+    from lading import config, errors
+
+    if config.debugging():
+        raise error
+    if not isinstance(error, errors.LadingError):
+        error = errors.Bug(f"{type(error).__name__}: {error}")
+    if isinstance(error, errors.Bug):
+        fix = "This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set."
+        error = errors.Bug(error.what, fix)
+    _say("error: ", error.what, error.fix)
+    if "--json" in sys.argv:
+        as_object({"run": None, "state": "failed", "seconds": 0, "tables": [], "error": _plain(error)})
+    return USAGE if isinstance(error, errors.SpecError | errors.Unsupported) else 1
+
+
+def _plain(error: LadingError) -> dict[str, str]:
+    from lading.errors import masked
+
+    return {"kind": error.kind, "what": masked(error.what), "fix": masked(error.fix)}
+
+
+def _say(word: str, what: str, fix: str) -> None:
+    from lading.errors import masked
+
+    click.echo(masked(f"{word}{what}"), err=True)
+    for line in fix.splitlines():
+        click.echo(masked(f"  {line}"), err=True)
+
+
+def _command() -> str:
+    return shlex.join(["lading", *sys.argv[1:]])
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"lading {version('lading')}")
+        ctx.exit()
+
+
+class InOrder(click.Group):
+    """Commands are listed as a person meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
+def lading() -> None:
+    """Moves an enterprise's data and proves that it arrived.
+
+    An address is the name of a connection, a URL such as postgresql://me@host/crm, or a file.
+    Exit codes: 0 proved, 1 failed, 2 wrong usage or specification, 3 unproved, 130 interrupted.
+    """
+
+
+for _each in (
+    moving.copy, moving.run, moving.plan, looking.discover, looking.check, looking.init, looking.connect,
+    looking.history, looking.bill, looking.rejects, looking.explain, looking.describe, looking.demo,
+):  # fmt: skip
+    lading.add_command(_each)

@@ -1,0 +1,164 @@
+"""Commands that look at systems, projects and what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lading.cli.words import as_object, billed, json_option, show, watched
+
+
+@click.command()
+@click.argument("address")
+@json_option
+def discover(address: str, as_json: bool) -> None:
+    """List tables; the columns of one: NAME.TABLE or URL#TABLE."""
+    from lading import actions, config, render
+
+    found = actions.discover(address)
+    if as_json:
+        as_object({"tables": [table.model_dump(mode="json") for table in found]})
+    elif config.split_table(address)[1]:
+        for table in found:
+            show(render.columns, table)
+    else:
+        show(render.tables, found)
+
+
+@click.command()
+@click.argument("address")
+def check(address: str) -> None:
+    """Open ADDRESS and try what Lading needs there."""
+    from lading import actions
+
+    click.echo(actions.check(address))
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+def init(folder: Path) -> None:
+    """Make a project: connections.yaml and pipelines/."""
+    from lading import actions
+
+    for path in actions.init(folder):
+        click.echo(f"made {path}")
+    click.echo("Next: lading connect NAME URL")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("url")
+def connect(name: str, url: str) -> None:
+    """Add a connection to connections.yaml, without its password."""
+    from lading import actions
+
+    path, variable = actions.connect(name, url)
+    click.echo(f"'{name}' is in {path.name}")
+    if variable:
+        click.echo(f"Its password is not: set the environment variable {variable}.")
+    click.echo(f"Next: lading check {name}")
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, help="How many runs.")
+@click.option("--pipeline", default="", help="Only runs of this pipeline.")
+@json_option
+def history(limit: int, pipeline: str, as_json: bool) -> None:
+    """List the newest runs."""
+    from lading import actions, render
+
+    found = actions.history(limit, pipeline)
+    if as_json:
+        as_object({"runs": [bill.model_dump(mode="json") for bill in found]})
+    elif found:
+        show(render.history, found)
+    else:
+        click.echo("There are no runs yet.")
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file as one HTML page.")
+@json_option
+def bill(run: str, html: Path | None, as_json: bool) -> None:
+    """Show the bill of RUN: the beginning of its id, or 'last'."""
+    from lading import actions, page, render
+
+    found = actions.bill(run)
+    if html:
+        html.write_text(page.bill_page(found), encoding="utf-8")
+        click.echo(f"{found.run} is in {html}", err=as_json)
+    if as_json:
+        as_object(found.model_dump(mode="json"))
+    elif not html:
+        show(render.bill, found)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def rejects(run: str, as_json: bool) -> None:
+    """List the rows that the targets of RUN refused, with the reasons."""
+    from lading import actions, render
+
+    some = False
+    for reject in actions.rejects(run):
+        some = True
+        if as_json:
+            click.echo(reject.model_dump_json())
+        else:
+            show(render.reject, reject)
+    if not some and not as_json:
+        click.echo("No row was refused.")
+
+
+@click.command()
+@click.argument("pipeline")
+@json_option
+def explain(pipeline: str, as_json: bool) -> None:
+    """Show every option of PIPELINE and where its value comes from."""
+    from lading import actions, render
+
+    found = actions.explain(pipeline)
+    if as_json:
+        as_object({"options": [option._asdict() for option in found]})
+    else:
+        show(render.options, found)
+
+
+@click.command()
+@click.argument("kind", required=False)
+@json_option
+def describe(kind: str | None, as_json: bool) -> None:
+    """List the kinds of connection, or what one KIND takes and can."""
+    from dataclasses import asdict
+
+    from lading import describe, find, render
+
+    if kind is None:
+        found = [describe.connector(each) for each in find.kinds()]
+        as_object({"kinds": [asdict(each) for each in found]}) if as_json else show(render.kinds, found)
+    else:
+        one = describe.connector(kind)
+        as_object(asdict(one)) if as_json else show(render.described, one)
+
+
+@click.command()
+@click.option("--folder", default="lading-demo", type=click.Path(path_type=Path, file_okay=False), help="Where.")
+@click.option("--scale", default=1.0, show_default=True, help="1 is a million sales.")
+@watched
+def demo(folder: Path, scale: float, as_json: bool, quiet: bool) -> int:
+    """Copy a sample company's database, prove it and report on it."""
+    from lading import actions, progress, sample
+
+    if not quiet:
+        click.echo(f"Making a sample company's CRM in {folder}/ ...", err=True)
+    made, lines = actions.demo(folder, scale, progress.watch(quiet))
+    code = billed([made], as_json)
+    if not as_json:
+        click.echo()
+        show(sample.render, lines)
+        click.echo(f"\nTry next:\n  lading bill --html bill.html\n  lading discover {folder}/legacy-crm.db")
+        click.echo(f"  lading copy {folder}/legacy-crm.db {folder}/again.duckdb --tables sales --proof full")
+    return code

@@ -1,0 +1,98 @@
+"""What the commands share: how results are shown, and the options that several of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+F = TypeVar("F", bound=Callable[..., Any])
+EXITS = {"proved": 0, "failed": 1, "unproved": 3}
+USAGE = 2
+NOT_OPTIONS = ("key", "do", "source", "target")
+"""Fields of a move that are no options of 'lading copy'."""
+
+
+def as_object(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def show(draw: Callable[..., RenderableType], found: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    width = min(console.width, 140)
+    console.print(draw(found, width), highlight=False, width=width)
+
+
+class Copy(click.Command):
+    """A command whose options are the fields of a move."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        own = super().get_params(ctx)
+        return [*own[:-1], *_move_options(), own[-1]]
+
+
+def _move_options() -> list[click.Parameter]:
+    from lading import describe
+    from lading.spec import Move
+
+    return [_option(row) for row in describe.rows(Move) if row.field not in NOT_OPTIONS]
+
+
+def _option(row: Any) -> click.Option:
+    several = row.many or "map" in row.kind
+    default = f" Default: {row.shown}." if row.shown and row.kind != "yes or no" else ""
+    more = " May be repeated." if row.many else " Also SOURCE=TARGET, repeated." if several else ""
+    metavar = "|".join(row.choices) or {"whole number, 0 or more": "NUMBER"}.get(row.kind, "TEXT")
+    flag = row.kind == "yes or no"
+    settings: dict[str, Any] = {"is_flag": True, "default": None} if flag else {"multiple": several, "metavar": metavar}
+    return click.Option([f"--{row.field.replace('_', '-')}", row.field], help=f"{row.help}{more}{default}", **settings)
+
+
+def move_words(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given of a move's options, as a move takes it."""
+    words = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    words = {name: value for name, value in words.items() if value not in (None, [])}
+    if "into" in words:
+        pairs = [text.partition("=") for text in words["into"]]
+        mapped = {name: target for name, sign, target in pairs if sign}
+        if mapped and len(mapped) < len(pairs):
+            raise click.UsageError("--into takes one schema, or only SOURCE=TARGET.")
+        words["into"] = mapped or words["into"][-1]
+    return words
+
+
+def watched(function: F) -> F:
+    function = click.option("--quiet", is_flag=True, help="No progress.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(function)
+
+
+def json_option(function: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(function)
+
+
+def billed(bills: Sequence[Any], as_json: bool) -> int:
+    """Shows the bills and returns the exit code of the worst."""
+    from lading import render
+
+    states = [str(bill.state) for bill in bills]
+    worst = next((state for state in ("failed", "unproved", "proved") if state in states), "unproved")
+    if as_json:
+        plain = [bill.model_dump(mode="json") for bill in bills]
+        several = {
+            "run": plain[-1]["run"], "state": worst, "seconds": sum(bill["seconds"] for bill in plain),
+            "tables": [table for bill in plain for table in bill["tables"]], "runs": plain,
+        } if len(plain) != 1 else plain[0]  # fmt: skip
+        as_object(several)
+    else:
+        for number, bill in enumerate(bills):
+            click.echo("", nl=number > 0)
+            show(render.bill, bill)
+    return EXITS[worst]
