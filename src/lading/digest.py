@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Context, Decimal
 from functools import reduce
 from typing import Any, Self
@@ -19,7 +19,7 @@ from lading.values import canonical_json, short_numbers, texts
 
 VERSION = "d1"  # Written into every proof; digests of different versions are never compared.
 
-_Words = np.ndarray[Any, np.dtype[np.uint64]]
+Words = np.ndarray[Any, np.dtype[np.uint64]]
 _A = np.uint64(0xFF51AFD7ED558CCD)
 _B = np.uint64(0xC4CEB9FE1A85EC53)
 _C = np.uint64(0x9E3779B97F4A7C15)
@@ -29,7 +29,7 @@ _LONG = 256  # bytes; longer values are hashed one by one with BLAKE2b
 _BYTE_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], dtype=np.uint64)
 
 
-def _mix(x: _Words) -> _Words:
+def _mix(x: Words) -> Words:
     """The finaliser of MurmurHash3, one to one on 64 bits; works in place."""
     x ^= x >> _33
     x *= _A
@@ -88,20 +88,31 @@ class Digester:
         if batch.num_rows == 0:
             return
         hashes = [hashes_of(batch.column(i), column.type) for i, column in enumerate(self.columns)]
-        keys = np.zeros(batch.num_rows, dtype=np.uint64)
+        for _ in self.take(hashes, self.keys(hashes)):
+            pass
+
+    def keys(self, hashes: Sequence[Words]) -> Words:
+        """One word for the key of each row, of the hashes of its values."""
+        keys = np.zeros(len(hashes[0]), dtype=np.uint64)
         for place in self.key:
             keys *= _C
             keys += hashes[place]
             _mix(keys)
+        return keys
+
+    def take(self, hashes: Sequence[Words], keys: Words) -> Iterator[Words]:
+        """Adds rows up; yields for each column the words that stand for its values in their rows, which are written
+        over `hashes` and hold until the next is asked for."""
         for place, (words, salt) in enumerate(zip(hashes, self.salts, strict=True)):
             words *= _C
             words += keys
             words ^= salt
             _mix(words)
+            yield words
             first = int(np.add.reduce(words))
             words *= words
             self.sums[place] = _add(self.sums[place], (first, int(np.add.reduce(words))))
-        self.rows += batch.num_rows
+        self.rows += len(keys)
 
     def digest(self) -> Digest:
         sums = zip(self.columns, self.sums, strict=True)
@@ -112,7 +123,7 @@ def _salt(name: str) -> np.uint64:
     return np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
 
 
-def hashes_of(array: pa.Array, type_: Type) -> _Words:
+def hashes_of(array: pa.Array, type_: Type) -> Words:
     """One 64-bit hash per value. Values of up to 8 bytes map one to one; longer ones are hashed with their
     length first, so that no two rows can be read as each other."""
     if type_.kind == "json":
@@ -132,7 +143,7 @@ def _is_fixed(arrow: pa.DataType) -> bool:
     return not (pa.types.is_string(arrow) or pa.types.is_binary(arrow) or pa.types.is_null(arrow))
 
 
-def _fixed(array: pa.Array, type_: Type) -> _Words:
+def _fixed(array: pa.Array, type_: Type) -> Words:
     if type_.kind == "bool":
         array = array.cast(pa.uint8())
     width = array.type.bit_width // 8
@@ -154,7 +165,7 @@ def _fixed(array: pa.Array, type_: Type) -> _Words:
     return words
 
 
-def _strings(array: pa.Array) -> _Words:
+def _strings(array: pa.Array) -> Words:
     count = len(array)
     if pa.types.is_null(array.type):
         return np.zeros(count, dtype=np.uint64)
@@ -184,7 +195,7 @@ def _strings(array: pa.Array) -> _Words:
     return _mix(words)
 
 
-def _step(words: _Words, part: _Words) -> _Words:
+def _step(words: Words, part: Words) -> Words:
     words ^= part
     words *= _A
     words ^= words >> _33

@@ -1,0 +1,179 @@
+"""Compares two tables: every value on both sides, and where they differ the rows, the columns and both values."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lading.compare.asked import Asked as Asked
+from lading.compare.bringing import Mask, narrows
+from lading.compare.drill import Drill
+from lading.compare.half import BUCKETS, Half, Take
+from lading.compare.outcome import Comparison as Comparison
+from lading.compare.outcome import Cost, Difference, Verdict, Way
+from lading.compare.pairing import Pairing, pairing
+from lading.connector import Session
+from lading.schema import Table
+
+CHANGE_OVER = 0.3
+"""The share of buckets that differ from which on all rows are joined instead of those of the buckets."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two tables, in a session that is pinned where it can be. `again` opens a session that sees what is
+    there now."""
+
+    session: Session
+    table: Table
+    address: str = ""
+    snapshot: str = ""
+    again: Callable[[], AbstractContextManager[Session]] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.address}#{self.table.full_name}" if self.address else self.table.full_name
+
+
+class Found:
+    """A comparison, and every difference of it while it is open."""
+
+    def __init__(self, comparison: Comparison, drill: Drill | None) -> None:
+        self.comparison = comparison
+        self._drill = drill
+
+    def differences(self) -> Iterator[Difference]:
+        """All of them, in the order of their keys."""
+        if self._drill is not None:
+            yield from self._drill.differences()
+
+
+def compare(left: Side, right: Side, asked: Asked | None = None) -> Comparison:
+    """Compares two tables. Raises one of the seven errors when a side cannot be read."""
+    with comparing(left, right, asked or Asked()) as found:
+        return found.comparison
+
+
+@contextmanager
+def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
+    """As `compare`, and lets all differences be read."""
+    began = time.monotonic()
+    paired = pairing(left.table, right.table, asked.key, asked.exclude)
+    with tempfile.TemporaryDirectory(prefix="lading-") as name:
+        folder = Path(name)
+        if not paired.compared:
+            yield Found(_comparison((left, right), paired, asked, {"seconds": time.monotonic() - began}), None)
+            return
+        halves = _halves((left, right), paired, asked, folder)
+        _read(halves, int(BUCKETS * asked.sample) or 1)
+        takes, dirty = _nearest(halves)
+        measured = _measured(halves, takes, dirty)
+        drill = None
+        try:
+            if dirty.any():
+                drill = _drilled(halves, (takes, dirty), paired, asked, folder)
+                measured |= drill.counts()
+                shown = zip(range(asked.limit), drill.differences(), strict=False)
+                measured["differences"] = tuple(each for _, each in shown)
+            measured["seconds"] = time.monotonic() - began
+            yield Found(_comparison((left, right), paired, asked, measured), drill)
+        finally:
+            if drill is not None:
+                drill.close()
+
+
+def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
+    pairs, room = paired.compared, asked.spool_mb << 20
+    ways = (False, True) if any(narrows(pair) for pair in pairs) else (False,)
+    ours = [Take(pairs, paired.key, right=False, down=down) for down in ways]
+    theirs = [Take(pairs, paired.key, right=True, down=False)]
+    left, right = sides
+    return Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
+
+
+def _read(halves: tuple[Half, Half], sampled: int) -> None:
+    """Both sides at once."""
+    failed: list[BaseException] = []
+
+    def work(half: Half) -> None:
+        try:
+            half.take(sampled)
+        except BaseException as error:  # noqa: BLE001 - it is raised by whoever waits
+            failed.append(error)
+            for each in halves:
+                each.stop.set()
+
+    thread = threading.Thread(target=work, args=(halves[1],), daemon=True)
+    thread.start()
+    work(halves[0])
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _nearest(halves: tuple[Half, Half]) -> tuple[tuple[Take, Take], Mask]:
+    """The way of narrowing under which fewer buckets differ, and those that do."""
+    (theirs,) = halves[1].takes
+    unlike = [(take, take.buckets.unlike(theirs.buckets)) for take in halves[0].takes]
+    ours, dirty = min(unlike, key=lambda each: int(each[1].sum()))
+    return (ours, theirs), dirty
+
+
+def _drilled(
+    halves: tuple[Half, Half], found: tuple[tuple[Take, Take], Mask], paired: Pairing, asked: Asked, folder: Path
+) -> Drill:
+    takes, dirty = found
+    other = next((take for take in halves[0].takes if take is not takes[0]), None)
+    drill = Drill(folder, takes, paired.key, other, asked)
+    used = takes[0].buckets.rows + takes[1].buckets.rows > 0
+    if asked.sample == 1 and dirty.sum() > CHANGE_OVER * used.sum():
+        dirty = np.ones(BUCKETS, np.bool_)
+    for half in halves:
+        drill.add(half, dirty)
+    drill.join()
+    return drill
+
+
+def _measured(halves: tuple[Half, Half], takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
+    used = (takes[0].buckets.rows + takes[1].buckets.rows) > 0
+    costs = [Cost(rows=half.rows, bytes=half.bytes, cpu_seconds=round(half.cpu_seconds, 3)) for half in halves]
+    left, right = (take.digester.digest() for take in takes)
+    return {
+        "rows_left": left.rows, "rows_right": right.rows, "root_left": left.root, "root_right": right.root,
+        "narrowed": dict(takes[0].narrowed), "buckets": int(used.sum()), "dirty": int(dirty.sum()),
+        "cost_left": costs[0], "cost_right": costs[1],
+    }  # fmt: skip
+
+
+def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measured: dict[str, Any]) -> Comparison:
+    left, right = sides
+    reasons = [f"the right has no column '{name}'" for name in paired.only_left]
+    reasons += [f"the left has no column '{name}'" for name in paired.only_right]
+    differs = bool(reasons) or any(measured.get(name) for name in ("only_left", "only_right", "changed"))
+    if asked.strict and measured.get("narrowed"):
+        differs = True
+        reasons.append("values were changed by a narrower type, and 'strict' counts that as different")
+    not_compared = {pair.name: pair.why for pair in paired.pairs if pair.type is None}
+    partly = [f"column '{name}' was not compared: {why}" for name, why in not_compared.items()]
+    if not paired.compared:
+        partly.append("no column could be compared")
+    way, why = Way.CO_LOCATED, "both sides are read to this machine, every value is hashed in passing"
+    if asked.sample < 1:
+        way, why = Way.SAMPLE, f"{asked.sample:.2%} of the keys, chosen by their hash"
+        partly.append(f"only {asked.sample:.2%} of the keys were compared")
+    verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
+    unlike = {pair.name: f"{pair.left.type} as {pair.type}" for pair in paired.compared
+              if not pair.left.type == pair.right.type == pair.type}  # fmt: skip
+    return Comparison(
+        left=left.name, right=right.name, verdict=verdict, way=way, why=why, key=paired.key, types=unlike,
+        not_compared=not_compared, reasons=(*reasons, *partly), snapshot_left=left.snapshot,
+        snapshot_right=right.snapshot, **{**measured, "seconds": round(measured["seconds"], 3)},
+    )  # fmt: skip

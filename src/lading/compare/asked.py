@@ -1,0 +1,43 @@
+"""What a comparison is asked to do."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from lading.compare.outcome import Way
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Asked(BaseModel):
+    """How two tables are compared, and what is shown of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: Words = Field((), description="Columns that identify a row, where neither side declares a key.")
+    exclude: Words = Field((), description="Columns that are not compared; * and ? stand for any characters.")
+    way: Way | None = Field(None, description="How to compare; by default as planned.")
+    sample: float = Field(1.0, gt=0, le=1, description="The share of keys to compare, 0.01 for a hundredth.")
+    policies: Annotated[tuple[Literal["nfc", "case", "blanks"], ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Texts that differ only in Unicode form (nfc), case or blanks at the end are equal, and counted.",
+    )
+    strict: bool = Field(False, description="Values that a narrower type changed count as differences.")
+    sensitive: Words = Field((), description="Columns whose values are not shown.")
+    wait_seconds: float | None = Field(
+        None, ge=0, description="How long to wait before rows that differ are read again, for systems that lag."
+    )
+    limit: int = Field(100, ge=0, description="How many differences of a table are kept.")
+    spool_mb: int = Field(2_048, ge=0, description="How much of a side is kept on disk rather than read twice.")
+
+    def hides(self, column: str) -> bool:
+        """Whether the column's values are not to be shown."""
+        return any(fnmatchcase(column, pattern) for pattern in self.sensitive)

@@ -1,0 +1,134 @@
+"""Brings values to the type in which they are compared; what has no form in it stays as it is and equals nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lading.compare.pairing import Pair
+from lading.errors import DataError, Unsupported
+from lading.types import Type
+from lading.values import STRING, cast, texts
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+_NUMBERS = ("int", "decimal", "float")
+_ZEROS = r"^[+-]?0[0-9]"
+_TRUE, _FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
+
+
+class Brought(NamedTuple):
+    """`array` is in the type of the pair, NULL where `unfit` is true; `raw` holds those values as they are; `changed`
+    counts values that the narrowing changed."""
+
+    array: pa.Array
+    raw: pa.Array
+    unfit: Mask | None = None
+    changed: int = 0
+
+
+def bring(array: pa.Array, pair: Pair, right: bool, down: bool = False) -> Brought:
+    """The values of one side. Those of the left are narrowed as a loader would: rounded half away from zero, or with
+    `down` towards zero, as some do; those of the right must fit as they are."""
+    if pair.type is None:
+        raise Unsupported(f"'{pair.name}' is not compared: {pair.why}.", "Leave it out.")
+    here, to = (pair.right if right else pair.left).type, pair.type
+    raw = array if array.type.equals(here.arrow()) else array.cast(here.arrow())
+    if pair.padded and here.kind == "string":
+        raw = pc.utf8_rtrim(raw, " ")
+    if here == to:
+        return Brought(raw, raw)
+    array, zeros = raw, 0
+    if here.kind == "string":
+        array = _readable(array, to)
+        if to.kind in _NUMBERS:
+            led = pc.match_substring_regex(raw, _ZEROS)
+            zeros = int(pc.sum(led).as_py() or 0)
+            if right and zeros:  # no number is written so; the other side's cannot have been
+                array = pc.if_else(led, "?", array)
+    elif down and not right:
+        array, here = _lowered(array, here, to)
+    found, unfit, changed = _fitted(array, here, to, not right)
+    if down and not right and array is not raw:
+        changed = int(pc.sum(pc.not_equal(array, raw)).as_py() or 0)
+    return Brought(found, raw, unfit, changed + (0 if right else zeros))
+
+
+def narrows(pair: Pair) -> bool:
+    """Whether loaders differ in how they narrow the left value: some round, some cut."""
+    left, to = pair.left.type, pair.type
+    if to is None or left.kind == "string":
+        return False
+    if left.kind == "float" and to.kind == "float":
+        return left.size != to.size
+    scaled = left.kind in ("decimal", "float") and to.kind in ("decimal", "int")
+    return (scaled and (left.size is None or left.kind == "float" or left.scale > to.scale)) or (
+        left.kind in ("time", "timestamp") and left.kind == to.kind and (left.size or 0) > (to.size or 0)
+    )
+
+
+def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, Mask | None, int]:
+    try:
+        if here.kind in ("decimal", "int") and to.kind == "float":
+            found, changed = _float(array, here, to, lossy)
+        elif here.kind == "string" and to.kind == "binary":
+            found, changed = _bytes(array), 0
+        else:
+            found, changed = cast(array, here, to, lossy)
+        return found, None, changed
+    except (DataError, Unsupported, pa.ArrowInvalid):
+        if len(array) == 1:
+            return pa.nulls(1, to.arrow()), np.ones(1, np.bool_), 0
+    half = len(array) // 2
+    one, two = (_fitted(part, here, to, lossy) for part in (array.slice(0, half), array.slice(half)))
+    masks = [np.zeros(len(part), np.bool_) if mask is None else mask for part, mask, _ in (one, two)]
+    return pa.concat_arrays([one[0], two[0]]), np.concatenate(masks), one[2] + two[2]
+
+
+def _float(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, int]:
+    """By way of the text: Arrow's own way from decimals to floats is not always the nearest one."""
+    found = cast(texts(array, here), STRING, Type("float", to.size))[0]
+    exact = [None if v is None else v == f for v, f in zip(array.to_pylist(), found.to_pylist(), strict=True)]
+    changed = exact.count(False)
+    if changed and not lossy:
+        raise DataError("A value would be rounded.", "")
+    return found, changed
+
+
+def _bytes(array: pa.Array) -> pa.Array:
+    plain = pc.replace_substring_regex(array, r"^(\\\\|0)[xX]", "")
+    try:
+        return pa.array([None if v is None else bytes.fromhex(v) for v in plain.to_pylist()], pa.binary())
+    except ValueError as error:
+        raise DataError("A text is not hexadecimal.", "") from error
+
+
+def _readable(array: pa.Array, to: Type) -> pa.Array:
+    """Text as other systems write values of the type, in the form that we read."""
+    match to.kind:
+        case "bool":
+            word = pc.utf8_lower(array)
+            true, false = (pc.is_in(word, pa.array(words)) for words in (_TRUE, _FALSE))
+            return pc.if_else(true, "1", pc.if_else(false, "0", array))
+        case "timestamp" if to.utc:
+            return pc.replace_substring_regex(array, r"(:[0-9.]+)([+-][0-9]{2})$", r"\1\2:00")
+        case _:
+            return array
+
+
+def _lowered(array: pa.Array, here: Type, to: Type) -> tuple[pa.Array, Type]:
+    """The values cut towards zero to what the narrower type holds, and their type. A float(32) that came as text is
+    another float(64) than the one it equals."""
+    if here.kind in ("time", "timestamp") and to.kind == here.kind:
+        unit = 9 if array.type.unit == "ns" else 6
+        step = 10 ** max(unit - (to.size if to.size is not None else 6), 0)
+        ints = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        absent = array.is_null().to_numpy(zero_copy_only=False)
+        return pa.array(ints // step * step, mask=absent).cast(array.type), here
+    if here.kind == "float" and to.kind == "float" and here.size == 32:
+        return cast(texts(array, here), STRING, to)[0], to
+    if to.kind in ("decimal", "int") and (pa.types.is_decimal(array.type) or here.kind == "float"):
+        return pc.round(array, to.scale, round_mode="towards_zero"), here
+    return array, here

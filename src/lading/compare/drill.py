@@ -1,0 +1,195 @@
+"""Finds the rows that differ among those of the dirty buckets: joins them in DuckDB, on disk where they are many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lading.compare.asked import Asked
+from lading.compare.bringing import Brought, Mask
+from lading.compare.half import Half, Take
+from lading.compare.outcome import Difference
+from lading.types import Type, canonical_json
+from lading.values import short_numbers, texts
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "160MiB"
+LONG = 2_000
+"""Characters from which on a text is shown by its beginning, its length and its hash."""
+_UNFIT = "\1"
+"""Begins texts that have no form in the type in which their column is compared."""
+HIDDEN = "•••"
+"""Instead of values that are not to be shown."""
+POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
+"""Under which texts may be equal although they differ."""
+
+
+def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
+    """The text of each value; equal values have one text."""
+    found = texts(each.array, type_)
+    if type_.kind == "float":
+        found = pc.if_else(pc.equal(found, "-0"), "0", found)
+    elif type_.kind in ("json", "list"):
+        found = pa.array([None if v is None else canonical_json(v) for v in found.to_pylist()], pa.string())
+    elif type_.kind == "decimal" and type_.size is None:
+        found = short_numbers(found)
+    if each.unfit is not None and each.unfit.any():
+        said = pc.binary_join_element_wise(_UNFIT, texts(each.raw, raw), "")
+        found = pc.if_else(pa.array(each.unfit), said, found)
+    long = pc.fill_null(pc.greater(pc.binary_length(found), LONG), False)
+    if pc.any(long).as_py():
+        pairs = zip(found.to_pylist(), long.to_pylist(), strict=True)
+        found = pa.array([_short(text) if cut else text for text, cut in pairs], pa.string())
+    return found
+
+
+def _short(text: str) -> str:
+    return f"{text[:80]}... ({len(text):,} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()})"
+
+
+class Drill:
+    """Rows of dirty buckets on both sides. `takes` are those of the left and of the right whose digests were compared;
+    `other` narrows the left values the other way, which is as good."""
+
+    def __init__(
+        self, folder: Path, takes: tuple[Take, Take], key: Sequence[str], other: Take | None, asked: Asked
+    ) -> None:
+        import duckdb
+
+        self.takes, self.other = takes, other
+        self.pairs = takes[0].pairs
+        self.policies, self.hidden = asked.policies, asked.hides
+        self.keyed = bool(key)
+        names = [pair.name for pair in self.pairs]
+        self.key = [names.index(name) for name in key] if key else list(range(len(names)))
+        self.values = [place for place in range(len(names)) if place not in self.key]
+        self.db: duckdb.DuckDBPyConnection = duckdb.connect(str(folder / "differences.duckdb"))
+        for setting in (
+            f"memory_limit = '{MEMORY}'",
+            f"temp_directory = '{folder}'",
+            "preserve_insertion_order = false",
+        ):
+            self.db.execute(f"SET {setting}")
+        columns = ", ".join(f"c{n} VARCHAR" for n in range(len(names)))
+        extra = "".join(f", a{n} VARCHAR" for n in range(len(names))) if other else ""
+        self.db.execute(f"CREATE TABLE l ({columns}{extra})")
+        self.db.execute(f"CREATE TABLE r ({columns})")
+
+    def close(self) -> None:
+        self.db.close()
+
+    def add(self, half: Half, dirty: Mask) -> None:
+        """Takes in one side's rows."""
+        right = half.takes[0].right
+        take = self.takes[right]
+        for batch in half.again():
+            rows, brought = take.picked(batch, dirty)
+            if not rows.num_rows:
+                continue
+            arrays = self._texts(brought, right)
+            if self.other and not right:
+                arrays += self._texts(self.other.brought(rows), right)
+            names = [f"x{n}" for n in range(len(arrays))]
+            lading_rows = pa.table(arrays, names=names)
+            self.db.register("lading_rows", lading_rows)
+            self.db.execute(f"INSERT INTO {'r' if right else 'l'} SELECT * FROM lading_rows")
+            self.db.unregister("lading_rows")
+
+    def _texts(self, brought: Sequence[Brought], right: bool) -> list[pa.Array]:
+        return [
+            plain(each, pair.type or Type("string"), (pair.right if right else pair.left).type)
+            for each, pair in zip(brought, self.pairs, strict=True)
+        ]
+
+    def join(self) -> None:
+        """Makes the table of differing rows: l0.., r0.. and, per column that is not part of the key, whether it
+        differs (d0..) and whether only a policy makes it equal (p0..)."""
+        doubled = not self.keyed or any(self._doubled(side) for side in "lr")
+        left, right = ("l", "r") if not doubled else (self._numbered("l", "r"), self._numbered("r", "l"))
+        on = " AND ".join(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key)
+        on += " AND l.turn = r.turn" if doubled else ""
+        both = "l.here AND r.here"
+        flags = []
+        for n in self.values:
+            differs = f"l.c{n} IS DISTINCT FROM r.c{n}"
+            differs += f" AND l.a{n} IS DISTINCT FROM r.c{n}" if self.other else ""
+            like = self._like(n)
+            flags.append(f"coalesce({both} AND {differs} AND NOT ({like}), false) AS d{n}")
+            flags.append(f"coalesce({both} AND {differs} AND ({like}), false) AS p{n}")
+        columns = [f"l.c{n} AS l{n}, r.c{n} AS r{n}" for n in range(len(self.pairs))]
+        select = ", ".join(["coalesce(l.here, false) AS hl, coalesce(r.here, false) AS hr", *columns, *flags])
+        joined = f"(SELECT *, true AS here FROM {left}) l FULL JOIN (SELECT *, true AS here FROM {right}) r ON {on}"
+        some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n} OR p{n}" for n in self.values)])
+        self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
+
+    def _doubled(self, side: str) -> bool:
+        names = ", ".join(f"c{n}" for n in self.key)
+        return bool(self.db.execute(f"SELECT 1 FROM {side} GROUP BY {names} HAVING count(*) > 1 LIMIT 1").fetchall())
+
+    def _numbered(self, side: str, other: str) -> str:
+        """The rows of one side that have no equal on the other, numbered within their key."""
+        every = ", ".join(f"c{n}" for n in range(len(self.pairs)))
+        keys = ", ".join(f"c{n}" for n in self.key)
+        same = " AND ".join(f"a.c{n} IS NOT DISTINCT FROM b.c{n}" for n in range(len(self.pairs)))
+        turn = f"row_number() OVER (PARTITION BY {every}) AS twin"
+        rest = (
+            f"SELECT a.* EXCLUDE (twin) FROM (SELECT *, {turn} FROM {side}) a "
+            f"ANTI JOIN (SELECT {every}, {turn} FROM {other}) b ON {same} AND a.twin = b.twin"
+        )
+        order = ", ".join(f"c{n}" for n in self.values) or "1"
+        return f"(SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS turn FROM ({rest}))"
+
+    def _like(self, place: int) -> str:
+        type_ = self.pairs[place].type
+        if not self.policies or type_ is None or type_.kind != "string":
+            return "false"
+        left, right = f"l.c{place}", f"r.c{place}"
+        for policy in self.policies:
+            left, right = (POLICIES[policy].format(t=text) for text in (left, right))
+        return f"{left} = {right}"
+
+    def counts(self) -> dict[str, Any]:
+        """Rows that only the left has, only the right, that were changed; and changed rows by column."""
+        changed = " OR ".join(f"d{n}" for n in self.values) or "false"
+        items = ["count(*) FILTER (NOT hr)", "count(*) FILTER (NOT hl)", f"count(*) FILTER ({changed})"]
+        items += [f"count(*) FILTER ({mark}{n})" for mark in "dp" for n in self.values]
+        one = self.db.execute(f"SELECT {', '.join(items)} FROM found").fetchone() or ()
+        names, size = [self.pairs[n].name for n in self.values], len(self.values)
+        return {
+            "only_left": one[0], "only_right": one[1], "changed": one[2],
+            "columns": {name: n for name, n in zip(names, one[3 : 3 + size], strict=True) if n},
+            "policy": {name: n for name, n in zip(names, one[3 + size :], strict=True) if n},
+        }  # fmt: skip
+
+    def differences(self) -> Iterator[Difference]:
+        """Every difference, in the order of the keys' texts."""
+        order = ", ".join(f"coalesce(l{n}, r{n})" for n in self.key)
+        some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n}" for n in self.values)])
+        found = self.db.execute(f"SELECT * FROM found WHERE {some} ORDER BY {order}")
+        names = [column[0] for column in found.description or ()]
+        while rows := found.fetchmany(1_000):
+            for row in rows:
+                yield from self._told(dict(zip(names, row, strict=True)))
+
+    def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
+        side = "l" if row["hl"] else "r"
+        key = {self.pairs[n].name: self._shown(n, row[f"{side}{n}"]) for n in self.key}
+        if not (row["hl"] and row["hr"]):
+            yield Difference(kind="only_left" if row["hl"] else "only_right", key=key)
+            return
+        for n in (n for n in self.values if row[f"d{n}"]):
+            left, right = (self._shown(n, row[f"{side}{n}"]) for side in "lr")
+            yield Difference(kind="changed", key=key, column=self.pairs[n].name, left=left, right=right)
+
+    def _shown(self, place: int, text: str | None) -> str | None:
+        """The text as a person may read it."""
+        if text is None:
+            return None
+        return HIDDEN if self.hidden(self.pairs[place].name) else text.removeprefix(_UNFIT)

@@ -1,0 +1,153 @@
+"""One side of a comparison: reads a table once, hashes its rows into buckets, and gives the rows of some again."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from lading.compare.bringing import Brought, Mask, bring
+from lading.compare.pairing import Pair
+from lading.connector import WHOLE, Session, Slice
+from lading.digest import Digester, Words, hashes_of
+from lading.schema import Column, Table
+from lading.values import STRING, texts
+
+BUCKETS = 1 << 16
+_SHIFT = np.uint64(48)
+_UNFIT = (np.uint64(0x5851F42D4C957F2D), np.uint64(0x14057B7EF767814F))
+"""What is mixed into the hashes of values that have no form in the pair's type: on each side another."""
+_SQUARE = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Buckets:
+    """Rows and two sums modulo 2^64 over the words of rows, by the upper bits of the word of their keys."""
+
+    def __init__(self) -> None:
+        self.rows = np.zeros(BUCKETS, dtype=np.int64)
+        self.sums = np.zeros(BUCKETS, dtype=np.uint64)
+        self.squares = np.zeros(BUCKETS, dtype=np.uint64)
+
+    def add(self, places: np.ndarray[tuple[int], np.dtype[np.intp]], words: Words) -> None:
+        self.rows += np.bincount(places, minlength=BUCKETS)
+        np.add.at(self.sums, places, words)
+        np.add.at(self.squares, places, (words ^ _SQUARE) * words)
+
+    def unlike(self, other: Buckets) -> Mask:
+        found: Mask = (self.rows != other.rows) | (self.sums != other.sums) | (self.squares != other.squares)
+        return found
+
+
+class Take:
+    """The digest and the buckets of one way of narrowing."""
+
+    def __init__(self, pairs: Sequence[Pair], key: Sequence[str], right: bool, down: bool) -> None:
+        columns = [Column(name=pair.name, type=pair.type) for pair in pairs if pair.type is not None]
+        self.pairs, self.right, self.down = pairs, right, down
+        self.digester = Digester(columns, key)
+        self.buckets = Buckets()
+        self.narrowed: Counter[str] = Counter()
+
+    def add(self, batch: pa.RecordBatch, sampled: int = BUCKETS) -> None:
+        """Takes the rows of a batch whose bucket is below `sampled`."""
+        brought, hashes, keys = self._keyed(batch)
+        places = (keys >> _SHIFT).astype(np.intp)
+        if sampled < BUCKETS:
+            kept = places < sampled
+            hashes, keys, places = [words[kept] for words in hashes], keys[kept], places[kept]
+        total = np.zeros(len(keys), dtype=np.uint64)
+        for words in self.digester.take(hashes, keys):
+            total += words
+        self.buckets.add(places, total)
+        for pair, each in zip(self.pairs, brought, strict=True):
+            if each.changed:
+                self.narrowed[pair.name] += each.changed
+
+    def picked(self, batch: pa.RecordBatch, dirty: Mask) -> tuple[pa.RecordBatch, list[Brought]]:
+        """The rows of the dirty buckets, as they are and as they are compared."""
+        _, _, keys = self._keyed(batch)
+        rows = batch.filter(pa.array(dirty[(keys >> _SHIFT).astype(np.intp)]))
+        return rows, self.brought(rows)
+
+    def brought(self, batch: pa.RecordBatch) -> list[Brought]:
+        """Its columns as they are compared."""
+        return [bring(batch.column(n), pair, self.right, self.down) for n, pair in enumerate(self.pairs)]
+
+    def _keyed(self, batch: pa.RecordBatch) -> tuple[list[Brought], list[Words], Words]:
+        brought = self.brought(batch)
+        hashes = [self._hashes(each, column) for each, column in zip(brought, self.digester.columns, strict=True)]
+        return brought, hashes, self.digester.keys(hashes)
+
+    def _hashes(self, each: Brought, column: Column) -> Words:
+        words = hashes_of(each.array, column.type)
+        if each.unfit is not None and each.unfit.any():
+            said = texts(each.raw.filter(pa.array(each.unfit)), self._own(column.name).type)
+            words[each.unfit] = hashes_of(said, STRING) ^ _UNFIT[self.right]
+        return words
+
+    def _own(self, name: str) -> Column:
+        pair = next(pair for pair in self.pairs if pair.name == name)
+        return pair.right if self.right else pair.left
+
+
+class Half:
+    """A table on one side. Its rows are kept in a file while that has at most `room` bytes, so that they need be
+    read once only; else they are read again."""
+
+    def __init__(self, session: Session, table: Table, takes: Sequence[Take], folder: Path, room: int) -> None:
+        right = takes[0].right
+        columns = tuple(pair.right if right else pair.left for pair in takes[0].pairs)
+        self.session, self.takes, self.cut = session, takes, WHOLE
+        self.stop = threading.Event()
+        self.table = table.model_copy(update={"columns": columns})
+        self.path = folder / ("right.arrow" if right else "left.arrow")
+        self.room = min(room, shutil.disk_usage(folder).free // 4)
+        self.rows = self.bytes = 0
+        self.cpu_seconds = 0.0
+        self.kept = False
+
+    def take(self, sampled: int = BUCKETS) -> None:
+        """Reads the table once."""
+        began = time.thread_time()
+        writer: pa.ipc.RecordBatchStreamWriter | None = None
+        written, full = 0, False
+        try:
+            for batch in self._read():
+                for take in self.takes:
+                    take.add(batch, sampled)
+                written += batch.nbytes
+                full = full or written > self.room
+                if full:
+                    continue
+                if writer is None:
+                    writer = pa.ipc.new_stream(str(self.path), batch.schema)
+                writer.write_batch(batch)
+        finally:
+            if writer is not None:
+                writer.close()
+        self.kept = writer is not None and not full
+        if full:
+            self.path.unlink(missing_ok=True)
+        self.cpu_seconds += time.thread_time() - began
+
+    def again(self) -> Iterator[pa.RecordBatch]:
+        """The table's rows once more."""
+        if not self.kept:
+            yield from self._read()
+            return
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
+
+    def _read(self, cut: Slice | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in self.session.read(self.table, cut or self.cut):
+            if self.stop.is_set():  # the other side has failed
+                return
+            self.rows += batch.num_rows
+            self.bytes += batch.nbytes
+            yield batch

@@ -1,0 +1,133 @@
+"""What comparing two tables found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from lading.digest import VERSION
+
+
+class Verdict(StrEnum):
+    EQUAL = "equal"
+    """Every value that was compared is the same, and every column was."""
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+    """Nothing differs as far as was compared, which was not all; or the comparing was cut off."""
+
+
+class Way(StrEnum):
+    """How two tables are compared."""
+
+    CO_LOCATED = "co-located"
+    """Both sides are streamed to this machine and hashed in passing."""
+    IN_PLACE = "in place"
+    """Each side hashes its own rows; only what differs is read."""
+    AGGREGATES = "aggregates"
+    """Each side counts and sums its own columns."""
+    SAMPLE = "sample"
+    """As co-located, for a part of the keys."""
+
+
+class State(StrEnum):
+    """One row's state after waiting for rows that were on their way."""
+
+    SUSPECT = "suspect"
+    """It differs, and was not looked at again."""
+    SETTLED = "in sync after wait"
+    MOVING = "moving"
+    """It differs, and has changed in the meantime."""
+    PERSISTENT = "persistent"
+    """It differs, and neither side has changed."""
+
+
+class Difference(BaseModel, frozen=True):
+    """One value, or one row that only one side has; then `column` is empty and the values are those of the row that
+    are not part of its key. Values are canonical texts, None is NULL."""
+
+    kind: str  # changed, only_left, only_right
+    key: dict[str, str | None]
+    column: str = ""
+    left: str | None = None
+    right: str | None = None
+    state: State = State.SUSPECT
+
+
+class Cost(BaseModel, frozen=True):
+    """What one side cost: rows and bytes that were read, and the seconds of processor time its session took here;
+    None where the system's own seconds are not known."""
+
+    rows: int = 0
+    bytes: int = 0
+    cpu_seconds: float = 0.0
+    server_cpu_seconds: float | None = None
+
+
+class Comparison(BaseModel, frozen=True):
+    """Two tables side by side. Counts are of rows: `changed` have one key and other values, `moved` count rows by
+    their state after waiting. `columns` counts changed rows by column, `narrowed` the left values that the narrower
+    type of the right changed, `policy` values that are equal only under a policy. `differences` are the first of all
+    of them."""
+
+    left: str
+    right: str
+    verdict: Verdict
+    way: Way = Way.CO_LOCATED
+    why: str = ""
+    key: tuple[str, ...] = ()
+    rows_left: int = 0
+    rows_right: int = 0
+    only_left: int = 0
+    only_right: int = 0
+    changed: int = 0
+    columns: dict[str, int] = {}
+    types: dict[str, str] = {}
+    narrowed: dict[str, int] = {}
+    policy: dict[str, int] = {}
+    states: dict[State, int] = {}
+    not_compared: dict[str, str] = {}
+    reasons: tuple[str, ...] = ()
+    """Why it is different although no row is, or inconclusive."""
+    differences: tuple[Difference, ...] = ()
+    version: str = VERSION
+    root_left: str = ""
+    root_right: str = ""
+    snapshot_left: str = ""
+    snapshot_right: str = ""
+    buckets: int = 0
+    dirty: int = 0
+    cost_left: Cost = Cost()
+    cost_right: Cost = Cost()
+    seconds: float = 0.0
+
+    @property
+    def differing(self) -> int:
+        """Rows that differ in any way."""
+        return self.only_left + self.only_right + self.changed
+
+
+class Diff(BaseModel, frozen=True):
+    """The record of one comparing of two systems. It never changes once it is stored."""
+
+    id: str
+    pipeline: str = ""
+    run: str = ""
+    """The run whose tables were compared, where there is one."""
+    verdict: Verdict
+    left: str
+    right: str
+    started: datetime
+    seconds: float
+    tables: tuple[Comparison, ...] = ()
+    peak_memory: int = 0
+    version: str = ""
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Different before inconclusive before equal; without tables nothing is known."""
+    for verdict in (Verdict.DIFFERENT, Verdict.INCONCLUSIVE):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.EQUAL if verdicts else Verdict.INCONCLUSIVE
