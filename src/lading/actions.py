@@ -10,13 +10,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config
+from lading import config, record
+from lading.compare import Asked
+from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.errors import DataError, LadingError
 from lading.moving import fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
 from lading.prove import Bill
+from lading.reconcile import Reconciling, exporting
+from lading.record import TableVerdict, keep
 from lading.run import run as run_plan
 from lading.schema import Table
 from lading.spec import Move
@@ -52,11 +56,7 @@ def _sides(move: Move) -> tuple[Connection, Connection]:
 def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection]) -> Plan:
     source, target = sides
     with source.open() as reading, target.open() as writing:
-        tables = list(reading.tables())
-        wanted = [name for name in move.tables if not any(c in name for c in "*?[")]
-        known = {table.full_name for table in tables}
-        tables += [found for name in wanted if name not in known and (found := reading.describe(name))]
-        tables = _measured(move, tables, (reading, writing))
+        tables = _measured(move, _known(move, reading), (reading, writing))
         known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
         made = make_plan(
             move,
@@ -126,7 +126,9 @@ def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
             more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
             kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
             raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
-        return run_plan(made, sides, ledger, watch)
+        done = run_plan(made, sides, ledger, watch)
+        keep(ledger, done)
+        return done
 
 
 def plan(pipeline: str) -> list[Plan]:
@@ -144,6 +146,26 @@ def run(pipeline: str, watch: Watch | None = None) -> list[Bill]:
         if bills[-1].state == "failed":
             break
     return bills
+
+
+def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> Diff:
+    """Compares the tables that a move names with those it would make, whoever loaded them, and keeps the diff."""
+    left, right = _sides(move)
+    with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
+        session = reconciling.systems[0].session
+        tables = [(table, into(move, table)) for table in chosen(move, _known(move, session))]
+        with exporting(export, asked) as seen:
+            found = reconciling.diff(tables, seen)
+        keep(ledger, found)
+    return found
+
+
+def _known(move: Move, session: Session) -> list[Table]:
+    """Every table of a system, and what else a move names, such as views."""
+    tables = list(session.tables())
+    known = {table.full_name for table in tables}
+    wanted = [name for name in move.tables if name not in known and not any(c in name for c in "*?[")]
+    return tables + [found for name in wanted if (found := session.describe(name))]
 
 
 def discover(address: str) -> list[Table]:
@@ -170,6 +192,18 @@ def history(limit: int = 20, pipeline: str = "") -> list[Bill]:
     """The newest bills first."""
     with store() as ledger:
         return ledger.bills(limit, pipeline)
+
+
+def kept_diff(name: str) -> Diff:
+    """The diff of an id, of the beginning of one, or 'last'."""
+    with store() as ledger:
+        return record.diff(ledger, name)
+
+
+def trend(pipeline: str = "", limit: int = 200) -> list[TableVerdict]:
+    """Verdicts by table over time, the newest first."""
+    with store() as ledger:
+        return record.trend(ledger, pipeline, limit)
 
 
 def bill(run: str) -> Bill:

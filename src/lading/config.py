@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic import SecretStr, ValidationError
 
 from lading import find
+from lading.compare import Asked
 from lading.connector import Connection
 from lading.errors import SpecError
 from lading.spec import Move, Pipeline
@@ -139,6 +140,13 @@ def move(words: Mapping[str, Any]) -> Move:
     if into:
         given["into"] = {table: into}
     return checked(Move, given, None, (), "")
+
+
+def comparison(left: str, right: str, given: Mapping[str, Any]) -> tuple[Move, Asked]:
+    """Which tables the words of a call compare, and how. The addresses may name a table each."""
+    words = dict(given)
+    places: dict[str, Any] = {name: words.pop(name) for name in ("tables", "into") if name in words}
+    return move({"source": left, "target": right, **places}), checked(Asked, words, None, (), "")
 
 
 def store_url() -> str:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-ENDS = {"proved": "green", "unproved": "yellow", "failed": "red"}
+ENDS = {
+    "proved": "green", "unproved": "yellow", "failed": "red",
+    "equal": "green", "inconclusive": "yellow", "different": "red",
+}  # fmt: skip
 _WINDOW = 40  # looks at the counters, four a second: rates are those of the last ten seconds
 
 

@@ -118,35 +118,35 @@ def plan(found: Plan, width: int = 80) -> RenderableType:
 
 def tables(found: Sequence[Table], width: int = 80) -> RenderableType:
     """What a system holds."""
-    grid = _grid(["Table", ">Rows", ">Size", ">Columns", "Key", "Problem"], width)
+    lines = grid(["Table", ">Rows", ">Size", ">Columns", "Key", "Problem"], width)
     for table in found:
         rows = "" if table.rows is None else f"~{table.rows:,}"
-        problem = _text("; ".join(table.problems), "red")
+        problem = words("; ".join(table.problems), "red")
         name = f"{table.full_name} (view)" if table.view else table.full_name
         bytes_ = "" if table.bytes is None else size(table.bytes)
-        grid.add_row(name, rows, bytes_, f"{len(table.columns):,}", ", ".join(table.key) or "–", problem)
-    return grid
+        lines.add_row(name, rows, bytes_, f"{len(table.columns):,}", ", ".join(table.key) or "–", problem)
+    return lines
 
 
 def columns(table: Table, width: int = 80) -> RenderableType:
     """One table's columns."""
-    grid = _grid(["Column", "Type", "NULL", "Key", "Native"], width)
+    lines = grid(["Column", "Type", "NULL", "Key", "Native"], width)
     for column in table.columns:
         place = str(table.key.index(column.name) + 1) if column.name in table.key else ""
         native = column.native.partition(":")[2]
-        grid.add_row(column.name, str(column.type), "yes" if column.null else "no", place, native)
-    return grid
+        lines.add_row(column.name, str(column.type), "yes" if column.null else "no", place, native)
+    return lines
 
 
 def history(found: Sequence[Bill], width: int = 80) -> RenderableType:
     """Runs, the newest first."""
     names = ["", "Run", "Pipeline", ">Tables", ">Rows", ">Time"]
-    grid = _grid([*names, "Started"] if width >= 100 else names, width)
+    lines = grid([*names, "Started"] if width >= 100 else names, width)
     for each in found:
         started = (f"{each.started.astimezone():%Y-%m-%d %H:%M}",) if width >= 100 else ()
         counts = (f"{len(each.tables):,}", f"{each.rows.target:,}", clock(each.seconds))
-        grid.add_row(_state(each.state), each.run, each.pipeline or "–", *counts, *started)
-    return grid
+        lines.add_row(_state(each.state), each.run, each.pipeline or "–", *counts, *started)
+    return lines
 
 
 def reject(found: Any, width: int = 80) -> RenderableType:
@@ -159,21 +159,21 @@ def reject(found: Any, width: int = 80) -> RenderableType:
 
 def options(found: Sequence[Any], width: int = 80) -> RenderableType:
     """Options with their values and where these come from."""
-    grid = _grid(["Step", "Option", "Value", "From"], width)
+    lines = grid(["Step", "Option", "Value", "From"], width)
     for option in found:
         style = "dim" if option.origin == "default" else ""
-        grid.add_row(option.step, option.name, _value(option.value), _text(option.origin, style))
-    return grid
+        lines.add_row(option.step, option.name, _value(option.value), words(option.origin, style))
+    return lines
 
 
 def kinds(found: Sequence[Any], width: int = 80) -> RenderableType:
     """Every kind of connection in a line."""
-    grid = _grid(["Kind", "Help", "Addresses", "Needs"], width)
+    lines = grid(["Kind", "Help", "Addresses", "Needs"], width)
     for each in found:
         needs = f"lading[{each.extra}]" if each.extra else ""
         schemes = ", ".join(f"{scheme}://" for scheme in each.schemes if "+" not in scheme)
-        grid.add_row(each.kind, each.title.partition(". ")[0].rstrip("."), _text(schemes), _text(needs))
-    return grid
+        lines.add_row(each.kind, each.title.partition(". ")[0].rstrip("."), words(schemes), words(needs))
+    return lines
 
 
 def described(found: Any, width: int = 80) -> RenderableType:
@@ -181,17 +181,17 @@ def described(found: Any, width: int = 80) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    grid = _grid(["Setting", "Value", "Default", "Help"], width)
+    lines = grid(["Setting", "Value", "Default", "Help"], width)
     for row in found.settings:
         default = "required" if row.required else "" if row.secret else row.shown
-        grid.add_row(row.name, "secret" if row.secret else row.kind, default, row.help)
-    can = _grid(["Can", "", "Help"], width)
+        lines.add_row(row.name, "secret" if row.secret else row.kind, default, row.help)
+    can = grid(["Can", "", "Help"], width)
     for name, value, sentence in found.can:
         can.add_row(name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value), sentence)
     schemes = ", ".join(f"{scheme}://" for scheme in found.schemes)
     install = f"pip install 'lading[{found.extra}]'" if found.extra else "comes with Lading"
     head = Text.assemble((found.kind, "bold"), f"  {found.title}  ", (f"{schemes}  {install}", "dim"))
-    return Group(head, Text(""), grid, Text(""), can)
+    return Group(head, Text(""), lines, Text(""), can)
 
 
 def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
@@ -218,7 +218,7 @@ def _when(found: Bill) -> Text:
     parts = [found.pipeline, when, clock(found.seconds)]
     parts += [f"peak {size(found.peak_memory)}" if found.peak_memory else ""]
     parts += [f"continues {found.continued}" if found.continued else ""]
-    return _text(" · ".join(part for part in parts if part), "dim")
+    return words(" · ".join(part for part in parts if part), "dim")
 
 
 def _bill_grid(found: Bill, width: int) -> Grid:
@@ -226,25 +226,25 @@ def _bill_grid(found: Bill, width: int) -> Grid:
 
     wide = width >= 100
     names = ["", "Table", ">Rows", ">Rejected", ">Time", ">Rows/s"]
-    grid = _grid([*names, ">Bytes/s", ">Slices", "Digest"] if wide else names, width)
+    lines = grid([*names, ">Bytes/s", ">Slices", "Digest"] if wide else names, width)
     for table in found.tables:
-        rejected = _text(f"{table.rows.rejected:,}" if table.rows.rejected else "–")
+        rejected = words(f"{table.rows.rejected:,}" if table.rows.rejected else "–")
         seconds = table.seconds
         cells: list[Any] = [_state(table.state), _route(table.table, table.into), f"{table.rows.target:,}"]
         cells += [rejected, clock(table.seconds), rate(table.rows.source, seconds)]
         if wide:
             root = table.proof.target_root[:8] if table.proof else ""
             cells += [speed(table.bytes, seconds), f"{table.slices:,}", root]
-        grid.add_row(*cells)
+        lines.add_row(*cells)
     if len(found.tables) > 1:
-        grid.add_section()
+        lines.add_section()
         total, seconds = found.rows, found.seconds
         moved = sum(table.bytes for table in found.tables)
         cells = ["", Text(plural(len(found.tables), "table")), f"{total.target:,}", f"{total.rejected:,}"]
         cells += [clock(found.seconds), rate(total.source, seconds)]
         more = [speed(moved, seconds), f"{sum(t.slices for t in found.tables):,}", ""] if wide else []
-        grid.add_row(*cells, *more, style="bold")
-    return grid
+        lines.add_row(*cells, *more, style="bold")
+    return lines
 
 
 def _foot(found: Bill) -> Iterable[tuple[str, str]]:
@@ -276,7 +276,7 @@ def _told(table: TableBill) -> Iterable[RenderableType]:
         lines.append(("", f"{plural(table.rows.rejected, 'row')} refused by the target; see 'lading rejects'"))
     if table.slices_kept:
         lines.append(("", f"{plural(table.slices_kept, 'slice')} kept from the interrupted run"))
-    yield from _named(table.table, lines, COLOURS[table.state] if table.state != State.PROVED else "")
+    yield from named(table.table, lines, COLOURS[table.state] if table.state != State.PROVED else "")
 
 
 def _warned(task: Task) -> Iterable[RenderableType]:
@@ -284,7 +284,7 @@ def _warned(task: Task) -> Iterable[RenderableType]:
     lines += [("accepted: ", _loss(loss)) for loss in task.accepted]
     lines += [("loses: ", _loss(loss)) for loss in task.losses if loss not in task.accepted]
     lines += [("note: ", note) for note in task.notes]
-    yield from _named(task.name, [line for line in lines if line[1]], "red" if task.problem else "")
+    yield from named(task.name, [line for line in lines if line[1]], "red" if task.problem else "")
 
 
 def _loss(loss: Loss) -> str:
@@ -292,7 +292,7 @@ def _loss(loss: Loss) -> str:
     return f"{loss.column}: {loss.kind}: {loss.what}{arrow}"
 
 
-def _named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[RenderableType]:
+def named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -304,34 +304,35 @@ def _named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[
 
 def _plan_grid(found: Plan, width: int) -> Grid:
     names = ["", "Table", "Mode", ">Rows", "Key", "Losses"]
-    grid = _grid(names, width)
+    lines = grid(names, width)
     for task in found.tasks:
-        mark = _text("✗ stopped", "red") if task.problem else _text("ready")
+        mark = words("✗ stopped", "red") if task.problem else words("ready")
         rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
-        losses = _text(f"{len(task.losses)}, {len(task.accepted)} accepted" if task.losses else "–")
+        losses = words(f"{len(task.losses)}, {len(task.accepted)} accepted" if task.losses else "–")
         mode = f"{task.mode}, since {task.since}" if task.since else str(task.mode)
         made = "" if not task.fresh or task.problem else ", new"
-        grid.add_row(mark, _route(task.name, task.into), f"{mode}{made}", rows, ", ".join(task.key) or "–", losses)
-    return grid
+        lines.add_row(mark, _route(task.name, task.into), f"{mode}{made}", rows, ", ".join(task.key) or "–", losses)
+    return lines
 
 
-def _grid(names: Sequence[str], width: int) -> Grid:
+def grid(names: Sequence[str], width: int) -> Grid:
+    """A quiet table; a name that begins with > is of a column of numbers."""
     from rich import box
     from rich.table import Table as Grid
 
-    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
+    lines = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
     for name in names:
         side: Any = "right" if name.startswith(">") else "left"
-        grid.add_column(name.removeprefix(">"), justify=side, no_wrap=name not in FOLDS, overflow="fold")
-    return grid
+        lines.add_column(name.removeprefix(">"), justify=side, no_wrap=name not in FOLDS, overflow="fold")
+    return lines
 
 
 def _state(state: State) -> Text:
-    return _text(f"{MARKS[state]} {state}", COLOURS[state])
+    return words(f"{MARKS[state]} {state}", COLOURS[state])
 
 
 def _route(source: str, into: str) -> Text:
-    return _text(source if source == into else f"{source} → {into}")
+    return words(source if source == into else f"{source} → {into}")
 
 
 def _value(value: Any) -> str:
@@ -344,10 +345,10 @@ def _value(value: Any) -> str:
     return "–" if value in (None, "") else str(value)
 
 
-def _text(words: str, style: str = "") -> Text:
+def words(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(words, style=style)
+    return Text(text, style=style)
 
 
 def _pair(name: str, value: str) -> RenderableType:
@@ -356,5 +357,5 @@ def _pair(name: str, value: str) -> RenderableType:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=8, style="dim")
     grid.add_column(overflow="fold")
-    grid.add_row(name, _text(value))
+    grid.add_row(name, words(value))
     return grid

@@ -21,7 +21,7 @@ from lading.plan import Task
 from lading.prove import Bill, TableBill
 from lading.schema import Mode
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in migrations/versions."""
 FRESH = timedelta(hours=12)
 """How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""
@@ -121,7 +121,7 @@ class Store:
         self.engine.dispose()
 
     @contextmanager
-    def _begin(self) -> Iterator[sa.Connection]:
+    def transaction(self) -> Iterator[sa.Connection]:
         """A transaction; what the database says against it is one of the seven errors."""
         try:
             with self.engine.begin() as connection:
@@ -131,18 +131,18 @@ class Store:
             fix = "Check its disk and who else uses it, then run again: it goes on from there."
             raise Unreachable(f"The store at {where}: {error.orig}.", fix) from error
 
-    def _write(self, statement: sa.Executable) -> None:
-        with self._begin() as connection:
+    def write(self, statement: sa.Executable) -> None:
+        with self.transaction() as connection:
             connection.execute(statement)
 
-    def _rows(self, statement: sa.Executable) -> list[Any]:
-        with self._begin() as connection:
+    def rows(self, statement: sa.Executable) -> list[Any]:
+        with self.transaction() as connection:
             return list(connection.execute(statement))
 
     # Runs
 
     def begin(self, run: str, pipeline: str) -> None:
-        self._write(
+        self.write(
             runs.insert().values(
                 id=run, pipeline=pipeline, started=_now(), state="running", owner=_owner(), beat=_now(), bill=None
             )
@@ -150,19 +150,19 @@ class Store:
 
     def beat(self, run: str) -> None:
         """Says that the run is alive."""
-        self._write(runs.update().where(runs.c.id == run).values(beat=_now()))
+        self.write(runs.update().where(runs.c.id == run).values(beat=_now()))
 
     def end(self, run: str, state: str, bill: Bill | None) -> None:
         """Ends a run; a bill that is stored stays as it is."""
         text = bill.model_dump_json() if bill else None
-        self._write(runs.update().where(runs.c.id == run, runs.c.bill.is_(None)).values(state=state, bill=text))
+        self.write(runs.update().where(runs.c.id == run, runs.c.bill.is_(None)).values(state=state, bill=text))
 
     def bills(self, limit: int, pipeline: str = "") -> list[Bill]:
         """The newest first."""
         query = sa.select(runs.c.bill).where(runs.c.bill.is_not(None)).order_by(runs.c.started.desc()).limit(limit)
         if pipeline:
             query = query.where(runs.c.pipeline == pipeline)
-        return [Bill.model_validate_json(row.bill) for row in self._rows(query)]
+        return [Bill.model_validate_json(row.bill) for row in self.rows(query)]
 
     def bill(self, run: str) -> Bill:
         """By a run's id, the beginning of one, or 'last'."""
@@ -170,7 +170,7 @@ class Store:
             found = self.bills(1)
         else:
             query = sa.select(runs.c.bill).where(runs.c.id.startswith(run, autoescape=True), runs.c.bill.is_not(None))
-            found = [Bill.model_validate_json(row.bill) for row in self._rows(query)]
+            found = [Bill.model_validate_json(row.bill) for row in self.rows(query)]
         if len(found) != 1:
             what = f"There is no bill of a run '{run}'." if not found else f"Several runs begin with '{run}'."
             raise SpecError(what, "See 'lading history'.")
@@ -180,7 +180,7 @@ class Store:
 
     def unfinished(self, fingerprint: str, run: str) -> Open | None:
         """The newest load of the same work that was not finished. Raises SpecError while another run is at it."""
-        with self._begin() as connection:
+        with self.transaction() as connection:
             _alone(connection, fingerprint, run)
         states = ("staging", "publishing", "published")
         query = (
@@ -188,12 +188,12 @@ class Store:
             .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(states))
             .order_by(loads.c.changed.desc())
         )
-        return next((_open(row) for row in self._rows(query)), None)
+        return next((_open(row) for row in self.rows(query)), None)
 
     def left(self, fingerprint: str) -> list[Open]:
         """Loads of the same work that are over, but whose stage is still there."""
         query = sa.select(loads).where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "failed")))
-        return [_open(row) for row in self._rows(query)]
+        return [_open(row) for row in self.rows(query)]
 
     def finished(self, fingerprint: str) -> Open | None:
         """The load of the same work that a run finished shortly before it was cut off, its bill unwritten."""
@@ -203,7 +203,7 @@ class Store:
             .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")), runs.c.bill.is_(None))
             .order_by(loads.c.changed.desc())
         )
-        found = (_open(row) for row in self._rows(query))
+        found = (_open(row) for row in self.rows(query))
         return next((each for each in found if each.load.mode is Mode.APPEND or each.fresh), None)
 
     def add(self, run: str, fingerprint: str, load: Load, task: Task, snapshot: str) -> None:
@@ -212,7 +212,7 @@ class Store:
             "id": load.id, "run": run, "fingerprint": fingerprint, "state": "staging", "task": task.model_dump_json(),
             "load": load.model_dump_json(), "snapshot": snapshot, "changed": _now(),
         }  # fmt: skip
-        with self._begin() as connection:
+        with self.transaction() as connection:
             if self.engine.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
                 connection.execute(sa.text("LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE"))
             connection.execute(loads.insert().values(**values))
@@ -221,13 +221,13 @@ class Store:
     def take(self, found: Open, run: str) -> None:
         """Makes a load this run's. Raises SpecError when another run was quicker."""
         mine = loads.update().where(loads.c.id == found.load.id, loads.c.run == found.run)
-        with self._begin() as connection:
+        with self.transaction() as connection:
             if connection.execute(mine.values(run=run)).rowcount != 1:
                 raise _busy("Another run", found.task.source.name)
 
     def change(self, load: str, **values: Any) -> None:
         """Sets fields of a load: run, state, snapshot, rows, cursor."""
-        self._write(loads.update().where(loads.c.id == load).values(changed=_now(), **values))
+        self.write(loads.update().where(loads.c.id == load).values(changed=_now(), **values))
 
     def last(self, fingerprint: str) -> tuple[int | None, str | None]:
         """Rows and cursor of the last load of the same work that was finished."""
@@ -237,13 +237,13 @@ class Store:
             .order_by(loads.c.changed.desc())
             .limit(1)
         )
-        return next(((row.rows, row.cursor) for row in self._rows(query)), (None, None))
+        return next(((row.rows, row.cursor) for row in self.rows(query)), (None, None))
 
     # Slices
 
     def cut(self, load: str, cuts: list[Slice]) -> None:
         """Notes the slices of a load, none of them staged."""
-        with self._begin() as connection:
+        with self.transaction() as connection:
             connection.execute(slices.delete().where(slices.c.load == load))
             for cut in cuts:
                 line = Line(slice=cut).model_dump_json()
@@ -251,22 +251,22 @@ class Store:
 
     def lines(self, load: str) -> list[Line]:
         query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number >= 0).order_by(slices.c.number)
-        return [Line.model_validate_json(row.line) for row in self._rows(query)]
+        return [Line.model_validate_json(row.line) for row in self.rows(query)]
 
     def note(self, load: str, before: Digest) -> None:
         """Keeps what the target held before rows are appended to it, once for all attempts."""
         line = Line(slice=Slice(), digest=before).model_dump_json()
         if self.noted(load) is None:
-            self._write(slices.insert().values(load=load, number=-1, staged=False, line=line))
+            self.write(slices.insert().values(load=load, number=-1, staged=False, line=line))
 
     def noted(self, load: str) -> Digest | None:
         query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number == -1)
-        return next((Line.model_validate_json(row.line).digest for row in self._rows(query)), None)
+        return next((Line.model_validate_json(row.line).digest for row in self.rows(query)), None)
 
     def staged(self, load: str, line: Line) -> None:
         """Notes what is in the target, after its commit."""
         where = (slices.c.load == load) & (slices.c.number == line.slice.number)
-        self._write(slices.update().where(where).values(staged=line.staged, line=line.model_dump_json()))
+        self.write(slices.update().where(where).values(staged=line.staged, line=line.model_dump_json()))
 
     # Rejects
 
@@ -274,7 +274,7 @@ class Store:
         """Notes the rejects of one slice, in place of those of an earlier attempt."""
         if not refused:
             return
-        with self._begin() as connection:
+        with self.transaction() as connection:
             one = (rejects.c.load == load) & (rejects.c.slice == refused[0].slice)
             connection.execute(rejects.delete().where(one))
             lines = [
@@ -286,7 +286,7 @@ class Store:
 
     def rejects(self, run: str) -> Iterator[Reject]:
         query = sa.select(rejects).where(rejects.c.run == run).order_by(rejects.c.id)
-        for row in self._rows(query):
+        for row in self.rows(query):
             yield Reject(table=row.table, slice=row.slice, row=json.loads(row.row), reason=row.reason)
 
 

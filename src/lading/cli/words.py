@@ -43,10 +43,10 @@ def _move_options() -> list[click.Parameter]:
     from lading import describe
     from lading.spec import Move
 
-    return [_option(row) for row in describe.rows(Move) if row.field not in NOT_OPTIONS]
+    return [option(row) for row in describe.rows(Move) if row.field not in NOT_OPTIONS]
 
 
-def _option(row: Any) -> click.Option:
+def option(row: Any) -> click.Option:
     several = row.many or "map" in row.kind
     default = f" Default: {row.shown}." if row.shown and row.kind != "yes or no" else ""
     more = " May be repeated." if row.many else " Also SOURCE=TARGET, repeated." if several else ""

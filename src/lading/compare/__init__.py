@@ -30,13 +30,14 @@ CHANGE_OVER = 0.3
 @dataclass(frozen=True)
 class Side:
     """One of two tables, in a session that is pinned where it can be. `again` opens a session that sees what is
-    there now."""
+    there now; `moved` is told of rows and bytes that were read."""
 
     session: Session
     table: Table
     address: str = ""
     snapshot: str = ""
     again: Callable[[], AbstractContextManager[Session]] | None = None
+    moved: Callable[[int, int], None] | None = None
 
     @property
     def name(self) -> str:
@@ -82,7 +83,7 @@ def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
                 drill = _drilled(halves, (takes, dirty), paired, asked, folder)
                 measured |= drill.counts()
                 shown = zip(range(asked.limit), drill.differences(), strict=False)
-                measured["differences"] = tuple(each for _, each in shown)
+                measured["differences"] = tuple(each.masked(asked.hides) for _, each in shown)
             measured["seconds"] = time.monotonic() - began
             yield Found(_comparison((left, right), paired, asked, measured), drill)
         finally:
@@ -96,7 +97,10 @@ def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Pat
     ours = [Take(pairs, paired.key, right=False, down=down) for down in ways]
     theirs = [Take(pairs, paired.key, right=True, down=False)]
     left, right = sides
-    return Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
+    halves = Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
+    for side, half in zip(sides, halves, strict=True):
+        half.moved = side.moved
+    return halves
 
 
 def _read(halves: tuple[Half, Half], sampled: int) -> None:

@@ -25,8 +25,6 @@ LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
 _UNFIT = "\1"
 """Begins texts that have no form in the type in which their column is compared."""
-HIDDEN = "•••"
-"""Instead of values that are not to be shown."""
 POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
 """Under which texts may be equal although they differ."""
 
@@ -65,7 +63,7 @@ class Drill:
 
         self.takes, self.other = takes, other
         self.pairs = takes[0].pairs
-        self.policies, self.hidden = asked.policies, asked.hides
+        self.policies = asked.policies
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
         self.key = [names.index(name) for name in key] if key else list(range(len(names)))
@@ -180,16 +178,14 @@ class Drill:
 
     def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
         side = "l" if row["hl"] else "r"
-        key = {self.pairs[n].name: self._shown(n, row[f"{side}{n}"]) for n in self.key}
+        key = {self.pairs[n].name: _shown(row[f"{side}{n}"]) for n in self.key}
         if not (row["hl"] and row["hr"]):
             yield Difference(kind="only_left" if row["hl"] else "only_right", key=key)
             return
         for n in (n for n in self.values if row[f"d{n}"]):
-            left, right = (self._shown(n, row[f"{side}{n}"]) for side in "lr")
+            left, right = (_shown(row[f"{side}{n}"]) for side in "lr")
             yield Difference(kind="changed", key=key, column=self.pairs[n].name, left=left, right=right)
 
-    def _shown(self, place: int, text: str | None) -> str | None:
-        """The text as a person may read it."""
-        if text is None:
-            return None
-        return HIDDEN if self.hidden(self.pairs[place].name) else text.removeprefix(_UNFIT)
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else text.removeprefix(_UNFIT)

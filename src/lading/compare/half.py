@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,7 @@ class Half:
         columns = tuple(pair.right if right else pair.left for pair in takes[0].pairs)
         self.session, self.takes, self.cut = session, takes, WHOLE
         self.stop = threading.Event()
+        self.moved: Callable[[int, int], None] | None = None
         self.table = table.model_copy(update={"columns": columns})
         self.path = folder / ("right.arrow" if right else "left.arrow")
         self.room = min(room, shutil.disk_usage(folder).free // 4)
@@ -150,4 +151,6 @@ class Half:
                 return
             self.rows += batch.num_rows
             self.bytes += batch.nbytes
+            if self.moved:
+                self.moved(batch.num_rows, batch.nbytes)
             yield batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,9 +44,13 @@ class State(StrEnum):
     """It differs, and neither side has changed."""
 
 
+HIDDEN = "•••"
+"""Instead of values that are not to be shown."""
+
+
 class Difference(BaseModel, frozen=True):
-    """One value, or one row that only one side has; then `column` is empty and the values are those of the row that
-    are not part of its key. Values are canonical texts, None is NULL."""
+    """One value, or one row that only one side has; then `column` is empty. Values are canonical texts, None is
+    NULL."""
 
     kind: str  # changed, only_left, only_right
     key: dict[str, str | None]
@@ -53,6 +58,14 @@ class Difference(BaseModel, frozen=True):
     left: str | None = None
     right: str | None = None
     state: State = State.SUSPECT
+
+    def masked(self, hides: Callable[[str], bool]) -> Difference:
+        """Without the values of columns that are not to be shown."""
+        key = {name: HIDDEN if value is not None and hides(name) else value for name, value in self.key.items()}
+        if not hides(self.column):
+            return self.model_copy(update={"key": key})
+        left, right = (None if value is None else HIDDEN for value in (self.left, self.right))
+        return self.model_copy(update={"key": key, "left": left, "right": right})
 
 
 class Cost(BaseModel, frozen=True):

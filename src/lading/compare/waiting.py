@@ -1,0 +1,69 @@
+"""Rows on their way: what differs is read again after the lag, and told apart by whether it has changed since."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+
+from lading.compare import Found, Side, comparing
+from lading.compare.asked import Asked
+from lading.compare.outcome import Comparison, Difference, State, Verdict
+
+MOST = 100_000
+"""Differences that are looked at again."""
+Seen = dict[tuple[tuple[tuple[str, str | None], ...], str], tuple[str | None, str | None, str]]
+"""By key and column: both values, and what kind of difference it is."""
+
+
+def settled(found: Found, sides: tuple[Side, Side], asked: Asked, seconds: float) -> Comparison:
+    """The comparison after waiting once. Rows that agree by then were on their way; rows that changed in the meantime
+    are moving; only those that stayed as they were differ for sure."""
+    first = found.comparison
+    before = _seen(islice(found.differences(), MOST + 1))
+    if not before or not first.key:
+        return first
+    if len(before) > MOST:
+        reason = f"more than {MOST:,} differences, too many to wait for"
+        return first.model_copy(update={"reasons": (*first.reasons, reason)})
+    time.sleep(seconds)
+    left, right = sides
+    if left.again is None or right.again is None:
+        return first
+    with left.again() as ours, right.again() as theirs:
+        pinned = [Side(session, side.table, side.address, session.pin(), side.again)
+                  for session, side in ((ours, left), (theirs, right))]  # fmt: skip
+        with comparing(pinned[0], pinned[1], asked) as second:
+            after = list(islice(second.differences(), MOST))
+            return _judged(second.comparison, before, after, asked)
+
+
+def _seen(differences: Iterable[Difference]) -> Seen:
+    return {(tuple(each.key.items()), each.column): (each.left, each.right, each.kind) for each in differences}
+
+
+def _judged(second: Comparison, before: Seen, after: list[Difference], asked: Asked) -> Comparison:
+    rows: dict[tuple[tuple[str, str | None], ...], State] = {}
+    known = {key for key, _ in before}
+    for each in after:
+        key = tuple(each.key.items())
+        then = before.get((key, each.column))
+        state = State.MOVING if key in known else State.SUSPECT
+        if then == (each.left, each.right, each.kind):
+            state = State.PERSISTENT
+        rows[key] = max(rows.get(key, state), state, key=_GRAVE.index)
+    gone = known - rows.keys()
+    states = Counter(rows.values()) + Counter({State.SETTLED: len(gone)})
+    verdict, reasons = second.verdict, list(second.reasons)
+    if verdict is Verdict.DIFFERENT and rows and not states[State.PERSISTENT] and not reasons:
+        verdict = Verdict.INCONCLUSIVE
+        reasons.append("every row that differs has changed while it was waited for; wait longer, or compare again")
+    told = [each.model_copy(update={"state": rows[tuple(each.key.items())]}) for each in after[: asked.limit]]
+    hidden = [each.masked(asked.hides) for each in told]
+    return second.model_copy(
+        update={"verdict": verdict, "reasons": tuple(reasons), "states": dict(states), "differences": tuple(hidden)}
+    )
+
+
+_GRAVE = (State.SETTLED, State.SUSPECT, State.MOVING, State.PERSISTENT)

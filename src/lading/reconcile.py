@@ -1,0 +1,150 @@
+"""Compares two systems table by table, whoever loaded them, and keeps what was found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from lading.compare import Asked, Comparison, Found, Side, comparing
+from lading.compare.outcome import Diff, Verdict, worst
+from lading.compare.waiting import settled
+from lading.connector import Connection, Session
+from lading.errors import LadingError, SpecError
+from lading.moving import Watch
+from lading.run import Silent, lading_version, new_id, peak_memory
+from lading.schema import Table
+
+Seen = Callable[[Found], None]
+"""Is shown each comparison while all its differences can be read."""
+
+
+class System(NamedTuple):
+    """One of two systems, and the session in which its tables are read."""
+
+    connection: Connection
+    session: Session
+    snapshot: str
+
+
+class Reconciling:
+    """Two systems, opened and pinned for as long as this is entered."""
+
+    def __init__(self, left: Connection, right: Connection, asked: Asked, watch: Watch | None = None) -> None:
+        self.connections, self.asked, self.watch = (left, right), asked, watch or Silent()
+        self.started, self._clock = datetime.now(UTC), time.monotonic()
+        self._stack = ExitStack()
+        self.systems: tuple[System, System]
+
+    def __enter__(self) -> Reconciling:
+        with ExitStack() as stack:
+            sessions = [stack.enter_context(connection.open()) for connection in self.connections]
+            left, right = (
+                System(each, session, session.pin()) for each, session in zip(self.connections, sessions, strict=True)
+            )
+            self.systems = left, right
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.watch.end()
+        self._stack.close()
+
+    def diff(self, tables: Iterable[tuple[Table, Table]], seen: Seen | None = None) -> Diff:
+        """Every pair of tables, of which the right need not be there. What cannot be read is inconclusive."""
+        pairs = list(tables)
+        for left, _ in pairs:
+            self.watch.begin(left.full_name, left.rows, 1)
+        found = tuple(self._compared(left, right, seen) for left, right in pairs)
+        return Diff(
+            id=new_id(), verdict=worst([each.verdict for each in found]),
+            left=self.connections[0].address(), right=self.connections[1].address(), started=self.started,
+            seconds=round(time.monotonic() - self._clock, 3), tables=found, peak_memory=peak_memory(),
+            version=lading_version(),
+        )  # fmt: skip
+
+    def _compared(self, left: Table, right: Table, seen: Seen | None) -> Comparison:
+        try:
+            found = self._tables(left, right, seen)
+        except SpecError:
+            raise
+        except LadingError as error:
+            found = Comparison(
+                left=left.full_name, right=right.full_name, verdict=Verdict.INCONCLUSIVE, reasons=(str(error),)
+            )
+        self.watch.state(left.full_name, found.verdict.value)
+        return found
+
+    def _tables(self, left: Table, right: Table, seen: Seen | None) -> Comparison:
+        there = self.systems[1].session.describe(right.full_name)
+        if there is None:
+            return _absent(left, right, self.connections[1].address())
+        if problems := [*left.problems, *there.problems]:
+            return Comparison(
+                left=left.full_name, right=there.full_name, verdict=Verdict.INCONCLUSIVE, reasons=tuple(problems)
+            )
+        sides = tuple(
+            Side(system.session, table, "", system.snapshot, system.connection.open, self._told(left, place))
+            for place, (system, table) in enumerate(zip(self.systems, (left, there), strict=True))
+        )
+        with comparing(sides[0], sides[1], self.asked) as found:
+            seconds = self._wait()
+            if found.comparison.differing and seconds is not None:
+                found.comparison = settled(found, (sides[0], sides[1]), self.asked, seconds)
+            if seen:
+                seen(found)
+            return found.comparison
+
+    def _told(self, table: Table, place: int) -> Callable[[int, int], None] | None:
+        return None if place else lambda rows, bytes_: self.watch.moved(table.full_name, rows, bytes_)
+
+    def _wait(self) -> float | None:
+        """As long as asked; a moment where a side shows no one state, as rows may have moved while it was read."""
+        if self.asked.wait_seconds is None and not all(system.snapshot for system in self.systems):
+            return 1.0
+        return self.asked.wait_seconds
+
+
+def _absent(left: Table, right: Table, address: str) -> Comparison:
+    return Comparison(
+        left=left.full_name, right=right.full_name, verdict=Verdict.DIFFERENT,
+        reasons=(f"{address} has no table '{right.full_name}'",),
+    )  # fmt: skip
+
+
+EXPORTED = ("table", "kind", "key", "column", "left", "right")
+
+
+@contextmanager
+def exporting(path: Path | None, asked: Asked) -> Iterator[Seen | None]:
+    """Writes every difference that is seen to a file, Parquet or CSV by its ending; keys are JSON."""
+    if path is None:
+        yield None
+        return
+    import pyarrow as pa
+    import pyarrow.csv as csv
+    import pyarrow.parquet as parquet
+
+    if path.suffix not in (".parquet", ".csv"):
+        raise SpecError(f"'{path}' ends neither in .parquet nor in .csv.", "Name the file so.")
+    schema = pa.schema([(name, pa.string()) for name in EXPORTED])
+    writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)
+
+    def seen(found: Found) -> None:
+        differences = (each.masked(asked.hides) for each in found.differences())
+        while some := list(islice(differences, 10_000)):
+            name = found.comparison.left
+            rows = [
+                {"table": name, "kind": each.kind, "key": json.dumps(each.key, ensure_ascii=False),
+                 "column": each.column, "left": each.left, "right": each.right}
+                for each in some
+            ]  # fmt: skip
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+
+    with writer:
+        yield seen

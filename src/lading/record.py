@@ -1,0 +1,173 @@
+"""The record: what every bill and every diff said, as rows per table and per column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from lading.compare import Comparison
+from lading.compare.outcome import Diff
+from lading.errors import SpecError
+from lading.prove import Bill, TableBill
+from lading.store import Store
+
+_tables = sa.MetaData()
+diffs = sa.Table(
+    "diffs", _tables,
+    sa.Column("id", sa.Text, primary_key=True), sa.Column("pipeline", sa.Text), sa.Column("run", sa.Text),
+    sa.Column("started", sa.Text), sa.Column("verdict", sa.Text), sa.Column("diff", sa.Text),
+)  # fmt: skip
+
+
+class TableVerdict(BaseModel, frozen=True):
+    """One table of a bill or of a diff. `kind` is copy or diff. Counts of rows: `only_source`, `only_target` and
+    `changed` are None where the rows were not looked at one by one; `narrowed` counts values."""
+
+    run: str
+    place: int
+    kind: str
+    pipeline: str
+    started: str
+    source: str
+    target: str
+    source_table: str
+    target_table: str
+    verdict: str
+    why: str
+    rows_source: int
+    rows_target: int
+    rejected: int
+    only_source: int | None
+    only_target: int | None
+    changed: int | None
+    narrowed: int
+    not_compared: int
+    root_source: str
+    root_target: str
+    seconds: float
+    bytes: int
+
+
+class ColumnVerdict(BaseModel, frozen=True):
+    """One column of it about which there is something to say."""
+
+    run: str
+    place: int
+    column_name: str
+    differing: int
+    narrowed: int
+    policy: int
+    not_compared: str
+
+
+def _table(model: type[BaseModel], name: str) -> sa.Table:
+    return sa.Table(name, _tables, *(sa.Column(field) for field in model.model_fields))
+
+
+verdicts = _table(TableVerdict, "verdicts")
+columns = _table(ColumnVerdict, "verdict_columns")
+
+
+def lines(found: Bill | Diff) -> list[TableVerdict]:
+    """The record's rows of a bill or a diff."""
+    if isinstance(found, Bill):
+        return [_copied(found, place, table) for place, table in enumerate(found.tables)]
+    return [_compared(found, place, table) for place, table in enumerate(found.tables)]
+
+
+def _copied(bill: Bill, place: int, table: TableBill) -> TableVerdict:
+    proof = table.proof
+    return TableVerdict(
+        run=bill.run, place=place, kind="copy", pipeline=bill.pipeline, started=bill.started.isoformat(),
+        source=bill.source, target=bill.target, source_table=table.table, target_table=table.into,
+        verdict=table.state.value, why=table.error or "; ".join(proof.reasons if proof else ()),
+        rows_source=table.rows.source, rows_target=table.rows.target, rejected=table.rows.rejected,
+        only_source=None, only_target=None, changed=None,
+        narrowed=sum(proof.narrowed.values()) if proof else 0, not_compared=len(proof.not_compared) if proof else 0,
+        root_source=proof.source_root if proof else "", root_target=proof.target_root if proof else "",
+        seconds=table.seconds, bytes=table.bytes,
+    )  # fmt: skip
+
+
+def _compared(diff: Diff, place: int, table: Comparison) -> TableVerdict:
+    return TableVerdict(
+        run=diff.id, place=place, kind="diff", pipeline=diff.pipeline, started=diff.started.isoformat(),
+        source=diff.left, target=diff.right, source_table=table.left, target_table=table.right,
+        verdict=table.verdict.value, why="; ".join(table.reasons),
+        rows_source=table.rows_left, rows_target=table.rows_right, rejected=0,
+        only_source=table.only_left, only_target=table.only_right, changed=table.changed,
+        narrowed=sum(table.narrowed.values()), not_compared=len(table.not_compared),
+        root_source=table.root_left, root_target=table.root_right,
+        seconds=table.seconds, bytes=table.cost_left.bytes + table.cost_right.bytes,
+    )  # fmt: skip
+
+
+def _told(found: Bill | Diff) -> Iterator[ColumnVerdict]:
+    tables: Sequence[TableBill | Comparison] = found.tables
+    for place, table in enumerate(tables):
+        if isinstance(table, Comparison):
+            counts = (table.columns, table.narrowed, table.policy, table.not_compared)
+        elif table.proof is not None:
+            proof = table.proof
+            lost = dict.fromkeys(proof.not_compared, "not compared")
+            counts = (dict.fromkeys(proof.differing, 0), proof.narrowed, {}, lost)
+        else:
+            continue
+        for name in dict.fromkeys(name for each in counts for name in each):
+            differing, narrowed, policy, why = (each.get(name) for each in counts)
+            yield ColumnVerdict(
+                run=_id(found), place=place, column_name=name, differing=differing or 0, narrowed=narrowed or 0,
+                policy=policy or 0, not_compared=why or "",
+            )  # fmt: skip
+
+
+def _id(found: Bill | Diff) -> str:
+    return found.run if isinstance(found, Bill) else found.id
+
+
+def keep(store: Store, found: Bill | Diff) -> None:
+    """Writes the record's rows, and a diff itself. What is there stays as it is."""
+    with store.transaction() as connection:
+        if isinstance(found, Diff):
+            known = sa.select(diffs.c.id).where(diffs.c.id == found.id)
+            if connection.execute(known).first() is None:
+                connection.execute(
+                    diffs.insert().values(
+                        id=found.id, pipeline=found.pipeline, run=found.run, started=found.started.isoformat(),
+                        verdict=found.verdict.value, diff=found.model_dump_json(),
+                    )
+                )  # fmt: skip
+        if connection.execute(sa.select(verdicts.c.run).where(verdicts.c.run == _id(found))).first():
+            return
+        for table, rows in ((verdicts, lines(found)), (columns, list(_told(found)))):
+            if rows:
+                connection.execute(table.insert(), [row.model_dump() for row in rows])
+
+
+def diff(store: Store, name: str) -> Diff:
+    """The diff of an id, of the beginning of one, or 'last'."""
+    query = sa.select(diffs.c.diff).order_by(diffs.c.started.desc())
+    if name != "last":
+        query = query.where(diffs.c.id.startswith(name, autoescape=True))
+    found = store.rows(query.limit(2))
+    if not found:
+        raise SpecError(f"There is no diff '{name}'.", "See 'lading history --trend'.")
+    if len(found) > 1 and name != "last":
+        raise SpecError(f"Several diffs begin with '{name}'.", "Write more of it.")
+    return Diff.model_validate_json(found[0].diff)
+
+
+def trend(store: Store, pipeline: str = "", limit: int = 200) -> list[TableVerdict]:
+    """The record's newest rows first, of one pipeline or of all."""
+    query = sa.select(verdicts).order_by(verdicts.c.started.desc(), verdicts.c.place).limit(limit)
+    if pipeline:
+        query = query.where(verdicts.c.pipeline == pipeline)
+    return [TableVerdict.model_validate(dict(row._mapping)) for row in store.rows(query)]
+
+
+def column_verdicts(store: Store, runs: Sequence[str]) -> list[ColumnVerdict]:
+    """What the record says of columns in those runs."""
+    query = sa.select(columns).where(columns.c.run.in_(runs)).order_by(columns.c.run, columns.c.place)
+    return [ColumnVerdict.model_validate(dict(row._mapping)) for row in store.rows(query)]

@@ -1,0 +1,113 @@
+"""Diffs and the record as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lading.compare import Comparison
+from lading.compare.outcome import Diff, Difference, Verdict
+from lading.render import clock, grid, named, plural, size, words
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from lading.record import TableVerdict
+
+COLOURS = {Verdict.EQUAL: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.DIFFERENT: "red"}
+MARKS = {Verdict.EQUAL: "=", Verdict.INCONCLUSIVE: "?", Verdict.DIFFERENT: "≠"}
+SHOWN = 20
+"""Differences of a table that are shown; more are kept, and exported."""
+_KINDS = {"only_left": "only left", "only_right": "only right"}
+_STATES = {"proved": "green", "unproved": "yellow", "failed": "red"}
+
+
+def diff(found: Diff, width: int = 80) -> RenderableType:
+    """A diff: a line per table, then what differs, column by column and row by row."""
+    from rich.console import Group
+    from rich.text import Text
+
+    head = Text.assemble(("Diff", "bold"), f"  {found.id}  ", verdict(found.verdict))
+    when = f"{found.started.astimezone():%Y-%m-%d %H:%M} · {clock(found.seconds)} · peak {size(found.peak_memory)}"
+    names = ["", "Table", ">Left", ">Right", ">Only left", ">Only right", ">Changed", ">Narrowed"]
+    lines = grid([*names, ">Time"] if width >= 90 else names, width)
+    for table in found.tables:
+        narrowed = sum(table.narrowed.values())
+        cells: list[Any] = [verdict(table.verdict), words(_route(table)), f"{table.rows_left:,}"]
+        cells += [f"{table.rows_right:,}", *(_count(n) for n in (table.only_left, table.only_right, table.changed))]
+        cells += [_count(narrowed, "yellow"), *([clock(table.seconds)] if width >= 90 else [])]
+        lines.add_row(*cells)
+    told = [line for table in found.tables for line in _told(table)]
+    parts: list[RenderableType] = [
+        head,
+        Text(f"{found.left} ↔ {found.right}"),
+        Text(when, style="dim"),
+        Text(""),
+        lines,
+    ]
+    return Group(*parts, *([Text(""), *told] if told else []))
+
+
+def trend(found: Sequence[TableVerdict], width: int = 80) -> RenderableType:
+    """The record, the newest first."""
+    names = ["", "Table", "Run", ">Rows", ">Differing", ">Narrowed", ">Time"]
+    wide = width >= 100
+    lines = grid([*names, "Started"] if wide else names, width)
+    for row in found:
+        differing = None if row.changed is None else (row.only_source or 0) + (row.only_target or 0) + row.changed
+        style = _STATES.get(row.verdict) or COLOURS.get(Verdict(row.verdict), "")
+        cells: list[Any] = [words(row.verdict, style), row.source_table, row.run, f"{row.rows_source:,}"]
+        cells += ["–" if differing is None else _count(differing), _count(row.narrowed, "yellow"), clock(row.seconds)]
+        lines.add_row(*cells, *([row.started[:16].replace("T", " ")] if wide else []))
+    return lines
+
+
+def verdict(found: Verdict) -> Text:
+    """A verdict with its mark and colour."""
+    return words(f"{MARKS[found]} {found}", COLOURS[found])
+
+
+def _route(table: Comparison) -> str:
+    return table.left if table.left == table.right else f"{table.left} ↔ {table.right}"
+
+
+def _count(number: int, style: str = "red") -> Text:
+    return words(f"{number:,}" if number else "–", style if number else "dim")
+
+
+def _told(table: Comparison) -> Iterable[RenderableType]:
+    lines = [("", reason) for reason in table.reasons]
+    if table.columns:
+        only = "only " if len(table.columns) == 1 else ""
+        counts = ", ".join(f"{name} {n:,}" for name, n in sorted(table.columns.items(), key=lambda each: -each[1]))
+        lines.append((f"{only}differs: ", f"{counts} {'row' if table.changed == 1 else 'rows'}"))
+    for label, numbers in (("narrowed: ", table.narrowed), ("equal under policy: ", table.policy)):
+        if numbers:
+            lines.append((label, ", ".join(f"{name} {n:,}" for name, n in numbers.items())))
+    if table.types:
+        lines.append(("compared as: ", "; ".join(f"{name}: {type_}" for name, type_ in table.types.items())))
+    if table.states:
+        lines.append(("after waiting: ", ", ".join(f"{n:,} {state}" for state, n in table.states.items())))
+    if not table.key and table.differing:
+        lines.append(("note: ", "no key: compared as a multiset of rows"))
+    lines += [_difference(each) for each in table.differences[:SHOWN]]
+    if (rest := len(table.differences) - SHOWN) > 0 or table.differing > len(table.differences):
+        more = "and more" if rest <= 0 else f"and {plural(rest, 'difference')} more that are kept"
+        lines.append(("", f"{more}; see --json, or write all of them with --export"))
+    yield from named(_route(table), lines, COLOURS[table.verdict] if table.verdict != Verdict.EQUAL else "")
+
+
+def _difference(each: Difference) -> tuple[str, str]:
+    key = ", ".join(f"{name}={_value(value)}" for name, value in each.key.items())
+    if each.kind != "changed":
+        return f"{_KINDS[each.kind]}: ", key
+    return f"{key}: ", f"{each.column} {_value(each.left)} → {_value(each.right)}"
+
+
+def _value(text: str | None) -> str:
+    """A value of which blanks and line ends can be seen."""
+    if text is None:
+        return "NULL"
+    plain = text.isprintable() and text == text.strip() and text not in ("", "NULL")
+    return text if plain else repr(text)
