@@ -30,14 +30,14 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
 
     head = Text.assemble(("Diff", "bold"), f"  {found.id}  ", verdict(found.verdict))
     when = f"{found.started.astimezone():%Y-%m-%d %H:%M} · {clock(found.seconds)} · peak {size(found.peak_memory)}"
-    names = ["", "Table", ">Left", ">Right", ">Only left", ">Only right", ">Changed", ">Narrowed"]
-    lines = grid([*names, ">Time"] if width >= 90 else names, width)
+    wide = width >= 110
+    kinds = [">Only left", ">Only right", ">Changed"] if wide else [">Differing"]
+    lines = grid(["", "Table", ">Left", ">Right", *kinds, ">Narrowed", ">Time"], width)
     for table in found.tables:
-        narrowed = sum(table.narrowed.values())
+        counts = [table.only_left, table.only_right, table.changed] if wide else [table.differing]
         cells: list[Any] = [verdict(table.verdict), words(_route(table)), f"{table.rows_left:,}"]
-        cells += [f"{table.rows_right:,}", *(_count(n) for n in (table.only_left, table.only_right, table.changed))]
-        cells += [_count(narrowed, "yellow"), *([clock(table.seconds)] if width >= 90 else [])]
-        lines.add_row(*cells)
+        cells += [f"{table.rows_right:,}", *map(_count, counts), _count(sum(table.narrowed.values()), "yellow")]
+        lines.add_row(*cells, clock(table.seconds))
     told = [line for table in found.tables for line in _told(table)]
     parts: list[RenderableType] = [
         head,
@@ -78,10 +78,13 @@ def _count(number: int, style: str = "red") -> Text:
 
 def _told(table: Comparison) -> Iterable[RenderableType]:
     lines = [("", reason) for reason in table.reasons]
+    if table.only_left or table.only_right:
+        sides = ((table.only_left, "left"), (table.only_right, "right"))
+        lines.append(("", ", ".join(f"{plural(n, 'row')} only on the {side}" for n, side in sides if n)))
     if table.columns:
         only = "only " if len(table.columns) == 1 else ""
         counts = ", ".join(f"{name} {n:,}" for name, n in sorted(table.columns.items(), key=lambda each: -each[1]))
-        lines.append((f"{only}differs: ", f"{counts} {'row' if table.changed == 1 else 'rows'}"))
+        lines.append((f"{only}differs: ", f"{counts}, in {plural(table.changed, 'row')}"))
     for label, numbers in (("narrowed: ", table.narrowed), ("equal under policy: ", table.policy)):
         if numbers:
             lines.append((label, ", ".join(f"{name} {n:,}" for name, n in numbers.items())))

@@ -76,7 +76,7 @@ def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
         halves = _halves((left, right), paired, asked, folder)
         _read(halves, int(BUCKETS * asked.sample) or 1)
         takes, dirty = _nearest(halves)
-        measured = _measured(halves, takes, dirty)
+        measured = _measured(takes, dirty)
         drill = None
         try:
             if dirty.any():
@@ -84,7 +84,7 @@ def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
                 measured |= drill.counts()
                 shown = zip(range(asked.limit), drill.differences(), strict=False)
                 measured["differences"] = tuple(each.masked(asked.hides) for _, each in shown)
-            measured["seconds"] = time.monotonic() - began
+            measured |= {"seconds": time.monotonic() - began, **_costs(halves)}
             yield Found(_comparison((left, right), paired, asked, measured), drill)
         finally:
             if drill is not None:
@@ -146,15 +146,18 @@ def _drilled(
     return drill
 
 
-def _measured(halves: tuple[Half, Half], takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
+def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
     used = (takes[0].buckets.rows + takes[1].buckets.rows) > 0
-    costs = [Cost(rows=half.rows, bytes=half.bytes, cpu_seconds=round(half.cpu_seconds, 3)) for half in halves]
     left, right = (take.digester.digest() for take in takes)
     return {
         "rows_left": left.rows, "rows_right": right.rows, "root_left": left.root, "root_right": right.root,
         "narrowed": dict(takes[0].narrowed), "buckets": int(used.sum()), "dirty": int(dirty.sum()),
-        "cost_left": costs[0], "cost_right": costs[1],
     }  # fmt: skip
+
+
+def _costs(halves: tuple[Half, Half]) -> dict[str, Cost]:
+    left, right = (Cost(rows=each.rows, bytes=each.bytes, cpu_seconds=round(each.cpu_seconds, 3)) for each in halves)
+    return {"cost_left": left, "cost_right": right}
 
 
 def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measured: dict[str, Any]) -> Comparison:

@@ -98,7 +98,7 @@ def _float(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array
 
 
 def _bytes(array: pa.Array) -> pa.Array:
-    plain = pc.replace_substring_regex(array, r"^(\\\\|0)[xX]", "")
+    plain = pc.replace_substring_regex(array, r"^(\\|0)[xX]", "")
     try:
         return pa.array([None if v is None else bytes.fromhex(v) for v in plain.to_pylist()], pa.binary())
     except ValueError as error:
@@ -114,6 +114,8 @@ def _readable(array: pa.Array, to: Type) -> pa.Array:
             return pc.if_else(true, "1", pc.if_else(false, "0", array))
         case "timestamp" if to.utc:
             return pc.replace_substring_regex(array, r"(:[0-9.]+)([+-][0-9]{2})$", r"\1\2:00")
+        case "int" | "decimal" | "float":
+            return pc.utf8_ltrim(array, "+")
         case _:
             return array
 

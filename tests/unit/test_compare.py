@@ -1,0 +1,271 @@
+"""Comparing two tables: what is equal, what differs and how it is named, over tables in memory."""
+
+import secrets
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading import compare as room
+from lading.compare import Asked, Side, compare
+from lading.compare import half as halves
+from lading.compare.pairing import meet
+from lading.connectors.memory import Memory
+from lading.errors import SpecError
+from lading.testing.steps import found, put, table
+from lading.types import parse
+
+
+def compared(left, right, asked=None):
+    """Each side: a table, and its rows."""
+    with ExitStack() as stack:
+        sides = []
+        for shape, rows in (left, right):
+            session = stack.enter_context(Memory(name=secrets.token_hex(4)).open())
+            sides.append(Side(session, found(session, put(session, shape, rows).table.full_name)))
+        return compare(*sides, asked)
+
+
+def told(comparison):
+    return [(d.kind, *d.key.values(), d.column, d.left, d.right) for d in comparison.differences]
+
+
+PEOPLE = table("people", id="int(64)!", name="string", paid="decimal(18,4)", at="timestamp(6)", ratio="float(64)")
+ROWS = [(n, f"n{n}", f"{n}.5000", f"2024-01-01 00:00:{n:02d}.000001", n / 3) for n in range(40)]
+
+
+def test_equal_in_another_order_is_equal():
+    result = compared((PEOPLE, ROWS), (PEOPLE, ROWS[::-1]))
+    assert (result.verdict, result.rows_left, result.rows_right, result.differing) == ("equal", 40, 40, 0)
+    assert result.root_left == result.root_right != ""
+
+
+def test_each_kind_of_difference_is_named():
+    other = [list(row) for row in ROWS]
+    other[1][1] = "n1 "
+    other[2][1] = None
+    other[3][2] = "3.5001"
+    other[4][3] = "2024-01-01 00:00:04.000002"
+    other[5][4] = 5 / 3 + 1e-9
+    del other[6]
+    other.append([99, "", None, None, None])
+    result = compared((PEOPLE, ROWS), (PEOPLE, [tuple(row) for row in other]))
+    assert result.verdict == "different"
+    assert told(result) == [
+        ("changed", "1", "name", "n1", "n1 "),
+        ("changed", "2", "name", "n2", None),
+        ("changed", "3", "paid", "3.5000", "3.5001"),
+        ("changed", "4", "at", "2024-01-01 00:00:04.000001", "2024-01-01 00:00:04.000002"),
+        ("changed", "5", "ratio", "1.6666666666666667", "1.6666666676666668"),
+        ("only_left", "6", "", None, None),
+        ("only_right", "99", "", None, None),
+    ]
+    assert (result.only_left, result.only_right, result.changed) == (1, 1, 5)
+    assert result.columns == {"name": 2, "paid": 1, "at": 1, "ratio": 1}
+
+
+def test_values_that_a_narrower_type_changed_are_counted_and_equal():
+    rounded = table("people", id="int(64)!", name="string", paid="decimal(18,1)", at="timestamp(0)", ratio="float(64)")
+    exact = [(1, "a", "1.2500", "2024-01-01 00:00:01.600000", 1.0), (2, "b", "2.5000", "2024-01-01 00:00:02", 2.0)]
+    nearest = [(1, "a", "1.3", "2024-01-01 00:00:02", 1.0), (2, "b", "2.5", "2024-01-01 00:00:02", 2.0)]
+    cut = [(1, "a", "1.2", "2024-01-01 00:00:01", 1.0), (2, "b", "2.5", "2024-01-01 00:00:02", 2.0)]
+    mixed = [(1, "a", "1.3", "2024-01-01 00:00:01", 1.0), (2, "b", "2.5", "2024-01-01 00:00:02", 2.0)]
+    for rows in (nearest, cut, mixed):
+        result = compared((PEOPLE, exact), (rounded, rows))
+        assert (result.verdict, result.narrowed) == ("equal", {"paid": 1, "at": 1}), rows
+    wrong = compared((PEOPLE, exact), (rounded, [(1, "a", "1.4", "2024-01-01 00:00:02", 1.0), nearest[1]]))
+    assert told(wrong) == [("changed", "1", "paid", "1.3", "1.4")]
+    assert compared((PEOPLE, exact), (rounded, nearest), Asked(strict=True)).verdict == "different"
+
+
+def test_a_wider_right_is_compared_exactly():
+    day = table("t", id="int(32)!", day="date", n="int(32)")
+    moment = table("t", id="decimal(38,0)!", day="timestamp(6)", n="decimal(20,4)")
+    rows = [(1, "2024-01-01", 5), (2, "0001-01-01", -5)]
+    same = [("1", "2024-01-01 00:00:00", "5.0000"), ("2", "0001-01-01 00:00:00", "-5.0000")]
+    assert compared((day, rows), (moment, same)).verdict == "equal"
+    off = [("1", "2024-01-01 00:00:01", "5.0000"), ("2", "0001-01-01 00:00:00", "-5.0001")]
+    assert {each[2] for each in told(compared((day, rows), (moment, off)))} == {"day", "n"}
+
+
+TEXT = table("t", id="int(32)!", v="string")
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "alike", "unlike"),
+    [
+        ("uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"], ["", "a0ee", None]),
+        ("int(64)", 7, ["7", "+7"], ["07", "7.5", "seven", "", None]),
+        ("decimal(18,2)", "1.50", ["1.5", "1.50", "1.500"], ["1.51", "01.5", "1,5", None]),
+        ("float(64)", 0.1, ["0.1", "1e-1"], ["0.10000000000000002", "x", None]),
+        ("bool", True, ["t", "TRUE", "1", "y"], ["f", "0", "ja", None]),
+        ("date", "2024-02-29", ["2024-02-29"], ["2024-02-28", "29.02.2024", None]),
+        ("timestamp(6)", "2024-02-29 01:02:03", ["2024-02-29T01:02:03.000"], ["2024-02-29", "x"]),
+        ("timestamp(6,utc)", "2024-02-29 01:02:03", ["2024-02-29 02:02:03+01"], ["2024-02-29 01:02:03+01"]),
+        ("binary", b"\x01\xff", ["01ff", "01FF", "\\x01ff"], ["01fe", "01f", "", None]),
+        ("json", '{"a": 1, "b": [1.0]}', ['{"b":[1],"a":1}'], ['{"a":1}', "{", None]),
+    ],
+)  # fmt: skip
+def test_text_that_stands_for_a_value(form, value, alike, unlike):
+    typed = table("t", id="int(32)!", v=form)
+    for texts, verdict in ((alike, "equal"), (unlike, "different")):
+        for text in texts:
+            there = compared((typed, [(1, value)]), (TEXT, [(1, text)]))
+            assert there.verdict == verdict, (form, text)
+            if verdict == "equal" or text is None:
+                back = compared((TEXT, [(1, text)]), (typed, [(1, value)]))
+                assert back.verdict == verdict, (form, text, "back")
+
+
+def test_leading_zeros_that_a_number_cannot_keep_are_counted():
+    result = compared((TEXT, [(1, "01234"), (2, "5")]), (table("t", id="int(32)!", v="int(32)"), [(1, 1234), (2, 5)]))
+    assert (result.verdict, result.narrowed) == ("equal", {"v": 1})
+
+
+def test_multisets_without_a_key():
+    bare = table("t", (), a="string", b="string")
+    rows = [("x", "1")] * 3 + [("y", "2")] * 2
+    assert compared((bare, rows), (bare, rows[::-1])).verdict == "equal"
+    result = compared((bare, rows), (bare, [("x", "1")] * 2 + [("y", "2")] * 3))
+    assert (result.verdict, result.only_left, result.only_right) == ("different", 1, 1)
+    assert told(result) == [("only_left", "x", "1", "", None, None), ("only_right", "y", "2", "", None, None)]
+
+
+def test_a_key_that_is_not_unique_hides_nothing():
+    doubled = table("t", ("a",), a="int(32)!", b="string")
+    bare = doubled.model_copy(update={"key": ()})
+    rows = [(1, "x"), (1, "x"), (1, "y"), (2, "z")]
+    asked = Asked(key="a")
+    assert compared((bare, rows), (bare, rows[::-1]), asked).verdict == "equal"
+    assert compared((bare, rows), (bare, rows[1:]), asked).only_left == 1
+    changed = compared((bare, rows), (bare, [(1, "x"), (1, "x"), (1, "w"), (2, "z")]), asked)
+    assert told(changed) == [("changed", "1", "b", "y", "w")]
+
+
+SHAPES = {
+    "separators": ([("a|b", "c"), ("a", "b|c")], [("a", "b|c"), ("a", "b|c")]),
+    "null look-alikes": ([(None, "NULL"), ("~", None)], [("NULL", None), (None, "~")]),
+    "length prefixes": ([("1:a", "1:b")], [("1", "a1:1:b")]),
+    "swapped columns": ([("a", "b")], [("b", "a")]),
+    "swapped between rows": ([("a", "b"), ("c", "d")], [("a", "d"), ("c", "b")]),
+    "empty and null": ([("", None)], [(None, "")]),
+    "joined": ([("ab", "c")], [("a", "bc")]),
+}
+
+
+@pytest.mark.parametrize("count", [5, 60_000])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_made_to_look_alike_differ(shape, count):
+    left, right = SHAPES[shape]
+    bare = table("t", (), a="string", b="string")
+    times = -(-count // len(left))
+    assert compared((bare, left * times), (bare, right * times)).verdict == "different"
+    keyed = table("t", id="int(32)!", a="string", b="string")
+    ours, theirs = ([(n, *row) for n, row in enumerate(rows * times)] for rows in (left, right))
+    result = compared((keyed, ours), (keyed, theirs))
+    assert result.verdict == "different"
+    assert result.changed == sum(1 for a, b in zip(left, right, strict=True) if a != b) * times
+
+
+VALUES = st.one_of(st.none(), st.text(max_size=4), st.sampled_from(["", "a", "b", "1", "~", "a|b"]))
+MULTISETS = st.lists(st.tuples(VALUES, VALUES), max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(MULTISETS, MULTISETS)
+def test_only_equal_multisets_are_equal(left, right):
+    bare = table("t", (), a="string", b="string")
+    shaped = [
+        [tuple(None if v is None else v.replace("\0", "0") for v in row) for row in rows] for rows in (left, right)
+    ]
+    result = compared((bare, shaped[0]), (bare, shaped[1]))
+    assert (result.verdict == "equal") == (Counter(shaped[0]) == Counter(shaped[1]))
+    assert (result.root_left == result.root_right) == (Counter(shaped[0]) == Counter(shaped[1]))
+
+
+def test_columns_of_one_side_only_and_uncomparable_ones():
+    left = table("t", id="int(32)!", a="string", t="time(6)")
+    right = table("t", id="int(32)!", t="date", z="string")
+    result = compared((left, [(1, "a", "10:00:00")]), (right, [(1, "2024-01-01", "z")]))
+    assert result.verdict == "different"
+    assert result.not_compared == {"t": "time(6) and date have no form in common"}
+    assert {"the right has no column 'a'", "the left has no column 'z'"} <= set(result.reasons)
+    rest = compared((left, [(1, "a", "10:00:00")]), (right, [(1, "2024-01-01", "z")]), Asked(exclude=["a", "z"]))
+    assert rest.verdict == "inconclusive"
+    assert "'t' was not compared" in rest.reasons[0]
+    none = compared((left, [(1, "a", "10:00:00")]), (right, [(1, "2024-01-01", "z")]), Asked(exclude=["a", "z", "t"]))
+    assert none.verdict == "equal"
+
+
+def test_policies_are_asked_for_and_counted():
+    rows = [(1, "caf\u00e9"), (2, "ABC"), (3, "x")]
+    other = [(1, "cafe\u0301"), (2, "abc"), (3, "x")]
+    assert compared((TEXT, rows), (TEXT, other)).columns == {"v": 2}
+    result = compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc", "case"]))
+    assert (result.verdict, result.policy) == ("equal", {"v": 2})
+    assert compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc"])).columns == {"v": 1}
+
+
+def test_sensitive_values_are_not_shown():
+    result = compared((TEXT, [(1, "secret")]), (TEXT, [(1, "hidden")]), Asked(sensitive=["v"]))
+    assert told(result) == [("changed", "1", "v", "•••", "•••")]
+    assert "secret" not in result.model_dump_json()
+
+
+def test_a_sample_is_never_equal_but_can_be_different():
+    rows = [(n, str(n)) for n in range(2_000)]
+    result = compared((TEXT, rows), (TEXT, rows), Asked(sample=0.25))
+    assert result.verdict == "inconclusive"
+    assert 300 < result.rows_left < 700
+    assert compared((TEXT, rows), (TEXT, [(n, "x") for n, _ in rows]), Asked(sample=0.25)).verdict == "different"
+
+
+def test_rows_that_do_not_fit_on_disk_are_read_twice(monkeypatch):
+    other = [*ROWS[:-1], (99, "x", None, None, None)]
+    kept = compared((PEOPLE, ROWS), (PEOPLE, other))
+    monkeypatch.setattr(halves.shutil, "disk_usage", lambda _path: type("Free", (), {"free": 0}))
+    again = compared((PEOPLE, ROWS), (PEOPLE, other))
+    assert again.cost_left.rows == 2 * kept.cost_left.rows
+    assert again.differences == kept.differences
+
+
+def test_a_long_value_is_told_by_its_hash():
+    result = compared((TEXT, [(1, "a" * 50_000)]), (TEXT, [(1, "a" * 49_999 + "b")]))
+    ((*_, left, right),) = told(result)
+    assert left != right
+    assert "50,000 characters" in left
+    assert len(left) < 300
+
+
+def test_a_key_that_is_no_column_is_a_spec_error():
+    with pytest.raises(SpecError, match="'nope'"):
+        compared((TEXT, []), (TEXT, []), Asked(key=["nope"]))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "met"),
+    [
+        ("int(64)", "int(32)", "int(64)"), ("int(32)", "int(64,unsigned)", "decimal(20,0)"),
+        ("decimal(18,4)", "decimal(10,2)", "decimal(16,2)"), ("decimal(10,2)", "decimal(18,4)", "decimal(18,4)"),
+        ("decimal", "decimal(38,10)", "decimal(38,10)"), ("decimal(38,10)", "decimal", "decimal"),
+        ("float(64)", "float(32)", "float(32)"), ("decimal(18,4)", "float(64)", "float(64)"),
+        ("string(20)", "string(10)", "string(10)"), ("string(10)", "string(20)", "string"),
+        ("timestamp(6,utc)", "timestamp(3)", "timestamp(3)"), ("date", "timestamp(6)", "timestamp(6)"),
+        ("list(int(32))", "list(int(64))", "list(int(64))"), ("list(string)", "json", "json"),
+        ("bool", "int(8)", "int(8)"), ("time(6)", "date", None), ("interval", "time(6)", None),
+        ("binary", "int(8)", None),
+    ],
+)  # fmt: skip
+def test_the_type_in_which_two_are_compared(left, right, met):
+    found_ = meet(parse(left), parse(right))
+    assert (str(found_) if found_ else None) == met
+
+
+def test_every_row_differing_is_joined_whole():
+    ours = [(n, "a") for n in range(70_000)]
+    theirs = [(n, "b") for n in range(70_000)]
+    result = compared((TEXT, ours), (TEXT, theirs))
+    assert (result.changed, len(result.differences)) == (70_000, 100)
+    assert result.dirty / result.buckets > room.CHANGE_OVER
