@@ -46,7 +46,7 @@ class Slice(BaseModel, frozen=True):
     """A part of a table. Bounds are canonical texts in the order of the columns `on`; low is included, high is
     not; None means no bound; without `on` they are names of files. `since` keeps rows whose value of that column is
     at least `since_low`, and rows where it is NULL. `within` names a table of the same schema: only rows whose key
-    it holds."""
+    it holds. `keys` are canonical texts of the columns `on`: only rows with one of these keys, None being NULL."""
 
     number: int = 0
     on: tuple[str, ...] = ()
@@ -57,6 +57,7 @@ class Slice(BaseModel, frozen=True):
     since: str | None = None
     since_low: str | None = None
     within: str | None = None
+    keys: tuple[tuple[str | None, ...], ...] | None = None
 
 
 WHOLE = Slice()
@@ -141,6 +142,15 @@ class Measures(Protocol):
     def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
         """The narrowest decimals that hold the values of columns of decimals without a limit, decimal(1,1) where
         there are none; a column with a value that is no plain number is left out."""
+
+
+@runtime_checkable
+class Erases(Protocol):
+    """A session that can also take rows out of a table."""
+
+    def erase(self, table: Table, keys: Iterable[pa.RecordBatch]) -> int:
+        """Deletes the rows whose key is one of these, all at once; batches have the columns of `table.key`, in that
+        order and in their canonical types. Returns how many rows there were."""
 
 
 class Connection(BaseModel):

@@ -18,6 +18,9 @@ from lading.prove import Level, Proof, State, TableBill, compared_sums, differin
 from lading.schema import Mode, Table
 from lading.store import Line, Open
 
+KEYS = 500
+"""How many keys a slice has that is made of keys."""
+
 
 def begin(moving: Moving, source: Session, target: Session) -> None:
     """Goes on with an interrupted load of the same work, or begins a new one."""
@@ -52,11 +55,19 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
         target.discard(sifting(old.load))
         store.change(old.load.id, snapshot=moving.snapshot)
     if not moving.lines:
-        since = Slice(since=task.since, since_low=task.since_low) if task.since else WHOLE
-        cuts = source.slices(moving.source, moving.plan.slice_rows, since)
+        cuts = _cuts(moving, source)
         store.cut(moving.load.id, cuts)
         moving.lines = {cut.number: Line(slice=cut) for cut in cuts}
     target.prepare(moving.load)
+
+
+def _cuts(moving: Moving, source: Session) -> list[Slice]:
+    task = moving.task
+    if task.keys is not None:
+        starts = range(0, len(task.keys), KEYS)
+        return [Slice(number=n, on=task.key, keys=task.keys[at : at + KEYS]) for n, at in enumerate(starts)]
+    since = Slice(since=task.since, since_low=task.since_low) if task.since else WHOLE
+    return source.slices(moving.source, moving.plan.slice_rows, since)
 
 
 def _taken(finished: Open, moving: Moving, source: Session) -> TableBill | None:
@@ -235,7 +246,7 @@ def _covered(moving: Moving, source: Session) -> None:
     """Whether the slices hold every row once, which no look at one slice tells."""
     rows = sum(line.read.rows for line in moving.lines.values() if line.read)
     cut = Slice(since=moving.task.since, since_low=moving.task.since_low) if moving.task.since else WHOLE
-    if not moving.snapshot or len(moving.lines) < 2:
+    if not moving.snapshot or len(moving.lines) < 2 or moving.task.keys is not None:
         return
     whole = source.digest(_bare(moving.source, cut), cut)
     if whole is not None and whole.rows != rows:

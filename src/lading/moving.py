@@ -128,6 +128,7 @@ def fingerprint(plan: Plan, task: Task) -> str:
     """The same for the same work: what a rerun goes on with."""
     words = [plan.source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key)]
     words += [plan.folder] if plan.folder else []
+    words += [] if task.keys is None else [repr(task.keys)]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 

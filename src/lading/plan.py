@@ -27,6 +27,7 @@ class Task(BaseModel, frozen=True):
     key: tuple[str, ...] = ()
     since: str | None = None
     since_low: str | None = None
+    keys: tuple[tuple[str | None, ...], ...] | None = None
     losses: tuple[Loss, ...] = ()
     accepted: tuple[Loss, ...] = ()
     problem: str = ""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from lading.connector import Slice
 from lading.dialect import Dialect
 from lading.schema import Table
 from lading.types import Type
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""Asks a database for a small result."""
 
 
 def conditions(dialect: Dialect, table: Table, slice: Slice) -> list[str]:
@@ -25,7 +29,23 @@ def conditions(dialect: Dialect, table: Table, slice: Slice) -> list[str]:
     if slice.since is not None and slice.since_low is not None:
         quoted = dialect.quote(slice.since)
         parts.append(f"({quoted} >= {_literal(dialect, table, slice.since, slice.since_low)} OR {quoted} IS NULL)")
+    if slice.keys is not None:
+        parts.append(_one_of(dialect, table, slice.on, slice.keys))
     return parts
+
+
+def _one_of(dialect: Dialect, table: Table, on: Sequence[str], keys: Sequence[Sequence[str | None]]) -> str:
+    """Rows that have one of the keys. Not every system compares pairs of columns with pairs of values."""
+
+    def one(name: str, value: str | None) -> str:
+        return f"{dialect.quote(name)} " + (
+            "IS NULL" if value is None else f"= {_literal(dialect, table, name, value)}"
+        )
+
+    if len(on) == 1 and None not in {key[0] for key in keys} and keys:
+        return f"{dialect.quote(on[0])} IN ({', '.join(_literal(dialect, table, on[0], str(key[0])) for key in keys)})"
+    found = (" AND ".join(map(one, on, key)) for key in keys)
+    return f"({' OR '.join(found) or '1 = 0'})"
 
 
 def _before(dialect: Dialect, table: Table, on: Sequence[str], bound: Sequence[str]) -> str:
@@ -61,3 +81,24 @@ def between(bounds: Sequence[tuple[str, ...]], on: tuple[str, ...], since: Slice
         since.model_copy(update={"number": n, "on": on, "low": low, "high": high})
         for n, (low, high) in enumerate(pairwise(edges))
     ]
+
+
+def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
+    """Quantiles of the key, in the database's own order; of evenly filled whole numbers by arithmetic. `source` is
+    the table's quoted name, and the table."""
+    name, table = source
+    quoted = ", ".join(dialect.quote(column) for column in table.key)
+    first = table.keyed[0]
+    if len(table.key) == 1 and first.type.kind == "int":
+        low, high, rows = query(f"SELECT min({quoted}), max({quoted}), count(*) FROM {name}")[0]
+        if rows and (int(high) - int(low)) < 2 * int(rows):
+            step = (int(high) - int(low)) / count
+            return [(str(int(low) + round(step * n)),) for n in range(1, count) if step >= 1]
+    rows = int(query(f"SELECT count(*) FROM {name}")[0][0])
+    step = max(rows // count, 1)
+    columns = ", ".join(f"{dialect.show(c)} AS {dialect.quote(c.name)}" for c in table.keyed)
+    numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n FROM {name}"
+    turn = dialect.modulo.format(a="lading_n", b=step)
+    picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
+    found = query(picked) if step > 1 else []
+    return [tuple(str(value) for value in row) for row in found][: count - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -16,7 +17,7 @@ from lading.digest import Aggregate, Reading, summed
 from lading.driver import Driver, transaction
 from lading.errors import DataError, Unsupported
 from lading.schema import NO_VALUES, Column, Mode, Table
-from lading.slicing import between, conditions, paged, same
+from lading.slicing import between, bounds, conditions, paged, same
 from lading.types import Type, parse
 
 _last = threading.Lock()  # Of two workers that finish at once, each would leave the ledger to the other.
@@ -120,23 +121,7 @@ class SqlSession:
         return between(self._bounds(table, count), table.key, since)
 
     def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
-        """Quantiles of the key, in the database's own order; of evenly filled whole numbers by arithmetic."""
-        quoted = ", ".join(self.dialect.quote(name) for name in table.key)
-        source = self.name(table)
-        first = table.keyed[0]
-        if len(table.key) == 1 and first.type.kind == "int":
-            low, high, rows = self.driver.query(f"SELECT min({quoted}), max({quoted}), count(*) FROM {source}")[0]
-            if rows and (int(high) - int(low)) < 2 * int(rows):
-                step = (int(high) - int(low)) / count
-                return [(str(int(low) + round(step * n)),) for n in range(1, count) if step >= 1]
-        rows = int(self.driver.query(f"SELECT count(*) FROM {source}")[0][0])
-        step = max(rows // count, 1)
-        columns = ", ".join(f"{self.dialect.show(c)} AS {self.dialect.quote(c.name)}" for c in table.keyed)
-        numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n FROM {source}"
-        turn = self.dialect.modulo.format(a="lading_n", b=step)
-        picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
-        found = self.driver.query(picked) if step > 1 else []
-        return [tuple(str(value) for value in row) for row in found][: count - 1]
+        return bounds(self.dialect, self.driver.query, (self.name(table), table), count)
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
         items, hashed = ["count(*)"], bool(self.dialect.row_hash and table.columns)
@@ -364,6 +349,23 @@ class SqlSession:
         sets = ", ".join(f"{own}{name} = s.{name}" for name in rest)
         on = self._same("t", "s", load.key)
         return [self.dialect.update.format(t=self.name(load.table), s=stage, sets=sets, on=on)]
+
+    def erase(self, table: Table, keys: Iterable[pa.RecordBatch]) -> int:
+        """See `connector.Erases`."""
+        name = hashlib.sha256(f"erase {table.full_name}".encode()).hexdigest()[:12]
+        load = Load(id=name, table=table.model_copy(update={"columns": table.keyed}), key=table.key, fresh=True)
+        self.discard(load)  # what an interrupted call has left
+        self.prepare(load)
+        try:
+            self.stage(load, keys, 0)
+            stage, target = self.name(load.stage), self.name(table)
+            where = f" WHERE EXISTS (SELECT 1 FROM {stage} s WHERE {self._same('s', target, table.key)})"
+            with transaction(self.driver):
+                rows = int(self.driver.query(f"SELECT count(*) FROM {target}{where}")[0][0])
+                self.driver.execute(f"DELETE FROM {target}{where}")
+        finally:
+            self.discard(load)
+        return rows
 
     def _dropping(self, name: str) -> str:
         return self.dialect.drop.format(t=name, plain=self.dialect.text(f"DROP TABLE {name}"))

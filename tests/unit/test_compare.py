@@ -1,6 +1,7 @@
 """Comparing two tables: what is equal, what differs and how it is named, over tables in memory."""
 
 import secrets
+import shutil
 from collections import Counter
 from contextlib import ExitStack
 
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from lading import compare as room
 from lading.compare import Asked, Side, compare
-from lading.compare import half as halves
 from lading.compare.pairing import meet
 from lading.connectors.memory import Memory
 from lading.errors import SpecError
@@ -25,7 +25,7 @@ def compared(left, right, asked=None):
         for shape, rows in (left, right):
             session = stack.enter_context(Memory(name=secrets.token_hex(4)).open())
             sides.append(Side(session, found(session, put(session, shape, rows).table.full_name)))
-        return compare(*sides, asked)
+        return compare(sides[0], sides[1], asked)
 
 
 def told(comparison):
@@ -144,7 +144,7 @@ def test_a_key_that_is_not_unique_hides_nothing():
     assert told(changed) == [("changed", "1", "b", "y", "w")]
 
 
-SHAPES = {
+SHAPES: dict[str, tuple[list[tuple[str | None, ...]], list[tuple[str | None, ...]]]] = {
     "separators": ([("a|b", "c"), ("a", "b|c")], [("a", "b|c"), ("a", "b|c")]),
     "null look-alikes": ([(None, "NULL"), ("~", None)], [("NULL", None), (None, "~")]),
     "length prefixes": ([("1:a", "1:b")], [("1", "a1:1:b")]),
@@ -166,7 +166,7 @@ def test_rows_made_to_look_alike_differ(shape, count):
     ours, theirs = ([(n, *row) for n, row in enumerate(rows * times)] for rows in (left, right))
     result = compared((keyed, ours), (keyed, theirs))
     assert result.verdict == "different"
-    assert result.changed == sum(1 for a, b in zip(left, right, strict=True) if a != b) * times
+    assert result.changed == sum(a != b for a, b in zip(left, right, strict=True)) * times
 
 
 VALUES = st.one_of(st.none(), st.text(max_size=4), st.sampled_from(["", "a", "b", "1", "~", "a|b"]))
@@ -225,7 +225,7 @@ def test_a_sample_is_never_equal_but_can_be_different():
 def test_rows_that_do_not_fit_on_disk_are_read_twice(monkeypatch):
     other = [*ROWS[:-1], (99, "x", None, None, None)]
     kept = compared((PEOPLE, ROWS), (PEOPLE, other))
-    monkeypatch.setattr(halves.shutil, "disk_usage", lambda _path: type("Free", (), {"free": 0}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: type("Free", (), {"free": 0}))
     again = compared((PEOPLE, ROWS), (PEOPLE, other))
     assert again.cost_left.rows == 2 * kept.cost_left.rows
     assert again.differences == kept.differences

@@ -22,7 +22,7 @@ class Narrowing:
     """Keeps the rows of a slice that are asked for. Bounds of a slice are names of files, never keys."""
 
     def __init__(self, table: Table, cut: Slice) -> None:
-        if cut.on:
+        if cut.on and cut.keys is None:
             raise Unsupported("Files cannot be read by ranges of keys.", "Read them by file.")
         self._since, self._low = None, None
         if cut.since is not None and cut.since_low is not None:
@@ -35,6 +35,11 @@ class Narrowing:
             self._low = from_text(pa.array([cut.since_low], pa.string()), column.type)[0]
         self._keys: Any = None
         self._keyed = table.keyed
+        if cut.keys is not None:
+            self._keyed = table.model_copy(update={"key": cut.on}).keyed
+            texts = list(zip(*cut.keys, strict=True)) or [()] * len(self._keyed)
+            arrays = [from_text(pa.array(t, pa.string()), c.type) for t, c in zip(texts, self._keyed, strict=True)]
+            self.only([pa.RecordBatch.from_arrays(arrays, names=[column.name for column in self._keyed])])
 
     def only(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Keeps rows whose key stands in these."""

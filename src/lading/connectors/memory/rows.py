@@ -58,6 +58,10 @@ def inside(rows: pa.Table, table: Table, slice: Slice) -> pa.Array:
         values = rows.column(slice.since)
         later = pc.greater_equal(values, bound(table, slice.since, slice.since_low))
         keep = pc.and_(keep, pc.or_(pc.is_null(values), later.fill_null(False)))
+    if slice.keys is not None:
+        known = set(slice.keys)
+        held = keys(rows, table.model_copy(update={"key": slice.on}))
+        keep = pc.and_(keep, pa.chunked_array([[key in known for key in held]], pa.bool_()))
     return keep
 
 
