@@ -21,8 +21,9 @@ from lading.plan import plan as make_plan
 from lading.prove import Bill
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
+from lading.repair import Collecting, Mending, Repair, Wrong, accepted, erase, mended, narrowed, pairs
 from lading.run import run as run_plan
-from lading.schema import Table
+from lading.schema import Mode, Table
 from lading.spec import Move
 from lading.store import Reject, Store
 from lading.types import Type
@@ -95,13 +96,20 @@ def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]
     return found
 
 
-def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
-    """Where `since` begins: the last value seen, less the overlap."""
+def _watermark(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> tuple[str, str] | None:
+    """The column of `since` and the last value of it that a run has seen."""
     task = Task(
         source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
     )
     bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
     _, last = ledger.last(fingerprint(bare, task))
+    return (move.since, last) if move.since and last is not None else None
+
+
+def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
+    """Where `since` begins: the last value seen, less the overlap."""
+    mark = _watermark(move, table, ledger, sides)
+    last = mark[1] if mark else None
     column = table.column(move.since or "")
     if last is None or column is None or column.type.kind != "timestamp":
         return last
@@ -158,6 +166,79 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
             found = reconciling.diff(tables, seen)
         keep(ledger, found)
     return found
+
+
+def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]:
+    """Compares the tables of a pipeline's steps as they are now, a diff a step. Rows that the source changed after
+    what the last run had seen of 'since' are on their way, and said to be so."""
+    found = config.pipeline(pipeline)
+    diffs = []
+    for step in found.steps:
+        left, right = _sides(step)
+        with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
+            tables = chosen(step, _known(step, reconciling.systems[0].session))
+            reconciling.asked = asked.model_copy(update={"key": asked.key or step.merge_key})
+            marks = {t.full_name: mark for t in tables if (mark := _watermark(step, t, ledger, (left, right)))}
+            made = reconciling.diff([(table, into(step, table)) for table in tables], None, marks)
+            diffs.append(made.model_copy(update={"pipeline": found.name}))
+            keep(ledger, diffs[-1])
+    return diffs
+
+
+def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
+    """Compares the tables of a bill or a diff again, and copies exactly the rows that differ; unless it is applied,
+    only says what that would do."""
+    with store() as ledger:
+        kept = record.kept(ledger, run)
+        names = (kept.source, kept.target) if isinstance(kept, Bill) else (kept.left, kept.right)
+        left, right = config.at(mending.source or names[0]), config.at(mending.target or names[1])
+        asked = kept.asked if isinstance(kept, Diff) else Asked()
+        wanted, before = dict(pairs(kept)), Collecting()
+        with Reconciling(left, right, asked, watch) as reconciling:
+            tables = _named(reconciling.systems[0].session, wanted)
+            first = reconciling.diff(tables, before)
+        done = mended(run, first, before.found, mending)
+        if not mending.apply:
+            return done
+        bill = _mend(before.found, accepted(kept, mending), (left, right), (ledger, watch))
+        if mending.deletes:
+            erase(right, before.found.values())
+        with Reconciling(left, right, asked, watch) as reconciling:
+            after = reconciling.diff(_named(reconciling.systems[0].session, wanted))
+        keep(ledger, after)
+        return done.settled(bill, after)
+
+
+def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:
+    tables = []
+    for name, there in wanted.items():
+        if (table := session.describe(name)) is not None:
+            schema, _, rest = there.rpartition(".")
+            tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
+    return tables
+
+
+def _mend(
+    found: dict[str, Wrong], accept: tuple[str, ...], sides: tuple[Connection, Connection],
+    kept: tuple[Store, Watch | None],
+) -> Bill | None:  # fmt: skip
+    """Moves the rows that are missing or changed, as a run of its own."""
+    ledger, watch = kept
+    source, target = (side.address() for side in sides)
+    plans = []
+    for name, wrong in found.items():
+        if wrong.inserts or wrong.updates:
+            move = Move(
+                source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
+                merge_key=wrong.comparison.key, accept=accept,
+            )  # fmt: skip
+            plans.append(narrowed(_plan(move, "", ledger, sides), wrong))
+    if not plans:
+        return None
+    tasks = tuple(task for each in plans for task in each.tasks)
+    bill = run_plan(plans[0].model_copy(update={"tasks": tasks}), sides, ledger, watch)
+    keep(ledger, bill)
+    return bill
 
 
 def _known(move: Move, session: Session) -> list[Table]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -69,6 +70,17 @@ def resolve(address: str) -> tuple[str, Connection]:
         fix = "Write a URL such as postgresql://user@host/database, or name a connection with 'lading connect'."
         raise SpecError(f"'{address}' is no connection, URL or file.", fix)
     raise SpecError(f"There is no connection '{address}'.", near(address, names))
+
+
+def at(address: str) -> Connection:
+    """The connection of an address that was kept without its secrets: the named one that is there, else what the
+    address says."""
+    for name in connections():
+        with suppress(SpecError):
+            found = resolve(name)[1]
+            if found.address() == address:
+                return found
+    return resolve(address)[1]
 
 
 def split_table(address: str) -> tuple[str, str]:
@@ -142,11 +154,9 @@ def move(words: Mapping[str, Any]) -> Move:
     return checked(Move, given, None, (), "")
 
 
-def comparison(left: str, right: str, given: Mapping[str, Any]) -> tuple[Move, Asked]:
-    """Which tables the words of a call compare, and how. The addresses may name a table each."""
-    words = dict(given)
-    places: dict[str, Any] = {name: words.pop(name) for name in ("tables", "into") if name in words}
-    return move({"source": left, "target": right, **places}), checked(Asked, words, None, (), "")
+def asked(words: Mapping[str, Any]) -> Asked:
+    """How the words of a call compare."""
+    return checked(Asked, words, None, (), "")
 
 
 def store_url() -> str:

@@ -24,6 +24,10 @@ Seen = Callable[[Found], None]
 """Is shown each comparison while all its differences can be read."""
 
 
+Marks = dict[str, tuple[str, str]]
+"""By table: a column, and the value from which on the left's rows are on their way."""
+
+
 class System(NamedTuple):
     """One of two systems, and the session in which its tables are read."""
 
@@ -38,7 +42,7 @@ class Reconciling:
     def __init__(self, left: Connection, right: Connection, asked: Asked, watch: Watch | None = None) -> None:
         self.connections, self.asked, self.watch = (left, right), asked, watch or Silent()
         self.started, self._clock = datetime.now(UTC), time.monotonic()
-        self._stack = ExitStack()
+        self._stack, self._marks = ExitStack(), Marks()
         self.systems: tuple[System, System]
 
     def __enter__(self) -> Reconciling:
@@ -55,17 +59,17 @@ class Reconciling:
         self.watch.end()
         self._stack.close()
 
-    def diff(self, tables: Iterable[tuple[Table, Table]], seen: Seen | None = None) -> Diff:
+    def diff(self, tables: Iterable[tuple[Table, Table]], seen: Seen | None = None, marks: Marks | None = None) -> Diff:
         """Every pair of tables, of which the right need not be there. What cannot be read is inconclusive."""
-        pairs = list(tables)
+        pairs, self._marks = list(tables), marks or {}
         for left, _ in pairs:
             self.watch.begin(left.full_name, left.rows, 1)
         found = tuple(self._compared(left, right, seen) for left, right in pairs)
+        seconds = round(time.monotonic() - self._clock, 3)
         return Diff(
             id=new_id(), verdict=worst([each.verdict for each in found]),
-            left=self.connections[0].address(), right=self.connections[1].address(), started=self.started,
-            seconds=round(time.monotonic() - self._clock, 3), tables=found, peak_memory=peak_memory(),
-            version=lading_version(),
+            left=self.connections[0].address(), right=self.connections[1].address(), asked=self.asked,
+            started=self.started, seconds=seconds, tables=found, peak_memory=peak_memory(), version=lading_version(),
         )  # fmt: skip
 
     def _compared(self, left: Table, right: Table, seen: Seen | None) -> Comparison:
@@ -92,7 +96,7 @@ class Reconciling:
             Side(system.session, table, "", system.snapshot, system.connection.open, self._told(left, place))
             for place, (system, table) in enumerate(zip(self.systems, (left, there), strict=True))
         )
-        with comparing(sides[0], sides[1], self.asked) as found:
+        with comparing(sides[0], sides[1], self.asked, self._marks.get(left.full_name)) as found:
             seconds = self._wait()
             if found.comparison.differing and seconds is not None:
                 found.comparison = settled(found, (sides[0], sides[1]), self.asked, seconds)

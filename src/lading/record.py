@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -157,6 +159,17 @@ def diff(store: Store, name: str) -> Diff:
     if len(found) > 1 and name != "last":
         raise SpecError(f"Several diffs begin with '{name}'.", "Write more of it.")
     return Diff.model_validate_json(found[0].diff)
+
+
+def kept(store: Store, name: str) -> Bill | Diff:
+    """The bill or the diff of an id, of the beginning of one, or the newest of all with 'last'."""
+    found: list[Bill | Diff] = []
+    for look in (store.bill, partial(diff, store)):
+        with suppress(SpecError):
+            found.append(look(name))
+    if not found:
+        raise SpecError(f"There is no run '{name}'.", "See 'lading history' and 'lading history --trend'.")
+    return max(found, key=lambda each: each.started)
 
 
 def trend(store: Store, pipeline: str = "", limit: int = 200) -> list[TableVerdict]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from lading.record import TableVerdict
+    from lading.repair import Repair
 
 COLOURS = {Verdict.EQUAL: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.DIFFERENT: "red"}
 MARKS = {Verdict.EQUAL: "=", Verdict.INCONCLUSIVE: "?", Verdict.DIFFERENT: "≠"}
@@ -47,6 +48,29 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
         lines,
     ]
     return Group(*parts, *([Text(""), *told] if told else []))
+
+
+def repair(found: Repair, width: int = 80) -> RenderableType:
+    """A repair: what was done, or would be, and what is left."""
+    from rich.console import Group
+    from rich.text import Text
+
+    word = "Repair" if found.applied else "Repair, not applied"
+    parts: list[RenderableType] = [Text.assemble((word, "bold"), f"  of {found.of}  ", verdict(found.verdict))]
+    parts += [Text(f"{found.source} → {found.target}"), Text("")]
+    lines = grid(["", "Table", ">Insert", ">Update", ">Delete", "Problem"], width)
+    for each in found.tables:
+        state = verdict(each.after.verdict) if each.after else words("")
+        counts = (f"{n:,}" if n else "–" for n in (each.inserts, each.updates, each.deletes))
+        lines.add_row(state, each.table, *counts, words(each.problem, "red"))
+    parts.append(lines)
+    left = sum(each.after.only_right for each in found.tables if each.after) if found.applied else 0
+    if not found.applied:
+        parts += [Text(""), Text("Nothing was changed. Do it with --apply.", style="dim")]
+    elif left:
+        more = f"{plural(left, 'row')} that only the target has {'is' if left == 1 else 'are'} left: add --deletes."
+        parts += [Text(""), Text(more, style="dim")]
+    return Group(*parts)
 
 
 def trend(found: Sequence[TableVerdict], width: int = 80) -> RenderableType:

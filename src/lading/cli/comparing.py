@@ -1,4 +1,4 @@
-"""Commands that compare: diff."""
+"""Commands that compare: diff, prove, repair."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Compare(click.Command):
         from lading.spec import Move
 
         own = super().get_params(ctx)
-        rows = [row for row in describe.rows(Move) if row.field in PLACES] + list(describe.rows(Asked))
+        places = [row for row in describe.rows(Move) if row.field in PLACES and self.name == "diff"]
+        rows = places + list(describe.rows(Asked))
         return [*own[:-1], *map(option, rows), own[-1]]
 
 
@@ -41,10 +42,58 @@ def diff(left: str, right: str, export: Path | None, as_json: bool, quiet: bool,
     """
     from lading import actions, config, progress, render_diff
 
-    move, asked = config.comparison(left, right, move_words(given))
-    found = actions.diff(move, asked, progress.watch(quiet), export)
+    words = move_words(given)
+    places = {name: words.pop(name) for name in PLACES if name in words}
+    move = config.move({"source": left, "target": right, **places})
+    found = actions.diff(move, config.asked(words), progress.watch(quiet), export)
     if as_json:
         as_object(found.model_dump(mode="json"))
     else:
         show(render_diff.diff, found)
+    return EXITS[found.verdict]
+
+
+@click.command(cls=Compare)
+@click.argument("pipeline")
+@watched
+def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Compare the tables of PIPELINE with their sources, as both are now.
+
+    Where a step has 'since', rows that changed after its last run are on their way and no difference.
+    Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive.
+    """
+    from lading import actions, config, progress, render_diff
+
+    found = actions.prove(pipeline, config.asked(move_words(given)), progress.watch(quiet))
+    if as_json:
+        as_object({"diffs": [each.model_dump(mode="json") for each in found]})
+    else:
+        for number, each in enumerate(found):
+            click.echo("", nl=number > 0)
+            show(render_diff.diff, each)
+    return max((EXITS[each.verdict] for each in found), key=(0, 3, 1).index, default=3)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--apply", is_flag=True, help="Do it; without this, only say what would be done.")
+@click.option("--deletes", is_flag=True, help="Also delete rows that only the target has.")
+@click.option("--accept", multiple=True, metavar="TEXT", help="Losses to accept. May be repeated.")
+@click.option("--source", default="", help="The source, where its address lacks a password.")
+@click.option("--target", default="", help="The target, likewise.")
+@watched
+def repair(run: str, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Copy exactly the rows again that differ, of the tables of RUN, and prove them.
+
+    RUN is a run or a diff: the beginning of its id, or 'last'.
+    Exit codes: 0 equal now, 1 different, 2 wrong usage, 3 inconclusive.
+    """
+    from lading import actions, progress, render_diff
+    from lading.repair import Mending
+
+    found = actions.repair(run, Mending(**given), progress.watch(quiet))
+    if as_json:
+        as_object(found.model_dump(mode="json"))
+    else:
+        show(render_diff.repair, found)
     return EXITS[found.verdict]

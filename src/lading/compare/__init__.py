@@ -14,17 +14,22 @@ from typing import Any
 import numpy as np
 
 from lading.compare.asked import Asked as Asked
+from lading.compare.asked import Way
 from lading.compare.bringing import Mask, narrows
 from lading.compare.drill import Drill
 from lading.compare.half import BUCKETS, Half, Take
 from lading.compare.outcome import Comparison as Comparison
-from lading.compare.outcome import Cost, Difference, Verdict, Way
+from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session
 from lading.schema import Table
 
 CHANGE_OVER = 0.3
 """The share of buckets that differ from which on all rows are joined instead of those of the buckets."""
+
+
+Mark = tuple[str, str]
+"""A column and one of its values, as canonical text."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def compare(left: Side, right: Side, asked: Asked | None = None) -> Comparison:
 
 
 @contextmanager
-def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
-    """As `compare`, and lets all differences be read."""
+def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -> Iterator[Found]:
+    """As `compare`, and lets all differences be read. Rows of the left beyond a mark are on their way, and do not
+    count as differences."""
     began = time.monotonic()
     paired = pairing(left.table, right.table, asked.key, asked.exclude)
     with tempfile.TemporaryDirectory(prefix="lading-") as name:
@@ -81,6 +87,8 @@ def comparing(left: Side, right: Side, asked: Asked) -> Iterator[Found]:
         try:
             if dirty.any():
                 drill = _drilled(halves, (takes, dirty), paired, asked, folder)
+                if mark and (late := drill.set_aside(*mark)):
+                    measured["states"] = {State.MOVING: late}
                 measured |= drill.counts()
                 shown = zip(range(asked.limit), drill.differences(), strict=False)
                 measured["differences"] = tuple(each.masked(asked.hides) for _, each in shown)

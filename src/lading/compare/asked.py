@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from lading.compare.outcome import Way
 
 
 def _listed(value: Any) -> Any:
@@ -15,6 +14,19 @@ def _listed(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Way(StrEnum):
+    """How two tables are compared."""
+
+    CO_LOCATED = "co-located"
+    """Both sides are streamed to this machine and hashed in passing."""
+    IN_PLACE = "in place"
+    """Each side hashes its own rows; only what differs is read."""
+    AGGREGATES = "aggregates"
+    """Each side counts and sums its own columns."""
+    SAMPLE = "sample"
+    """As co-located, for a part of the keys."""
 
 
 class Asked(BaseModel):

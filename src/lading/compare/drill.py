@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MEMORY = "160MiB"
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
+_ORDERED = {
+    "int": "DECIMAL(38, 0)", "decimal": "DECIMAL(38, 10)", "float": "DOUBLE", "date": "DATE", "timestamp": "TIMESTAMP"
+}  # fmt: skip
 _UNFIT = "\1"
 """Begins texts that have no form in the type in which their column is compared."""
 POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
@@ -126,6 +129,18 @@ class Drill:
         joined = f"(SELECT *, true AS here FROM {left}) l FULL JOIN (SELECT *, true AS here FROM {right}) r ON {on}"
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n} OR p{n}" for n in self.values)])
         self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
+
+    def set_aside(self, column: str, mark: str) -> int:
+        """Takes out the rows whose value of a column on the left is beyond a mark; returns how many there were."""
+        place = next((n for n, pair in enumerate(self.pairs) if pair.name == column), None)
+        type_ = self.pairs[place].type if place is not None else None
+        if type_ is None:
+            return 0
+        native = _ORDERED.get(type_.kind, "VARCHAR")
+        late = f"hl AND try_cast(l{place} AS {native}) > try_cast(? AS {native})"
+        rows = self.db.execute(f"SELECT count(*) FROM found WHERE {late}", [mark]).fetchall()[0][0]
+        self.db.execute(f"DELETE FROM found WHERE {late}", [mark])
+        return int(rows)
 
     def _doubled(self, side: str) -> bool:
         names = ", ".join(f"c{n}" for n in self.key)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from lading.compare.asked import Asked, Way
 from lading.digest import VERSION
 
 
@@ -17,19 +18,6 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
     INCONCLUSIVE = "inconclusive"
     """Nothing differs as far as was compared, which was not all; or the comparing was cut off."""
-
-
-class Way(StrEnum):
-    """How two tables are compared."""
-
-    CO_LOCATED = "co-located"
-    """Both sides are streamed to this machine and hashed in passing."""
-    IN_PLACE = "in place"
-    """Each side hashes its own rows; only what differs is read."""
-    AGGREGATES = "aggregates"
-    """Each side counts and sums its own columns."""
-    SAMPLE = "sample"
-    """As co-located, for a part of the keys."""
 
 
 class State(StrEnum):
@@ -131,6 +119,7 @@ class Diff(BaseModel, frozen=True):
     verdict: Verdict
     left: str
     right: str
+    asked: Asked = Asked()
     started: datetime
     seconds: float
     tables: tuple[Comparison, ...] = ()

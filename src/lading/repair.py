@@ -1,0 +1,192 @@
+"""Repairs what a comparison found: copies exactly the rows that differ once more, and proves the tables again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+from lading.compare import Found
+from lading.compare.outcome import Comparison, Diff, Difference, Verdict
+from lading.connector import Connection, Erases
+from lading.errors import DataError, Unsupported
+from lading.plan import Plan
+from lading.prove import Bill
+from lading.schema import Table
+from lading.values import STRING, cast
+
+MOST = 200_000
+"""Rows of a table that are repaired; beyond that it is better copied again."""
+ERASED = 10_000
+"""Keys that are handed over in a batch."""
+Key = tuple[str | None, ...]
+
+
+class Mending(BaseModel, frozen=True):
+    """How to repair. `source` and `target` are given where the addresses that were kept lack a password."""
+
+    apply: bool = False
+    deletes: bool = False
+    accept: tuple[str, ...] = ()
+    source: str = ""
+    target: str = ""
+
+
+class Mended(BaseModel, frozen=True):
+    """One table: rows to insert, to update and to delete; `problem` is why it is left as it is. `after` is the
+    comparison once the repair is done."""
+
+    table: str
+    into: str
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    problem: str = ""
+    after: Comparison | None = None
+
+
+class Repair(BaseModel, frozen=True):
+    """What was repaired, or would be. `verdict` is that of the last comparison."""
+
+    of: str
+    applied: bool
+    deletes: bool
+    """Whether rows that only the target has are deleted."""
+    source: str
+    target: str
+    verdict: Verdict
+    tables: tuple[Mended, ...] = ()
+    bill: Bill | None = None
+    diff: str = ""
+    """The id of the last comparison."""
+    seconds: float = 0.0
+
+    def settled(self, bill: Bill | None, after: Diff) -> Repair:
+        """The repair once it is done."""
+        now = {each.left: each for each in after.tables}
+        failed = {each.table: each.error for each in bill.tables if each.error} if bill else {}
+        tables = [
+            each.model_copy(update={"after": now.get(each.table), "problem": failed.get(each.table, each.problem)})
+            for each in self.tables
+        ]
+        seconds = self.seconds + after.seconds + (bill.seconds if bill else 0)
+        return self.model_copy(
+            update={"applied": True, "bill": bill, "tables": tuple(tables), "verdict": after.verdict, "diff": after.id,
+                    "seconds": round(seconds, 3)}
+        )  # fmt: skip
+
+
+@dataclass
+class Wrong:
+    """The keys of one table's rows that differ, by what must happen to them."""
+
+    comparison: Comparison
+    inserts: list[Key] = field(default_factory=list)
+    updates: list[Key] = field(default_factory=list)
+    deletes: list[Key] = field(default_factory=list)
+
+    @property
+    def problem(self) -> str:
+        found = self.comparison
+        if not found.key:
+            return "it has no key, so its rows cannot be told apart; copy it again with 'mode: replace'"
+        if found.differing > MOST:
+            return f"{found.differing:,} rows differ, more than {MOST:,}; copy it again with 'mode: replace'"
+        return ""
+
+    def mended(self, deleting: bool) -> Mended:
+        """What is said of the table before anything is done."""
+        found = self.comparison
+        if self.problem or not found.differing:
+            return Mended(table=found.left, into=found.right, problem=self.problem if found.differing else "")
+        return Mended(
+            table=found.left, into=found.right, inserts=found.only_left, updates=found.changed,
+            deletes=found.only_right if deleting else 0,
+        )  # fmt: skip
+
+
+class Collecting:
+    """Is shown comparisons and keeps the keys of what differs."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Wrong] = {}
+
+    def __call__(self, found: Found) -> None:
+        wrong = self.found[found.comparison.left] = Wrong(found.comparison)
+        if wrong.problem:
+            return
+        kinds = {"only_left": wrong.inserts, "changed": wrong.updates, "only_right": wrong.deletes}
+        last: Key | None = None
+        for each in found.differences():
+            key = _key(each, found.comparison.key)
+            if key != last or each.kind != "changed":  # a changed row has a line for each of its columns
+                kinds[each.kind].append(key)
+            last = key
+
+
+def _key(difference: Difference, names: Sequence[str]) -> Key:
+    return tuple(difference.key[name] for name in names)
+
+
+def mended(run: str, first: Diff, found: dict[str, Wrong], mending: Mending) -> Repair:
+    """What a repair would do, after the first look."""
+    tables = []
+    for each in first.tables:
+        wrong = found.get(each.left)
+        problem = "; ".join(each.reasons)
+        tables.append(
+            wrong.mended(mending.deletes) if wrong else Mended(table=each.left, into=each.right, problem=problem)
+        )
+    return Repair(
+        of=run, applied=False, deletes=mending.deletes, source=first.left, target=first.right, verdict=first.verdict,
+        tables=tuple(tables), diff=first.id, seconds=first.seconds,
+    )  # fmt: skip
+
+
+def narrowed(plan: Plan, wrong: Wrong) -> Plan:
+    """The plan, moving only the rows that are missing or changed."""
+    keys = (*wrong.inserts, *wrong.updates)
+    note = f"{len(keys):,} rows that differed, by their keys"
+    tasks = (task.model_copy(update={"keys": keys, "notes": (*task.notes, note)}) for task in plan.tasks)
+    return plan.model_copy(update={"tasks": tuple(tasks)})
+
+
+def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:
+    """The losses that the run had accepted, and those that are accepted now."""
+    losses = [loss for table in kept.tables for loss in table.losses] if isinstance(kept, Bill) else []
+    return (*mending.accept, *dict.fromkeys(f"{loss.column}:{loss.kind}" for loss in losses))
+
+
+def erase(target: Connection, wanted: Iterable[Wrong]) -> None:
+    """Deletes the rows that only the target has."""
+    with target.open() as session:
+        for wrong in wanted:
+            if not wrong.deletes:
+                continue
+            if not isinstance(session, Erases):
+                raise Unsupported(f"{target.address()} cannot delete rows.", "Copy the table again.")
+            table = session.describe(wrong.comparison.right)
+            if table is None:
+                raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
+            keyed = table.model_copy(update={"key": wrong.comparison.key})
+            session.erase(keyed, _batches(keyed, wrong.deletes))
+
+
+def _batches(table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
+    rest = iter(keys)
+    while some := list(islice(rest, ERASED)):
+        arrays = [
+            cast(pa.array([key[place] for key in some], pa.string()), STRING, column.type)[0]
+            for place, column in enumerate(table.keyed)
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, names=list(table.key))
+
+
+def pairs(found: Bill | Diff) -> list[tuple[str, str]]:
+    """The tables that a bill or a diff is about."""
+    if isinstance(found, Bill):
+        return [(table.table, table.into) for table in found.tables]
+    return [(table.left, table.right) for table in found.tables]
