@@ -20,8 +20,10 @@ from lading.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lading.compare.outcome import Diff
     from lading.plan import Plan
     from lading.prove import Bill
+    from lading.repair import Repair
     from lading.schema import Table
 
 __all__ = [
@@ -34,8 +36,11 @@ __all__ = [
     "Unreachable",
     "Unsupported",
     "copy",
+    "diff",
     "discover",
     "plan",
+    "prove",
+    "repair",
     "run",
 ]
 
@@ -68,6 +73,33 @@ def plan(source: str, target: str | None = None, **words: Any) -> Plan | list[Pl
     if target is None:
         return page.Shown(actions.plan(source))
     return actions.plan_move(_move(source, target, words))
+
+
+def diff(left: str, right: str, *, tables: Any = None, into: Any = None, quiet: bool = False, **words: Any) -> Diff:
+    """Compares tables of two systems, whoever loaded them; `words` are the options of a comparison: `key="id"`,
+    `exclude=["loaded_at"]`. Raises nothing because tables differ: see the verdict."""
+    from lading import actions, config, page, page_diff, progress
+
+    page.attach(page_diff.DRAW)
+    places = {name: value for name, value in (("tables", tables), ("into", into)) if value is not None}
+    return actions.diff(_move(left, right, places), config.asked(words), progress.watch(quiet))
+
+
+def prove(pipeline: str, *, quiet: bool = False, **words: Any) -> list[Diff]:
+    """Compares the tables of a pipeline with their sources, as both are now; a diff for each of its steps."""
+    from lading import actions, config, page, page_diff, progress
+
+    page.attach(page_diff.DRAW)
+    return page.Shown(actions.prove(pipeline, config.asked(words), progress.watch(quiet)))
+
+
+def repair(run: str = "last", *, quiet: bool = False, **words: Any) -> Repair:
+    """Copies exactly the rows again that differ, of the tables of a run or a diff; with `apply=True`, else only says
+    what that would do. `deletes=True` also deletes the rows that only the target has."""
+    from lading import actions, progress
+    from lading.repair import Mending
+
+    return actions.repair(run, Mending(**words), progress.watch(quiet))
 
 
 def discover(address: str) -> list[Table]:

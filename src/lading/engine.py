@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import reduce
 
 import pyarrow as pa
 
+from lading.compare import Side, compare
 from lading.connector import WHOLE, Session, Slice
 from lading.digest import Digest, Digester, digest_of
 from lading.errors import Bug, DataError, LadingError, ProofFailed
@@ -295,6 +297,17 @@ def _in_place(moving: Moving, target: Session) -> str:
         if values != there.values or (summed and total != there.total):
             raise ProofFailed(f"Column '{name}' of '{moving.name}' sums to another value in the target.", "Run again.")
     return f"values counted in {len(found.columns)} columns, sums of {len(alike)} columns of like types"
+
+
+def drill(moving: Moving, source: Session, target: Session) -> None:
+    """After a proof that failed: which rows differ, in which columns, and how."""
+    if moving.plan.level not in (Level.ROWS, Level.FULL) or moving.rejected:
+        return
+    arrived = moving.load.stage if moving.state == "staging" else moving.load.table
+    left = Side(source, moving.source, snapshot=moving.snapshot)
+    with suppress(LadingError):  # what failed may fail again; the bill says why
+        found = compare(left, Side(target, arrived.model_copy(update={"key": moving.load.key})))
+        moving.found = found.model_copy(update={"left": moving.name, "right": moving.task.into})
 
 
 def publish(moving: Moving, target: Session) -> None:

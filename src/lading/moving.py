@@ -16,6 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.compare.outcome import Comparison
 from lading.connector import Load
 from lading.digest import Digest
 from lading.errors import DataError, LadingError, ProofFailed, Unreachable
@@ -68,6 +69,7 @@ class Moving:
     kept: int = 0
     rejected: int = 0
     continued: str = ""
+    found: Comparison | None = None
     proof: Proof | None = None
     bill: TableBill | None = None
     began: float | None = None
@@ -173,6 +175,7 @@ def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingErro
         bytes=sum(line.bytes for line in moving.lines.values()),
         slices=len(moving.lines),
         slices_kept=moving.kept,
+        found=moving.found,
     )
 
 

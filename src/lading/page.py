@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from lading import render
+from lading.compare import Comparison
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill
 from lading.render import LEVELS, MARKS, clock, plural, rate, size, speed
@@ -23,17 +24,22 @@ _SENTENCES = {
 
 
 def bill_page(bill: Bill) -> str:
-    """The whole file: no script, no font, no picture and no address from elsewhere."""
-    title = escape(f"Bill {bill.run}, {bill.state}")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    body = f'<body class="lading-page">{bill_part(bill)}</body>'
+    """The whole file."""
+    return whole(f"Bill {bill.run}, {bill.state}", bill_part(bill))
+
+
+def whole(title: str, shown: str) -> str:
+    """A file of its own: no script, no font, no picture and no address from elsewhere."""
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head = f"{meta}<title>{escape(title)}</title>"
+    body = f'<body class="lading-page">{shown}</body>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>{body}</html>\n'
 
 
 def bill_part(bill: Bill) -> str:
     """The bill without the page around it."""
     told = "".join(map(_told, bill.tables))
-    return _part(_title(bill) + _balance(bill) + _facts(bill) + _table(bill) + told + _end(bill))
+    return part(_title(bill) + _balance(bill) + _facts(bill) + _table(bill) + told + _end(bill))
 
 
 def plan_part(plan: Plan) -> str:
@@ -43,28 +49,29 @@ def plan_part(plan: Plan) -> str:
         state, word = ("failed", "stopped") if task.problem else ("proved", "ready")
         told = [f"{task.problem} {task.fix}".strip(), *map(str, task.losses), *task.notes]
         rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
-        route = _route(task.name, task.into)
-        cells = f'<td><span class="state {state}">{word}</span></td><th scope="row">{route}</th><td>{task.mode}</td>'
+        name = route(task.name, task.into)
+        cells = f'<td><span class="state {state}">{word}</span></td><th scope="row">{name}</th><td>{task.mode}</td>'
         what = "<br>".join(escape(line) for line in told if line)
         lines.append(f'<tr>{cells}<td class="n">{rows}</td><td class="wrap">{what}</td></tr>')
     names = '<th></th><th>Table</th><th>Mode</th><th class="n">Rows</th><th>Notes</th>'
-    route = f"<p class='route'>{escape(plan.source)} <i>→</i> {escape(plan.target)}</p>"
+    line = f"<p class='route'>{escape(plan.source)} <i>→</i> {escape(plan.target)}</p>"
     proof = f"{plan.level}: {LEVELS[plan.level]}"
-    body = f"<h1>Plan {escape(plan.pipeline)}</h1>{route}<p class='quiet'>Proof: {escape(proof)}</p>"
-    return _part(f"<header>{body}</header>{_grid(names, lines)}")
+    body = f"<h1>Plan {escape(plan.pipeline)}</h1>{line}<p class='quiet'>Proof: {escape(proof)}</p>"
+    return part(f"<header>{body}</header>{grid(names, lines)}")
 
 
-def _part(body: str) -> str:
+def part(body: str) -> str:
+    """A piece of a page with its own style."""
     style = files("lading").joinpath("page.css").read_text(encoding="utf-8")
     return f'<style>{style}</style><main class="lading">{body}</main>'
 
 
 def _title(bill: Bill) -> str:
     name = f"<span>{escape(bill.pipeline)}</span>" if bill.pipeline else ""
-    route = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}"
+    ends = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}"
     stamp = f'<p class="stamp {bill.state}"><b>{MARKS[bill.state]}</b> {bill.state}</p>'
     words = f'<p class="quiet">{_SENTENCES[bill.state]}</p>'
-    head = f'<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{route}</p>'
+    head = f'<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{ends}</p>'
     return f"<header>{stamp}{head}{words}</header>"
 
 
@@ -92,21 +99,23 @@ def _facts(bill: Bill) -> str:
     ):
         facts += [(name, "; ".join(list(values)[:3]))] if values else []
     facts += [("Continues", bill.continued)] if bill.continued else []
-    return _pairs("facts", facts)
+    return pairs("facts", facts)
 
 
-def _pairs(kind: str, pairs: Iterable[tuple[str, str]]) -> str:
-    lines = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+def pairs(kind: str, found: Iterable[tuple[str, str]]) -> str:
+    """Names with values."""
+    lines = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in found)
     return f'<dl class="{kind}">{lines}</dl>'
 
 
 def _table(bill: Bill) -> str:
     names = ("Source", "Target", "Rejected", "Filtered", "Time", "Rows/s", "Bytes/s", "Slices")
     head = "<th></th><th>Table</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "<th>Proof</th>"
-    return f"<section><h2>Tables</h2>{_grid(head, map(_line, bill.tables))}</section>"
+    return f"<section><h2>Tables</h2>{grid(head, map(_line, bill.tables))}</section>"
 
 
-def _grid(head: str, lines: Iterable[str]) -> str:
+def grid(head: str, lines: Iterable[str]) -> str:
+    """A table that scrolls where it is too wide."""
     return f"<div class='scroll'><table><thead><tr>{head}</tr></thead>{''.join(lines)}</table></div>"
 
 
@@ -119,10 +128,11 @@ def _line(table: TableBill) -> str:
     proof = table.proof
     level = f"{proof.level}, {table.mode}" if proof else table.mode
     state = f'<td><span class="state {table.state}">{MARKS[table.state]} {table.state}</span></td>'
-    return f'<tr>{state}<th scope="row">{_route(table.table, table.into)}</th>{cells}<td>{level}</td></tr>'
+    return f'<tr>{state}<th scope="row">{route(table.table, table.into)}</th>{cells}<td>{level}</td></tr>'
 
 
-def _route(source: str, into: str) -> str:
+def route(source: str, into: str) -> str:
+    """A table's name, and the other side's where that is another."""
     return escape(source) if source == into else f"{escape(source)} <i>→ {escape(into)}</i>"
 
 
@@ -148,8 +158,35 @@ def _told(table: TableBill) -> str:
     lines += [("Source", proof.chain)] if proof and proof.chain else []
     if not lines:
         return ""
+    rows = differences(table.found) if table.found else ""
     first = f'<h3 class="{table.state}">{escape(table.table)}</h3>'
-    return f'<section class="told">{first}{_pairs("lines", lines)}</section>'
+    return f'<section class="told">{first}{pairs("lines", lines)}{rows}</section>'
+
+
+def differences(found: Comparison) -> str:
+    """The rows that differ, with both values."""
+    if not found.differences:
+        return ""
+    lines = []
+    for each in found.differences:
+        key = ", ".join(f"{name}={_value(value)}" for name, value in each.key.items())
+        if each.kind == "changed":
+            cells = f"<td>{escape(each.column)}</td><td>{_value(each.left)}</td><td>{_value(each.right)}</td>"
+        else:
+            cells = f'<td colspan="3"><i>only in the {"source" if each.kind == "only_left" else "target"}</i></td>'
+        lines.append(f'<tr><th scope="row">{key}</th>{cells}</tr>')
+    more = found.differing - len({tuple(each.key.items()) for each in found.differences})
+    rest = f"<p class='quiet'>and {plural(more, 'row')} more</p>" if more > 0 else ""
+    head = "<th>Key</th><th>Column</th><th>Source</th><th>Target</th>"
+    return f"<div class='differences'>{grid(head, lines)}{rest}</div>"
+
+
+def _value(text: str | None) -> str:
+    """A value of which blanks and line ends can be seen."""
+    if text is None:
+        return "<i>NULL</i>"
+    plain = text.isprintable() and text == text.strip() and text not in ("", "NULL")
+    return f"<code>{escape(text if plain else repr(text))}</code>"
 
 
 def _end(bill: Bill) -> str:
@@ -168,14 +205,14 @@ class Shown(list[T]):
         return "".join(each._repr_html_() for each in self)  # type: ignore[attr-defined]
 
 
-def attach() -> None:
-    """From now on bills and plans print as people read them, and show as pages in notebooks. (The models live in
-    rooms below this one and cannot call it.)"""
-    draws: list[tuple[type, Callable[..., Any], Callable[..., str]]] = [
-        (Bill, render.bill, bill_part),
-        (Plan, render.plan, plan_part),
-    ]
-    for model, as_text, as_page in draws:
+Draw = tuple[type, Callable[..., Any], Callable[..., str]]
+"""A model, and how it is shown as text and as a part of a page."""
+
+
+def attach(*draws: Draw) -> None:
+    """From now on bills, plans and what else is given print as people read them, and show as pages in notebooks. (The
+    models live in rooms below this one and cannot call it.)"""
+    for model, as_text, as_page in ((Bill, render.bill, bill_part), (Plan, render.plan, plan_part), *draws):
         shown = partialmethod(_text, as_text)
         for name, method in (("__str__", shown), ("__repr__", shown), ("_repr_html_", partialmethod(_html, as_page))):
             setattr(model, name, method)

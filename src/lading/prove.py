@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from lading.compare.outcome import Comparison
 from lading.digest import VERSION, Digest, Reading
 from lading.schema import Column, Loss
 
@@ -78,6 +79,8 @@ class TableBill(BaseModel, frozen=True):
     slices: int = 0
     slices_kept: int = 0
     """Slices that an interrupted run had staged and that still equal the source."""
+    found: Comparison | None = None
+    """Of a table whose proof failed: the rows, columns and values that differ."""
 
 
 class Bill(BaseModel, frozen=True):

@@ -323,7 +323,8 @@ def grid(names: Sequence[str], width: int) -> Grid:
     lines = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
     for name in names:
         side: Any = "right" if name.startswith(">") else "left"
-        lines.add_column(name.removeprefix(">"), justify=side, no_wrap=name not in FOLDS, overflow="fold")
+        title = name.removeprefix(">")
+        lines.add_column(title, justify=side, no_wrap=name not in FOLDS, overflow="fold", min_width=len(title))
     return lines
 
 

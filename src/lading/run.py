@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from lading import engine
 from lading.connector import Connection, Session
-from lading.errors import LadingError, SpecError, Unreachable
+from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
 from lading.moving import Moving, Stopped, Watch, fail, new_load
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill, worst
@@ -181,7 +181,9 @@ class Crew:
             if self.plan.together:
                 self._publish_together(target)
 
-    def _guard(self, moving: Moving, step: Callable[[], object]) -> bool:
+    def _guard(
+        self, moving: Moving, step: Callable[[], object], sessions: tuple[Session, Session] | None = None
+    ) -> bool:
         """Runs a step of one table; what fails there fails that table only."""
         try:
             step()
@@ -189,6 +191,8 @@ class Crew:
             moving.lost += 1
             raise
         except LadingError as error:
+            if sessions and isinstance(error, ProofFailed):
+                engine.drill(moving, *sessions)
             fail(moving, error)
             return False
         return True
@@ -261,9 +265,9 @@ class Crew:
         with lock:
             left[id(moving)] -= 1
             last = left[id(moving)] == 0
-        proved = last and self._guard(moving, lambda: engine.prove(moving, source, target))
+        proved = last and self._guard(moving, lambda: engine.prove(moving, source, target), sessions)
         if proved and not self.plan.together:
-            self._guard(moving, lambda: engine.publish(moving, target))
+            self._guard(moving, lambda: engine.publish(moving, target), sessions)
 
     # Publishing
 

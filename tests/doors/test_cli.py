@@ -25,8 +25,8 @@ def test_help_starts_at_once(shell):
     assert min(spent) < 0.2
     commands = re.findall(r"^  ([a-z]+)  ", done.out, re.M)
     assert commands == [
-        "copy", "run", "plan", "diff", "discover", "check", "init", "connect", "history", "bill", "rejects", "explain",
-        "describe", "demo",
+        "copy", "run", "plan", "diff", "prove", "repair", "discover", "check", "init", "connect", "history",
+        "bill", "rejects", "explain", "describe", "demo",
     ]  # fmt: skip
     assert "..." not in done.out.partition("Commands:")[2]
 
@@ -311,7 +311,7 @@ def test_a_project_from_nothing(inside, legacy):
     assert [table["table"] for table in done.json["tables"]] == ["people", "amounts", "an empty one"]
     assert [bill["pipeline"] for bill in done.json["runs"]] == ["nightly", "nightly"]
     assert (inside.folder / ".lading/store.db").is_file()
-    assert len(inside("history", "--pipeline", "nightly", "--json").json["runs"]) == 2
+    assert len(inside("history", "nightly", "--json").json["runs"]) == 2
     options = inside("explain", "nightly", "--json").json["options"]
     assert {"step": "people", "name": "tables", "value": ["people"], "origin": "pipelines/nightly.yaml:2"} in options
     (inside.folder / "pipelines/nightly.yaml").write_text("steps:\n  - form: crm\n    to: wh\n", encoding="utf-8")

@@ -33,19 +33,24 @@ class Compare(click.Command):
 @click.option(
     "--export", type=click.Path(path_type=Path, dir_okay=False), help="Write every difference: .parquet, .csv."
 )
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file as one HTML page.")
 @watched
-def diff(left: str, right: str, export: Path | None, as_json: bool, quiet: bool, **given: Any) -> int:
+def diff(
+    left: str, right: str, export: Path | None, html: Path | None, as_json: bool, quiet: bool, **given: Any
+) -> int:
     """Compare tables of LEFT with those of RIGHT, whoever loaded them.
 
     LEFT is the source: its values are brought to narrower types of RIGHT, and counted where that changes them.
     Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive.
     """
-    from lading import actions, config, progress, render_diff
+    from lading import actions, config, page_diff, progress, render_diff
 
     words = move_words(given)
     places = {name: words.pop(name) for name in PLACES if name in words}
     move = config.move({"source": left, "target": right, **places})
     found = actions.diff(move, config.asked(words), progress.watch(quiet), export)
+    if html:
+        html.write_text(page_diff.diff_page(found), encoding="utf-8")
     if as_json:
         as_object(found.model_dump(mode="json"))
     else:

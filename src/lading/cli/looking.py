@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,18 +62,19 @@ def connect(name: str, url: str) -> None:
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, help="How many runs.")
-@click.option("--pipeline", default="", help="Only runs of this pipeline.")
+@click.argument("pipeline", default="")
+@click.option("--limit", default=20, show_default=True, help="How many runs, or lines.")
+@click.option("--trend", is_flag=True, help="A line per table: verdicts, counts and seconds, diffs too.")
 @json_option
-def history(limit: int, pipeline: str, as_json: bool) -> None:
-    """List the newest runs."""
-    from lading import actions, render
+def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
+    """List the newest runs, of PIPELINE or of all."""
+    from lading import actions, render, render_diff
 
-    found = actions.history(limit, pipeline)
+    found: Any = actions.trend(pipeline, limit) if trend else actions.history(limit, pipeline)
     if as_json:
-        as_object({"runs": [bill.model_dump(mode="json") for bill in found]})
+        as_object({"lines" if trend else "runs": [each.model_dump(mode="json") for each in found]})
     elif found:
-        show(render.history, found)
+        show(render_diff.trend if trend else render.history, found)
     else:
         click.echo("There are no runs yet.")
 
