@@ -15,7 +15,7 @@ from lading.digest import Digest, Digester, digest_of
 from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import Refused, isolate, sifting
 from lading.moving import Moving, Stopped, bill_of, fingerprint, later, rows_of
-from lading.passing import Passing, reading
+from lading.passing import Passing, ahead, reading
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
 from lading.store import Line, Open
@@ -229,13 +229,18 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
     """The digest of rows as the target has them; at lower levels their number."""
     if moving.plan.level in (Level.ROWS, Level.FULL):
-        return digest_of(_stoppable(moving, target.read(table, cut)), moving.load.table.columns, moving.load.key)
+        return digest_of(_stoppable(moving, ahead(target.read(table, cut))), moving.load.table.columns, moving.load.key)
     return Digest(rows=_count(target, table, cut))
 
 
 def _count(target: Session, table: Table, cut: Slice = WHOLE) -> int:
-    found = target.digest(_bare(table, cut), cut)
-    return found.rows if found else sum(batch.num_rows for batch in target.read(table, cut))
+    bare = _bare(table, cut)
+    found = target.digest(bare, cut)
+    if found is not None:
+        return found.rows
+    least = min(table.columns, key=lambda c: c.type.kind in ("string", "binary", "json", "list", "decimal"))
+    one = bare if bare.columns else table.model_copy(update={"columns": (least,)})
+    return sum(batch.num_rows for batch in target.read(one, cut))
 
 
 def _bare(table: Table, cut: Slice) -> Table:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +29,40 @@ def reading(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBat
     finally:
         if isinstance(batches, Generator):
             batches.close()
+
+
+def ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same batches, read by a thread of its own while those before are worked on."""
+    ready: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(maxsize=2)
+    over = threading.Event()
+
+    def hand(each: pa.RecordBatch | BaseException | None) -> None:
+        while not over.is_set():
+            with suppress(queue.Full):
+                ready.put(each, timeout=0.2)
+                return
+
+    def work() -> None:
+        try:
+            with reading(batches) as found:
+                for batch in found:
+                    hand(batch)
+                    if over.is_set():
+                        return
+            hand(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the batches are taken
+            hand(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (each := ready.get()) is not None:
+            if isinstance(each, BaseException):
+                raise each
+            yield each
+    finally:
+        over.set()
+        thread.join()
 
 
 class Passing:
