@@ -147,10 +147,14 @@ def mended(run: str, first: Diff, found: dict[str, Wrong], mending: Mending) -> 
 
 
 def narrowed(plan: Plan, wrong: Wrong) -> Plan:
-    """The plan, moving only the rows that are missing or changed."""
+    """The plan, moving only the rows that are missing or changed. A loss that nobody accepted does not stop it: the
+    table is there, and a value that does not fit it as it is will be refused."""
     keys = (*wrong.inserts, *wrong.updates)
     note = f"{len(keys):,} rows that differed, by their keys"
-    tasks = (task.model_copy(update={"keys": keys, "notes": (*task.notes, note)}) for task in plan.tasks)
+    tasks = []
+    for task in plan.tasks:
+        update = {"keys": keys, "notes": (*task.notes, note)}
+        tasks.append(task.model_copy(update=update | ({"problem": "", "fix": ""} if task.losses else {})))
     return plan.model_copy(update={"tasks": tuple(tasks)})
 
 

@@ -220,6 +220,7 @@ def normal(value: Any, kind: type) -> str | bytes | None:
     if issubclass(kind, bool):
         return "1" if str(value).lower() in ("1", "true", "t", "b'\\x01'") else "0"
     if issubclass(kind, int | float | Decimal):
+        value = int(value) if isinstance(value, bool) else value
         number = Decimal(repr(value) if isinstance(value, float) else str(value))
         return str(number) if not number.is_finite() else format(number.normalize() + 0, "f")
     if issubclass(kind, bytes | bytearray | memoryview):

@@ -1,0 +1,239 @@
+"""Comparing, repairing and proving again, between real systems; looked at with each system's own client."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from lading import actions, config
+from lading.compare import Asked
+from lading.compare.outcome import Diff
+from lading.errors import SpecError
+from lading.prove import Bill
+from lading.repair import Mending, Repair
+from lading.spec import Move
+from tests.journeys import looks
+
+PAIRS = [
+    ("postgres", "mysql"), ("mysql", "duckdb"), ("duckdb", "sqlite"), ("sqlite", "postgres"), ("mysql", "mysql"),
+]  # fmt: skip
+TYPES = {
+    "postgres": "region text, id integer, amount numeric(12,2), note text, flag boolean, moment timestamp",
+    "mysql": "region varchar(20), id integer, amount decimal(12,2), note text, flag boolean, moment datetime(6)",
+    "sqlite": "region text, id integer, amount decimal(12,2), note text, flag boolean, moment timestamp",
+    "duckdb": "region varchar, id integer, amount decimal(12,2), note varchar, flag boolean, moment timestamp",
+}
+ROWS = 3_000
+
+
+def fill(place: str, kind: str, rows: range = range(ROWS)) -> None:
+    looks.query(place, f"CREATE TABLE orders ({TYPES[kind]}, PRIMARY KEY (region, id))")
+    values = (
+        f"('r{n % 3}', {n}, {n}.25, 'it''s {n}', {str(n % 2 == 1).lower()}, '2024-01-01 00:00:{n % 60:02d}.000001')"
+        for n in rows
+    )
+    looks.query(place, f"INSERT INTO orders VALUES {', '.join(values)}")
+
+
+def spoil(place: str) -> None:
+    """Six changed rows, two missing, one too many."""
+    for change in (
+        "amount = amount + 0.01 WHERE id = 10",
+        "note = concat(note, ' ') WHERE id = 20" if "sqlite" not in place else "note = note || ' ' WHERE id = 20",
+        "note = NULL WHERE id = 30",
+        "flag = NOT flag WHERE id = 40",
+        "moment = '2024-01-01 00:00:50.000002' WHERE id = 50",
+        "note = '' WHERE id = 60",
+    ):
+        looks.query(place, f"UPDATE orders SET {change}")
+    looks.query(place, "DELETE FROM orders WHERE id IN (70, 80)")
+    looks.query(place, "INSERT INTO orders VALUES ('r9', 9999, 1, 'extra', true, NULL)")
+
+
+def diff(source: str, target: str, **asked: Any) -> Diff:
+    return actions.diff(Move.model_validate({"from": source, "to": target}), Asked.model_validate(asked))
+
+
+def repair(run: str, **words: Any) -> Repair:
+    return actions.repair(run, Mending(**words))
+
+
+@pytest.mark.parametrize(("origin", "kind"), PAIRS)
+def test_what_differs_is_named_and_repaired(origin: str, kind: str, place: Callable[[str], str]):
+    source, target = place(origin), place(kind)
+    fill(source, origin)
+    fill(target, kind)
+    assert diff(source, target).verdict == "equal"
+    spoil(target)
+    found = diff(source, target)
+    (table,) = found.tables
+    assert found.verdict == "different"
+    assert (table.only_left, table.only_right, table.changed) == (2, 1, 6)
+    assert table.columns == {"amount": 1, "note": 3, "flag": 1, "moment": 1}
+    told = {(d.kind, int(d.key["id"] or 0), d.column) for d in table.differences}
+    assert told == {
+        ("changed", 10, "amount"), ("changed", 20, "note"), ("changed", 30, "note"), ("changed", 40, "flag"),
+        ("changed", 50, "moment"), ("changed", 60, "note"), ("only_left", 70, ""), ("only_left", 80, ""),
+        ("only_right", 9999, ""),
+    }  # fmt: skip
+
+    dry = repair(found.id, source=source, target=target)
+    assert (dry.applied, dry.verdict, dry.tables[0].inserts, dry.tables[0].updates) == (False, "different", 2, 6)
+    assert diff(source, target).tables[0].differing == 9, "nothing was changed"
+
+    kept = repair(found.id, apply=True, source=source, target=target)
+    assert kept.bill is not None
+    assert (kept.bill.state, kept.bill.rows.source) == ("proved", 8), "exactly the rows that differ"
+    assert kept.verdict == "different", "the row that only the target has is still there"
+    done = repair(found.id, apply=True, deletes=True, source=source, target=target)
+    assert (done.verdict, done.tables[0].deletes, done.bill) == ("equal", 1, None)
+    assert looks.same(looks.contents(source)["orders"], looks.contents(target)["orders"]) == ""
+    assert not [name for name in looks.contents(target) if name.startswith("lading_")]
+
+
+def test_many_rows_are_repaired_in_slices(place: Callable[[str], str], copied: Callable[..., Bill]):
+    source, target = place("duckdb"), place("postgres")
+    fill(source, "duckdb")
+    bill = copied(source, target)
+    looks.query(target, "UPDATE orders SET amount = 0 WHERE id % 2 = 0")
+    looks.query(target, "DELETE FROM orders WHERE id % 5 = 1")
+    done = repair(bill.run, apply=True, source=source, target=target)
+    assert done.verdict == "equal"
+    assert done.bill is not None
+    assert done.bill.tables[0].slices == -(-done.bill.rows.source // 500) > 1
+    assert looks.same(looks.contents(source)["orders"], looks.contents(target)["orders"]) == ""
+
+
+def test_a_table_without_a_key_is_left_as_it_is(place: Callable[[str], str]):
+    source, target = place("duckdb"), place("duckdb")
+    looks.query(source, "CREATE TABLE t (a integer); INSERT INTO t VALUES (1), (2)")
+    looks.query(target, "CREATE TABLE t (a integer); INSERT INTO t VALUES (1)")
+    found = diff(source, target)
+    done = repair(found.id, apply=True)
+    assert (done.verdict, done.bill) == ("different", None)
+    assert "no key" in done.tables[0].problem
+    assert looks.query(target, "SELECT count(*) FROM t") == [(1,)]
+
+
+def test_a_run_that_is_not_there():
+    with pytest.raises(SpecError, match="no run 'nope'"):
+        repair("nope")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_files_are_compared_and_cannot_be_repaired(kind: str, place: Callable[[str], str], copied: Callable[..., Bill]):
+    source, target = place("postgres"), place(kind)
+    fill(source, "postgres", range(200))
+    copied(source, target)
+    assert diff(source, target).verdict == "equal"
+    looks.query(source, "UPDATE orders SET note = NULL WHERE id = 7")
+    found = diff(source, target)
+    assert found.tables[0].columns == {"note": 1}
+    with pytest.raises(SpecError, match="cannot merge"):
+        repair(found.id, apply=True, source=source, target=target)
+
+
+def test_all_differences_are_exported(place: Callable[[str], str], tmp_path: Path):
+    source, target = place("duckdb"), place("sqlite")
+    fill(source, "duckdb")
+    fill(target, "sqlite", range(100, ROWS))
+    path = tmp_path / "all.parquet"
+    move = Move.model_validate({"from": source, "to": target})
+    found = actions.diff(move, Asked(limit=3, sensitive="note"), export=path)
+    assert len(found.tables[0].differences) == 3
+    rows = pq.read_table(path)
+    assert rows.num_rows == 100
+    assert set(rows["kind"].to_pylist()) == {"only_left"}
+
+
+class Lagging(threading.Thread):
+    """Brings rows to the target some time after the source has them."""
+
+    def __init__(self, target: str, statement: str, seconds: float) -> None:
+        super().__init__()
+        self.target, self.statement, self.seconds = target, statement, seconds
+        self.start()
+
+    def run(self) -> None:
+        time.sleep(self.seconds)
+        looks.query(self.target, self.statement)
+
+
+def test_a_row_in_flight_is_no_difference(place: Callable[[str], str]):
+    source, target = place("postgres"), place("mysql")
+    fill(source, "postgres", range(100))
+    fill(target, "mysql", range(100))
+    looks.query(source, "UPDATE orders SET note = 'new' WHERE id = 5")
+    late = Lagging(target, "UPDATE orders SET note = 'new' WHERE id = 5", 1.0)
+    found = diff(source, target, wait_seconds=3)
+    late.join()
+    assert found.verdict == "equal"
+    assert dict(found.tables[0].states) == {"in sync after wait": 1}
+
+
+def test_a_row_that_stays_different_is_one_and_a_moving_one_is_unknown(place: Callable[[str], str]):
+    source, target = place("postgres"), place("postgres")
+    for each in (source, target):
+        fill(each, "postgres", range(100))
+    looks.query(source, "UPDATE orders SET note = 'new' WHERE id IN (5, 6)")
+    late = Lagging(source, "UPDATE orders SET note = 'newer' WHERE id = 5", 1.0)
+    found = diff(source, target, wait_seconds=3)
+    late.join()
+    assert found.verdict == "different"
+    assert dict(found.tables[0].states) == {"persistent": 1, "moving": 1}
+    assert {d.key["id"]: d.state for d in found.tables[0].differences} == {"5": "moving", "6": "persistent"}
+    late = Lagging(source, "UPDATE orders SET note = 'newest' WHERE id IN (5, 6)", 1.0)
+    assert diff(source, target, wait_seconds=3).verdict == "inconclusive"
+    late.join()
+
+
+def test_a_pipeline_is_proved_at_its_watermark(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, target = place("postgres"), place("duckdb")
+    fill(source, "postgres", range(100))
+    monkeypatch.chdir(tmp_path)
+    config.init(tmp_path)
+    (tmp_path / "connections.yaml").write_text(f"connections:\n  crm: {source}\n  new: {target}\n", encoding="utf-8")
+    step = "{from: crm, to: new, tables: orders, mode: merge, since: moment}"
+    (tmp_path / "pipelines/nightly.yaml").write_text(f"steps:\n  - {step}\n", encoding="utf-8")
+    (bill,) = actions.run("nightly")
+    assert bill.state == "proved"
+    looks.query(source, "UPDATE orders SET note = 'late', moment = '2024-06-01' WHERE id = 7")
+    looks.query(source, "INSERT INTO orders VALUES ('r1', 500, 1, 'new', true, '2024-06-02')")
+    (found,) = actions.prove("nightly", Asked())
+    assert found.verdict == "equal", "what came after the watermark is on its way"
+    assert dict(found.tables[0].states) == {"moving": 2}
+    looks.query(source, "UPDATE orders SET note = 'unseen' WHERE id = 8")
+    (found,) = actions.prove("nightly", Asked())
+    assert (found.verdict, found.tables[0].columns) == ("different", {"note": 1})
+    lines = actions.trend("nightly")
+    assert [line.verdict for line in lines] == ["different", "equal", "proved"]
+    assert repair(found.id, apply=True).verdict == "equal"
+
+
+def test_a_failed_proof_shows_the_rows(place: Callable[[str], str]):
+    """A trigger of the target's changes a value behind our back: the bill names the row and both values."""
+    source, target = place("duckdb"), place("postgres")
+    fill(source, "duckdb", range(100))
+    fill(target, "postgres", range(50))
+    looks.query(
+        target,
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.id = 7 THEN NEW.amount := 0; END IF; RETURN NEW; END $$; "
+        "CREATE TRIGGER meddle BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION meddle()",
+    )
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "mode": "merge"}))
+    assert bill.state == "failed"
+    found = bill.tables[0].found
+    assert found is not None
+    assert found.columns["amount"] == 1
+    assert [(d.key["id"], d.left, d.right) for d in found.differences if d.column == "amount"] == [
+        ("7", "7.25", "0.00")
+    ]
