@@ -136,6 +136,8 @@ def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
             raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
         done = run_plan(made, sides, ledger, watch)
         keep(ledger, done)
+        if move.record:
+            record.write(sides[1], done)
         return done
 
 
@@ -165,6 +167,8 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
         with exporting(export, asked) as seen:
             found = reconciling.diff(tables, seen)
         keep(ledger, found)
+    if asked.record:
+        record.write(right, found)
     return found
 
 
@@ -182,6 +186,8 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
             made = reconciling.diff([(table, into(step, table)) for table in tables], None, marks)
             diffs.append(made.model_copy(update={"pipeline": found.name}))
             keep(ledger, diffs[-1])
+        if asked.record or step.record:
+            record.write(right, diffs[-1])
     return diffs
 
 

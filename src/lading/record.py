@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 
 from lading.compare import Comparison
 from lading.compare.outcome import Diff
+from lading.connector import Connection, Load
 from lading.errors import SpecError
 from lading.prove import Bill, TableBill
+from lading.schema import Column, Mode, Table
 from lading.store import Store
+from lading.types import parse
+from lading.values import cast
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _tables = sa.MetaData()
 diffs = sa.Table(
@@ -146,6 +156,62 @@ def keep(store: Store, found: Bill | Diff) -> None:
         for table, rows in ((verdicts, lines(found)), (columns, list(_told(found)))):
             if rows:
                 connection.execute(table.insert(), [row.model_dump() for row in rows])
+
+
+BILLS = Table(
+    name="lading_bills",
+    columns=tuple(
+        Column(name=name, type=parse(form), null=name not in ("run", "place", "column_name"))
+        for name, form in {
+            "run": "string(40)", "place": "int(32)", "column_name": "string(200)", "kind": "string(10)",
+            "pipeline": "string", "started": "timestamp(6,utc)", "source": "string", "target": "string",
+            "source_table": "string", "target_table": "string", "verdict": "string(20)", "why": "string",
+            "rows_source": "int(64)", "rows_target": "int(64)", "rejected": "int(64)", "only_source": "int(64)",
+            "only_target": "int(64)", "changed": "int(64)", "narrowed": "int(64)", "not_compared": "int(64)",
+            "root_source": "string(32)", "root_target": "string(32)", "seconds": "float(64)", "bytes": "int(64)",
+        }.items()
+    ),
+    key=("run", "place", "column_name"),
+)  # fmt: skip
+"""The record as a table of a target: a row per table, where `column_name` is empty, and one per column about which
+there is something to say, where `changed` counts the rows that differ in it."""
+
+
+def write(target: Connection, found: Bill | Diff) -> None:
+    """Adds the record's rows to the table `lading_bills` of a target, made when it is not there."""
+    rows: list[dict[str, Any]] = [{**line.model_dump(), "column_name": ""} for line in lines(found)]
+    for told in _told(found):
+        table = rows[told.place]
+        row = {name: table[name] for name in ("run", "place", "kind", "pipeline", "started", "source_table")}
+        counts = {"changed": told.differing, "narrowed": told.narrowed, "not_compared": int(bool(told.not_compared))}
+        rows.append({**row, **counts, "column_name": told.column_name[:200], "why": told.not_compared})
+    with target.open() as session:
+        old = session.describe(BILLS.name)
+        fitted = old.model_copy(update={"key": BILLS.key}) if old else session.fit(BILLS)
+        mode = Mode.MERGE if target.can.merges else Mode.APPEND
+        load = Load(id=uuid.uuid4().hex[:12], table=fitted, mode=mode, key=BILLS.key, fresh=old is None)
+        try:
+            session.prepare(load)
+            session.stage(load, [_batch(rows, fitted)], 0)
+            session.publish([load])
+        finally:
+            session.discard(load)
+
+
+def _batch(rows: list[dict[str, Any]], table: Table) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    arrays = []
+    for column in table.columns:
+        own = BILLS.column(column.name)
+        values = [row.get(column.name) for row in rows]
+        if own is None:
+            arrays.append(pa.nulls(len(rows), column.type.arrow()))
+            continue
+        if own.name == "started":
+            values = [datetime.fromisoformat(str(value)) for value in values]
+        arrays.append(cast(pa.array(values, own.type.arrow()), own.type, column.type, lossy=True)[0])
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in table.columns])
 
 
 def diff(store: Store, name: str) -> Diff:

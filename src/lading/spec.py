@@ -43,6 +43,7 @@ class Move(BaseModel):
     proof: Level = Field(Level.ROWS, description="counts, columns, rows or full.")
     max_rejects: int = Field(0, ge=0, description="How many refused rows a table may have before its run stops.")
     together: bool = Field(False, description="Publish all tables in one transaction.")
+    record: bool = Field(False, description="Add the run's verdicts to the table 'lading_bills' of the target.")
     slice_rows: int = Field(500_000, ge=1, description="About how many rows are staged, and resumed, at a time.")
 
     @model_validator(mode="after")

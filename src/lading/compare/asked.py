@@ -47,6 +47,7 @@ class Asked(BaseModel):
     wait_seconds: float | None = Field(
         None, ge=0, description="How long to wait before rows that differ are read again, for systems that lag."
     )
+    record: bool = Field(False, description="Add the verdicts to the table 'lading_bills' of the right side.")
     limit: int = Field(100, ge=0, description="How many differences of a table are kept.")
     spool_mb: int = Field(2_048, ge=0, description="How much of a side is kept on disk rather than read twice.")
 

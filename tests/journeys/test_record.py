@@ -1,0 +1,49 @@
+"""The record: verdicts as rows, in the store and in a table of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lading import actions
+from lading.compare import Asked
+from lading.prove import Bill
+from lading.spec import Move
+from tests.journeys import looks
+from tests.journeys.test_repair import fill
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite", "duckdb", "parquet"])
+def test_verdicts_are_rows_of_the_target(kind: str, place: Callable[[str], str], copied: Callable[..., Bill]):
+    source, target = place("duckdb"), place(kind)
+    fill(source, "duckdb", range(100))
+    first = copied(source, target, record=True)
+    looks.query(source, "UPDATE orders SET note = 'x' WHERE id < 3")
+    move = Move.model_validate({"from": source, "to": target, "tables": "orders"})
+    found = actions.diff(move, Asked(record=True))
+    written = looks.contents(target)["lading_bills"]
+    at = {name: place for place, name in enumerate(written.columns)}
+    names = ("run", "column_name", "source_table", "verdict", "rows_source", "changed")
+    rows = sorted(tuple(row[at[name]] for name in names) for row in written.rows if row[at["column_name"]] == "")
+    whole = [(run, verdict, int(count)) for run, _, _, verdict, count, _ in rows]
+    assert sorted(whole) == sorted([(first.run, "proved", 100), (found.id, "different", 100)])
+    (note,) = [row for row in written.rows if row[at["column_name"]] == "note"]
+    assert (note[at["run"]], int(note[at["changed"]])) == (found.id, 3)
+
+
+def test_the_store_keeps_what_every_run_and_diff_said(place: Callable[[str], str], copied: Callable[..., Bill]):
+    source, target = place("sqlite"), place("duckdb")
+    fill(source, "sqlite", range(100))
+    bill = copied(source, target)
+    found = actions.diff(Move.model_validate({"from": source, "to": target}), Asked())
+    newest, oldest = actions.trend()
+    assert (newest.kind, newest.verdict, newest.run, newest.rows_source) == ("diff", "equal", found.id, 100)
+    assert (oldest.kind, oldest.verdict, oldest.run, oldest.rows_target) == ("copy", "proved", bill.run, 100)
+    assert newest.root_source == newest.root_target
+    again = actions.diff(Move.model_validate({"from": source, "to": target}), Asked())
+    assert again.tables[0].root_left == found.tables[0].root_left, "two diffs of the same rows have the same roots"
+    looks.query(source, "UPDATE orders SET note = 'y' WHERE id = 3")
+    other = actions.diff(Move.model_validate({"from": source, "to": target}), Asked())
+    assert other.tables[0].root_left != found.tables[0].root_left
+    assert other.tables[0].root_right == found.tables[0].root_right
