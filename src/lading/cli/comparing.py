@@ -35,9 +35,7 @@ class Compare(click.Command):
 )
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file as one HTML page.")
 @watched
-def diff(
-    left: str, right: str, export: Path | None, html: Path | None, as_json: bool, quiet: bool, **given: Any
-) -> int:
+def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare tables of LEFT with those of RIGHT, whoever loaded them.
 
     LEFT is the source: its values are brought to narrower types of RIGHT, and counted where that changes them.
@@ -45,6 +43,7 @@ def diff(
     """
     from lading import actions, config, page_diff, progress, render_diff
 
+    export, html = given.pop("export"), given.pop("html")
     words = move_words(given)
     places = {name: words.pop(name) for name in PLACES if name in words}
     move = config.move({"source": left, "target": right, **places})
