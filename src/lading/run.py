@@ -30,7 +30,7 @@ TICK_SECONDS = 0.2
 STOP_SECONDS = 5
 """How long an interrupted run waits for its workers; statements that take longer are left to the server."""
 ATTEMPTS = 4
-"""How often a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
+"""How often in a row a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
 
 
 class Silent:
@@ -147,21 +147,23 @@ class Crew:
     def _work(self) -> None:
         for bill in self._blocked:
             self.watch.state(bill.table, "failed")
-        for attempt in range(ATTEMPTS):
-            if not self.pending:
+        tries = 0
+        while self.pending:
+            if tries and self.over.wait(float(os.environ.get("LADING_RETRY_SECONDS", 4 ** (tries - 1)))):
                 return
-            if attempt and self.over.wait(float(os.environ.get("LADING_RETRY_SECONDS", 4 ** (attempt - 1)))):
-                return
+            before = len(self.pending)
             try:
                 self._attempt()
             except Unreachable as error:
-                if attempt + 1 == ATTEMPTS:
-                    self._give_up(error)
+                tries = tries + 1 if len(self.pending) == before else 1
+                if tries == ATTEMPTS:  # those that were only stopped with the one that was lost are tried again
+                    self._give_up(error, [moving for moving in self.pending if moving.lost] or self.pending)
+                    tries = 0
             except LadingError as error:
-                self._give_up(error)
+                self._give_up(error, self.pending)
 
-    def _give_up(self, error: LadingError) -> None:
-        for moving in self.pending:
+    def _give_up(self, error: LadingError, movings: list[Moving]) -> None:
+        for moving in movings:
             fail(moving, error)
 
     def _attempt(self) -> None:
@@ -274,7 +276,7 @@ class Crew:
     def _publish_together(self, target: Session) -> None:
         if any(bill.state is State.FAILED for bill in self.bills):
             error = SpecError("Another table of the run failed, and all are published together.", "Correct that one.")
-            self._give_up(error)
+            self._give_up(error, self.pending)
             return
         movings = self.pending
         for moving in movings:
