@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lading.compare.aggregates import aggregated
 from lading.compare.asked import Asked as Asked
 from lading.compare.asked import Way
 from lading.compare.bringing import Mask, narrows
@@ -76,6 +77,10 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
     paired = pairing(left.table, right.table, asked.key, asked.exclude)
     with tempfile.TemporaryDirectory(prefix="lading-") as name:
         folder = Path(name)
+        if asked.way is Way.AGGREGATES and paired.compared:
+            measured = aggregated(((left.session, left.table), (right.session, right.table)), paired)
+            yield Found(_comparison((left, right), paired, asked, measured), None)
+            return
         if not paired.compared:
             yield Found(_comparison((left, right), paired, asked, {"seconds": time.monotonic() - began}), None)
             return
@@ -172,6 +177,7 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
     left, right = sides
     reasons = [f"the right has no column '{name}'" for name in paired.only_left]
     reasons += [f"the left has no column '{name}'" for name in paired.only_right]
+    reasons += measured.pop("unlike", [])
     differs = bool(reasons) or any(measured.get(name) for name in ("only_left", "only_right", "changed"))
     if asked.strict and measured.get("narrowed"):
         differs = True
@@ -181,7 +187,10 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
     if not paired.compared:
         partly.append("no column could be compared")
     way, why = Way.CO_LOCATED, "both sides are read to this machine, every value is hashed in passing"
-    if asked.sample < 1:
+    if asked.way is Way.AGGREGATES:
+        way, why = Way.AGGREGATES, "asked for; each side counts and sums its own columns"
+        partly.append("only counts and sums were compared")
+    elif asked.sample < 1:
         way, why = Way.SAMPLE, f"{asked.sample:.2%} of the keys, chosen by their hash"
         partly.append(f"only {asked.sample:.2%} of the keys were compared")
     verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL

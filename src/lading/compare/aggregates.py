@@ -1,0 +1,44 @@
+"""Comparing by what each side says of itself: its rows, the values that are not NULL, and sums. It moves nothing, and
+can only show that two tables differ."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lading.compare.outcome import Cost
+from lading.compare.pairing import Pairing
+from lading.connector import WHOLE, Session
+from lading.digest import Reading
+from lading.errors import Unsupported
+from lading.schema import Table
+
+
+def aggregated(sides: tuple[tuple[Session, Table], tuple[Session, Table]], paired: Pairing) -> dict[str, Any]:
+    """What the comparison says; `unlike` are sentences about what differs. Raises Unsupported for a side that cannot
+    be asked."""
+    pairs, began = paired.compared, time.monotonic()
+    columns = (tuple(pair.left for pair in pairs), tuple(pair.right for pair in pairs))
+    found: list[Reading] = []
+    for (session, table), own in zip(sides, columns, strict=True):
+        reading = session.digest(table.model_copy(update={"columns": own}), WHOLE)
+        if reading is None:
+            what = f"'{table.full_name}' cannot be counted and summed where it is."
+            raise Unsupported(what, "Compare it another way.")
+        found.append(reading)
+    left, right = found
+    unlike = [f"the left has {left.rows:,} rows, the right {right.rows:,}"] if left.rows != right.rows else []
+    for pair in pairs:
+        ours, theirs = left.columns.get(pair.left.name), right.columns.get(pair.right.name)
+        if ours is None or theirs is None:
+            continue
+        if ours.values != theirs.values:
+            unlike.append(f"'{pair.name}' has {ours.values:,} values on the left, {theirs.values:,} on the right")
+        elif (
+            pair.left.type == pair.right.type and None not in (ours.total, theirs.total) and ours.total != theirs.total
+        ):
+            unlike.append(f"'{pair.name}' sums to {ours.total} on the left, to {theirs.total} on the right")
+    return {
+        "rows_left": left.rows, "rows_right": right.rows, "unlike": unlike, "cost_left": Cost(), "cost_right": Cost(),
+        "seconds": time.monotonic() - began,
+    }  # fmt: skip
