@@ -18,9 +18,10 @@ from lading.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lading.compare.outcome import Diff
+    from lading.facts import Profile
     from lading.plan import Plan
     from lading.prove import Bill
     from lading.repair import Repair
@@ -39,6 +40,7 @@ __all__ = [
     "diff",
     "discover",
     "plan",
+    "profile",
     "prove",
     "repair",
     "run",
@@ -107,6 +109,18 @@ def discover(address: str) -> list[Table]:
     from lading import actions
 
     return actions.discover(address)
+
+
+def profile(
+    address: str, *, tables: str | Sequence[str] = (), into: str = "", types: dict[str, str] | None = None
+) -> list[Profile]:
+    """What the values of a table are like, or of every table of a system; kept with its date. `into` is a type for all
+    columns, `types` are types by column: what they would lose is counted."""
+    from lading import actions, page, page_profile
+
+    page.attach(page_profile.DRAW)
+    wanted = [tables] if isinstance(tables, str) else tables
+    return page.Shown(actions.profile(address, wanted, into, types))
 
 
 def _move(source: str, target: str, words: dict[str, Any]) -> Any:

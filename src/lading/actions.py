@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config, record
+from lading import config, profiles, record
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.errors import DataError, LadingError
+from lading.facts import Profile
 from lading.moving import fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
+from lading.profiling import profiled
 from lading.prove import Bill
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
@@ -26,7 +28,7 @@ from lading.run import run as run_plan
 from lading.schema import Mode, Table
 from lading.spec import Move
 from lading.store import Reject, Store
-from lading.types import Type
+from lading.types import Type, parse
 
 if TYPE_CHECKING:
     from lading.config import Option
@@ -58,6 +60,7 @@ def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Con
     source, target = sides
     with source.open() as reading, target.open() as writing:
         tables = _measured(move, _known(move, reading), (reading, writing))
+        tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
         known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
         made = make_plan(
             move,
@@ -264,6 +267,25 @@ def discover(address: str) -> list[Table]:
             return tables
         found = session.describe(name)
     return [found] if found else chosen(Move(source=connection, target=connection, tables=(name,)), tables)
+
+
+def profile(
+    address: str, tables: Sequence[str] = (), into: str = "", types: Mapping[str, str] | None = None, last: bool = False
+) -> list[Profile]:
+    """Looks at the values of a system's tables, or of the one that the address names, and keeps what it saw. `into` is
+    a type for every column, `types` types by column: what these would lose is counted. `last` shows what was kept."""
+    place, name = config.split_table(address)
+    connection = config.resolve(place)[1]
+    with store() as ledger:
+        wanted = tuple([name] if name else tables) or ("*",)
+        if last:
+            return profiles.kept(ledger, connection.address(), wanted)
+        each = {column: parse(text) for column, text in (types or {}).items()}
+        with connection.open() as session:
+            found = list(profiled(connection, session, wanted, (parse(into) if into else None, each)))
+        for one in found:
+            profiles.keep(ledger, one)
+    return found
 
 
 def check(address: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lading.digest import Reading
+from lading.facts import Facts
 from lading.schema import Mode, Table
 from lading.types import Type
 
@@ -153,12 +155,28 @@ class Erases(Protocol):
         order and in their canonical types. Returns how many rows there were."""
 
 
+@runtime_checkable
+class Profiles(Protocol):
+    """A session that can be asked what a table's values are like, without moving them."""
+
+    def profile(self, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts]]:
+        """The table's rows, and the facts of its columns in their order, from one scan; with `targets`, types by
+        column, also what these would lose. Raises Unsupported for what only a reader of the values can tell."""
+
+
+def _words(value: Any) -> Any:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
 class Connection(BaseModel):
     """Where a system is and how to get in. Settings are the connection's identity; secrets are not part of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
+    sensitive: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+        (), description="Columns whose values are not shown: 'email', 'clients.*' or 'sales.clients.email'."
+    )
     can: ClassVar[Capabilities]
     schemes: ClassVar[tuple[str, ...]]
     """The words before :// in addresses that mean this system."""
@@ -169,6 +187,11 @@ class Connection(BaseModel):
     def from_url(cls, url: str) -> Self:
         """The connection that an address means."""
         raise NotImplementedError
+
+    def is_sensitive(self, table: Table, column: str) -> bool:
+        """Whether values of a column may not be shown or kept."""
+        forms = (column, f"{table.name}.{column}", f"{table.full_name}.{column}")
+        return any(fnmatchcase(form, pattern) for form in forms for pattern in self.sensitive)
 
     def open(self) -> AbstractContextManager[Session]:
         """A new session."""

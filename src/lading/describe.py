@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lading.connector import Connection
 from lading.find import connection_class
 
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes or no", "object": "map"}
@@ -65,7 +66,8 @@ def rows(model: type[BaseModel]) -> list[Row]:
 def connector(kind: str) -> Described:
     """What the connector of a kind says of itself. Raises SpecError for a kind that nobody offers."""
     found = connection_class(kind)
-    settings = tuple(row for row in rows(found) if row.field != "kind")
+    own = [row for row in rows(found) if row.field != "kind"]
+    settings = tuple(sorted(own, key=lambda row: row.field in Connection.model_fields))
     sentences = {row.name: row.help for row in rows(type(found.can))}
     can = tuple((name, value, sentences[name]) for name, value in found.can)
     title = " ".join((found.__doc__ or "").strip().partition("\n\n")[0].split())

@@ -15,6 +15,51 @@ Rules = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
+class Aspects:
+    """What a profile asks of a value {v}; what is empty cannot be asked in place and is not told."""
+
+    values: Rules = ()
+    """Canonical type to the value asked about, of {c}, the column, and {r}, its reading; the reading where none
+    matches. Texts sort by their bytes."""
+    shows: Rules = ()
+    """Canonical type to the text of the least or greatest value {v}; the value itself where none matches."""
+    characters: str = "char_length({v})"
+    bytes: str = "octet_length({v})"
+    text_bytes: str = "octet_length({v})"
+    head: str = "substr({v}, 1, {n})"
+    """The first {n} characters of a text."""
+    text: str = "CAST({v} AS char(40))"
+    """The text of a whole number."""
+    matches: str = ""
+    """Whether a whole text matches the regular expression {p}, which holds neither quotes nor backslashes."""
+    looks: dict[str, str] = field(default_factory=dict)
+    """Whether a text can be read as something, by the names of `facts.PARSES`, where that is not `matches`."""
+    whole: str = ""
+    tail: str = ""
+    """Of a number that is a text: the digits before the point without zeros before them, and those after it without
+    zeros behind them."""
+    scale: str = ""
+    """The digits after the point that a decimal with {s} of them uses; NULL of NaN and infinity."""
+    fraction: Rules = ()
+    """Canonical type to the digits of a second that a value uses."""
+    midnight: str = ""
+    """Whether a timestamp has no time of day."""
+    nan: Rules = ()
+    infinite: Rules = ()
+    """Canonical type to whether a value is NaN, or infinite; only of types that have such values."""
+    distinct: str = "count(DISTINCT {v})"
+    about: str = ""
+    """An estimate of that which costs little however many rows there are."""
+    exact_rows: int = 1_000_000
+    """Of tables with more rows it is what is asked for."""
+    away: str = ""
+    """Canonical types, as a regular expression, whose values cannot be asked about in place."""
+
+    def of(self, rules: Rules, type_: Type, otherwise: str = "") -> str:
+        return _first(rules, str(type_)) or otherwise
+
+
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One database's way of saying things. Templates use {c} for a quoted column, {t} for a quoted table."""
 
@@ -75,6 +120,8 @@ class Dialect:
     """Two aggregates of a column {c} of decimals without a limit, {r} being the expression that reads it: the most
     digits before the point, at least one, and after it; 0 without values, NULL when one is no plain number. Empty when
     it cannot be asked."""
+    aspects: Aspects | None = None
+    """How a table is profiled in place; None where it is read instead."""
     refusals: str = ""
     """What refuses rows of an existing table whose schema and name are bound, foreign keys apart: a clause of CREATE
     TABLE, whether it is a key (1 or 0), and the list of its columns."""

@@ -283,7 +283,11 @@ def _checked(move: Move, task: Task) -> Task:
         named = ", ".join(f"{loss.column}:{loss.kind}" for loss in open_losses)
         what = "; ".join(f"'{loss.column}' {loss.what}" for loss in open_losses[:3])
         return _blocked(
-            task, f"{what.capitalize() if not what.startswith(chr(39)) else what}.", f"Accept it by name: {named}."
+            task,
+            f"{what.capitalize() if not what.startswith(chr(39)) else what}.",
+            " ".join(
+                [f"Accept it by name: {named}.", *(f"'{x.column}': {x.seen}." for x in open_losses[:3] if x.seen)]
+            ),
         )
     return task
 

@@ -30,6 +30,9 @@ FOLDS = {
     "From",
     "Addresses",
     "Pipeline",
+    "Min",
+    "Max",
+    "Seen",
 }
 """Columns of lists whose words may go on in the next line."""
 LEVELS = {
@@ -289,7 +292,8 @@ def _warned(task: Task) -> Iterable[RenderableType]:
 
 def _loss(loss: Loss) -> str:
     arrow = f" ({loss.source} → {loss.target})" if loss.target else ""
-    return f"{loss.column}: {loss.kind}: {loss.what}{arrow}"
+    seen = f"; {loss.seen}" if loss.seen else ""
+    return f"{loss.column}: {loss.kind}: {loss.what}{arrow}{seen}"
 
 
 def named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[RenderableType]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from lading.facts import Observed
 from lading.types import Type
 
 
@@ -23,7 +24,8 @@ class Column(BaseModel, frozen=True):
     `postgres:character varying(20)`; a system of the same kind takes it as it is. `drops` are pairs of loss kind
     and sentence: what reading the column loses, whatever the target. `empty` says whether the system tells an
     empty value from NULL. `measured` is the narrowest type that holds the values of a column of decimals without a
-    limit, as they were when it was planned; decimal(1,1) when there were none."""
+    limit, as they were when it was planned; decimal(1,1) when there were none. `observed` is the greatest that the
+    newest profile saw."""
 
     name: str
     type: Type
@@ -32,6 +34,7 @@ class Column(BaseModel, frozen=True):
     drops: tuple[tuple[str, str], ...] = ()
     empty: bool = True
     measured: Type | None = None
+    observed: Observed | None = None
 
 
 class Table(BaseModel, frozen=True):
@@ -62,16 +65,18 @@ class Table(BaseModel, frozen=True):
 
 
 class Loss(BaseModel, frozen=True):
-    """What a value of a column can lose on its way. `kind` is the word that `accept` takes."""
+    """What a value of a column can lose on its way. `kind` is the word that `accept` takes. `seen` says that what was
+    there when the table was profiled would not lose it, and when that was."""
 
     column: str
     kind: str  # narrows, rounds, cuts, zone, null, type
     source: str
     target: str
     what: str
+    seen: str = ""
 
     def __str__(self) -> str:
-        return f"{self.column}: {self.kind}: {self.what}"
+        return f"{self.column}: {self.kind}: {self.what}{f'; {self.seen}' if self.seen else ''}"
 
 
 def losses(source: Table, target: Table) -> list[Loss]:
@@ -86,13 +91,25 @@ def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:
         yield Loss(column=source.name, kind="column", source=str(source.type), target="", what=what)
         return
     for kind, what in (*source.drops, *gaps(_held(source, target), target.type)):
-        yield Loss(column=source.name, kind=kind, source=str(source.type), target=str(target.type), what=what)
+        seen = _fitting(source, target.type, kind)
+        yield Loss(
+            column=source.name, kind=kind, source=str(source.type), target=str(target.type), what=what, seen=seen
+        )
     if source.empty and not target.empty and source.type.kind in ("string", "binary"):
         what = "an empty value becomes NULL, which the target does not tell apart"
         yield Loss(column=source.name, kind="null", source=str(source.type), target=str(target.type), what=what)
     if source.null and not target.null:
         what = "NULL is allowed in the source and refused by the target"
         yield Loss(column=source.name, kind="null", source="NULL", target="NOT NULL", what=what)
+
+
+def _fitting(source: Column, target: Type, kind: str) -> str:
+    """What was observed, if it would not be lost so."""
+    in_bytes = target.in_bytes or target.kind == "binary"
+    held = source.observed.type(source.type, in_bytes) if source.observed else None
+    if source.observed is None or held is None or any(kind == found for found, _ in gaps(held, target)):
+        return ""
+    return f"all of it fitted on {source.observed.date}: at most {held}"
 
 
 def _held(source: Column, target: Column) -> Type:
@@ -104,7 +121,7 @@ def _held(source: Column, target: Column) -> Type:
 
 
 NO_VALUES = Type("decimal", 1, 1)
-_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
+DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
 
 
 def gaps(source: Type, target: Type) -> list[tuple[str, str]]:
@@ -181,7 +198,7 @@ def _int_to(source: Type, target: Type) -> list[tuple[str, str]]:
     if target.kind == "float":
         room = 53 if target.size == 64 else 24
         return [("rounds", f"{source} beyond 2^{room} is rounded")] if (source.size or 64) > room else []
-    digits = 20 if source.unsigned and source.size == 64 else _DIGITS[source.size or 64]
+    digits = 20 if source.unsigned and source.size == 64 else DIGITS[source.size or 64]
     if target.size is None or target.size - target.scale >= digits:
         return []
     return [("narrows", f"{digits} digits do not fit {target}")]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
+from lading import measuring
 from lading.catalogue import catalogue
 from lading.connector import WHOLE, Load, Slice, ours
 from lading.dialect import Dialect
 from lading.digest import Aggregate, Reading, summed
 from lading.driver import Driver, transaction
 from lading.errors import DataError, Unsupported
-from lading.schema import NO_VALUES, Column, Mode, Table
+from lading.facts import Facts
+from lading.schema import Column, Mode, Table
 from lading.slicing import between, bounds, conditions, paged, same
 from lading.types import Type, parse
 
@@ -150,15 +152,14 @@ class SqlSession:
 
     def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
         """See `connector.Measures`."""
-        found: dict[str, Type] = {}
-        for column in (c for c in table.columns if c.name in columns and self.dialect.measure):
-            quoted, read = self.dialect.quote(column.name), self.dialect.read(column)
-            items = self.dialect.measure.replace("{c}", quoted).replace("{r}", read)
-            whole, scale = self.driver.query(f"SELECT {items} FROM {self.name(table)}")[0]
-            if whole is not None:
-                digits = int(whole) + int(scale or 0)
-                found[column.name] = Type("decimal", digits, int(scale or 0)) if digits else NO_VALUES
-        return found
+        return measuring.measure(self._ask(table), self.dialect, [c for c in table.columns if c.name in columns])
+
+    def profile(self, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts]]:
+        """See `connector.Profiles`."""
+        return measuring.profile(self._ask(table), self.dialect, table, targets)
+
+    def _ask(self, table: Table) -> measuring.Ask:
+        return lambda items: self.driver.query(self._select(table, WHOLE, items))[0]
 
     def _row_hash(self, table: Table) -> str:
         columns = ", ".join(self.dialect.read(c) for c in table.columns)

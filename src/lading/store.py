@@ -21,7 +21,7 @@ from lading.plan import Task
 from lading.prove import Bill, TableBill
 from lading.schema import Mode
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in migrations/versions."""
 FRESH = timedelta(hours=12)
 """How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""

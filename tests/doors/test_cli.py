@@ -25,7 +25,7 @@ def test_help_starts_at_once(shell):
     assert min(spent) < 0.2
     commands = re.findall(r"^  ([a-z]+)  ", done.out, re.M)
     assert commands == [
-        "copy", "run", "plan", "diff", "prove", "repair", "discover", "check", "init", "connect", "history",
+        "copy", "run", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init", "connect", "history",
         "bill", "rejects", "explain", "describe", "demo",
     ]  # fmt: skip
     assert "..." not in done.out.partition("Commands:")[2]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lading.cli import comparing, looking, moving
+from lading.cli import comparing, looking, moving, profiling
 from lading.cli.words import USAGE, as_object
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def lading() -> None:
 
 for _each in (
     moving.copy, moving.run, moving.plan, comparing.diff, comparing.prove, comparing.repair, looking.discover,
-    looking.check, looking.init, looking.connect, looking.history, looking.bill, looking.rejects, looking.explain,
-    looking.describe, looking.demo,
+    profiling.profile, looking.check, looking.init, looking.connect, looking.history, looking.bill, looking.rejects,
+    looking.explain, looking.describe, looking.demo,
 ):  # fmt: skip
     lading.add_command(_each)

@@ -1,6 +1,6 @@
 """DuckDB."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 dialect = Dialect(
     name="duckdb",
@@ -102,6 +102,39 @@ dialect = Dialect(
     arrays="{item}[]",
     create_schema="CREATE SCHEMA IF NOT EXISTS {name}",
     measure="coalesce(greatest(length(max({c})::VARCHAR), length(min({c})::VARCHAR)), 0), 0",
+    aspects=Aspects(
+        values=(
+            (r"string.*|uuid|json", "{r}"),
+            (r"interval|list.*", "CAST({c} AS VARCHAR)"),
+            (r"bool", "CAST({c} AS INTEGER)"),
+            (r"decimal|binary.*", "{c}"),
+        ),
+        shows=((r"string.*|uuid", "{v}"), (r".*", "CAST({v} AS VARCHAR)")),
+        characters="length({v})",
+        text_bytes="strlen({v})",
+        text="CAST({v} AS VARCHAR)",
+        head="left({v}, {n})",
+        matches="regexp_full_match({v}, '{p}')",
+        looks={"json": "left(ltrim({v}), 1) IN ('{', '[') AND json_valid({v})"},
+        whole="ltrim(split_part({v}, '.', 1), '+-0')",
+        tail="rtrim(split_part({v}, '.', 2), '0')",
+        scale="length(rtrim(split_part(CAST({v} AS VARCHAR), '.', 2), '0'))",
+        fraction=(
+            (
+                r"time(?:stamp)?\([789].*",
+                "length(rtrim(lpad(CAST(epoch_ns({v}) % 1000000000 AS VARCHAR), 9, '0'), '0'))",
+            ),
+            (r"time\(.*", "length(rtrim(lpad(CAST(epoch_us({v}) % 1000000 AS VARCHAR), 6, '0'), '0'))"),
+            (r"timestamp.*", "length(rtrim(strftime({v}, '%f'), '0'))"),
+        ),
+        midnight="{v} = date_trunc('day', {v})",
+        nan=((r"float.*", "isnan({v})"),),
+        infinite=((r"float.*", "isinf({v})"), (r"date|timestamp.*", "NOT isfinite({v})")),
+        # count(DISTINCT) takes megabytes for every column, however few its values.
+        distinct="coalesce(len(list_distinct(list({v}))), 0)",
+        about="approx_count_distinct({v})",
+        exact_rows=20_000,
+    ),
     literals={
         "date": "DATE {v}",
         "timestamp": "TIMESTAMP {v}",

@@ -1,6 +1,6 @@
 """MySQL and MariaDB, told apart by comments that only one of them runs."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 _OWN = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 # The catalogue below writes the first, MariaDB the last.
@@ -128,6 +128,33 @@ dialect = Dialect(
     },
     # 64 bits of MD5 a row, summed without overflow; the session writes {columns} so that no two rows read alike.
     row_hash="coalesce(sum(CAST(conv(left(md5(concat_ws('|', {columns})), 16), 16, 10) AS decimal(20))), 0)",
+    # Texts of every character set and collation are asked about as UTF-8, and differ where their bytes do.
+    aspects=Aspects(
+        values=(
+            (
+                r"string.*|uuid",
+                "CONVERT({c} USING utf8mb4) /*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */",
+            ),
+            (r"decimal.*|time.*|date|binary.*|json", "{c}"),
+        ),
+        shows=((r"string.*|uuid", "{v}"), (r".*", "CAST({v} AS char(80))")),
+        matches="{v} REGEXP '^({p})\\\\z'",
+        looks={"json": "left(ltrim({v}), 1) IN ('{', '[') AND json_valid({v})"},
+        whole="trim(LEADING '0' FROM replace(replace(substring_index({v}, '.', 1), '-', ''), '+', ''))",
+        tail="trim(TRAILING '0' FROM substr({v}, char_length(substring_index({v}, '.', 1)) + 2))",
+        scale=(
+            "char_length(trim(TRAILING '0' FROM substr(CAST({v} AS char(80)), "
+            "char_length(substring_index(CAST({v} AS char(80)), '.', 1)) + 2)))"
+        ),
+        fraction=((r"time.*", "char_length(trim(TRAILING '0' FROM date_format({v}, '%f')))"),),
+        midnight="time({v}) = '00:00:00'",
+        # Above the limit of exact counts: of a sixteenth of the values, or of few values among some of the rows.
+        about=(
+            "CASE WHEN count(DISTINCT CASE WHEN crc32({v}) & 15 = 0 THEN {v} END) >= 64 THEN "
+            "16 * count(DISTINCT CASE WHEN crc32({v}) & 15 = 0 THEN {v} END) ELSE "
+            "count(DISTINCT CASE WHEN rand() < 0.015625 THEN {v} END) END"
+        ),
+    ),
     quotes="``",
     backslashes=True,
     name_bytes=256,

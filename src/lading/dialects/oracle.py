@@ -1,6 +1,6 @@
 """Oracle Database, 12.2 and later."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 _NUMBERS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 _OWN = "NOT IN (SELECT username FROM all_users WHERE oracle_maintained = 'Y')"
@@ -107,6 +107,33 @@ dialect = Dialect(
         "decimal": "TO_CHAR(SUM({q}), 'TM9', " + _NUMBERS + ")",
     },
     count="COUNT(CASE WHEN {c} IS NOT NULL THEN 1 END)",
+    # Never run against a server. Long texts and bytes can neither be sorted nor told apart there, and are read.
+    aspects=Aspects(
+        away=r"string|binary|json|interval|bool",
+        values=((r"decimal.*", "{c}"), (r"timestamp\(\d,utc\)", "SYS_EXTRACT_UTC({c})"), (r"timestamp.*", "{c}")),
+        shows=(
+            (r"string.*", "{v}"),
+            (r"decimal.*", f"TO_CHAR({{v}}, 'TM9', {_NUMBERS})"),
+            (r"timestamp.*", "TO_CHAR(CAST({v} AS TIMESTAMP), 'YYYY-MM-DD HH24:MI:SS.FF9')"),
+            (r".*", "TO_CHAR({v})"),
+        ),
+        characters="LENGTH({v})",
+        bytes="UTL_RAW.LENGTH({v})",
+        text_bytes="LENGTHB({v})",
+        text="TO_CHAR({v})",
+        matches="REGEXP_LIKE({v}, '^({p})$')",
+        looks={"json": "(SUBSTR(LTRIM({v}), 1, 1) IN ('{', '[') AND {v} IS JSON)"},
+        whole="LTRIM(REGEXP_SUBSTR({v}, '^[^.]*'), '+-0')",
+        tail="RTRIM(REGEXP_SUBSTR({v}, '[.](.*)$', 1, 1, NULL, 1), '0')",
+        scale=(
+            f"NVL(LENGTH(RTRIM(REGEXP_SUBSTR(TO_CHAR({{v}}, 'TM9', {_NUMBERS}), '[.](.*)$', 1, 1, NULL, 1), '0')), 0)"
+        ),
+        fraction=((r"timestamp.*", "NVL(LENGTH(RTRIM(TO_CHAR(CAST({v} AS TIMESTAMP), 'FF9'), '0')), 0)"),),
+        midnight="TO_CHAR(CAST({v} AS TIMESTAMP), 'HH24:MI:SS.FF9') = '00:00:00.000000000'",
+        nan=((r"float.*", "{v} IS NAN"),),
+        infinite=((r"float.*", "{v} IS INFINITE"),),
+        about="APPROX_COUNT_DISTINCT({v})",
+    ),
     name_bytes=128,
     columns=1000,
     update="MERGE INTO {t} t USING {s} s ON ({on}) WHEN MATCHED THEN UPDATE SET {sets}",

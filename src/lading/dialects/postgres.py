@@ -1,6 +1,6 @@
 """PostgreSQL. The catalogue writes what a type's name leaves out as a comment behind it, which PostgreSQL skips."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 _OWN = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 # A domain's base type; any other type is its own.
@@ -160,6 +160,36 @@ dialect = Dialect(
     measure=(
         "CASE WHEN count({c}) = count(scale({c})) THEN coalesce(length(trunc(max(abs({c})))::text), 0) END, "
         "max(scale({c}))"
+    ),
+    # NaN and infinity have no scale. Before 16 nothing tells whether a text is JSON.
+    aspects=Aspects(
+        values=(
+            (r"string.*|uuid|json|interval|list.*", '({r})::text COLLATE "C"'),
+            (r"bool", "({c})::int"),
+            (r"decimal\(19,2\)|float.*", "{r}"),
+            (r"decimal.*|binary.*", "{c}"),
+        ),
+        shows=((r"string.*|uuid", "{v}"), (r".*", "({v})::text")),
+        text="({v})::text",
+        head="left({v}, {n})",
+        matches="{v} ~ '^({p})$'",
+        whole="ltrim(split_part({v}, '.', 1), '+-0')",
+        tail="rtrim(split_part({v}, '.', 2), '0')",
+        scale="scale(trim_scale({v}))",
+        fraction=((r"time.*", "length(rtrim(to_char({v}, 'US'), '0'))"),),
+        midnight="({v})::time = '00:00'",
+        nan=((r"decimal|float.*", "{v} = 'NaN'"),),
+        infinite=(
+            (r"decimal", "scale({v}) IS NULL AND {v} <> 'NaN'"),
+            (r"float.*", "{v} IN ('Infinity', '-Infinity')"),
+            (r"date|timestamp.*", "NOT isfinite({v})"),
+        ),
+        # Above the limit of exact counts: of a sixteenth of the values, or of few values among some of the rows.
+        about=(
+            "CASE WHEN count(DISTINCT CASE WHEN hashtextextended(({v})::text, 0) & 15 = 0 THEN {v} END) >= 64 THEN "
+            "16 * count(DISTINCT CASE WHEN hashtextextended(({v})::text, 0) & 15 = 0 THEN {v} END) ELSE "
+            "count(DISTINCT CASE WHEN random() < 0.015625 THEN {v} END) END"
+        ),
     ),
     update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
     create_schema="CREATE SCHEMA IF NOT EXISTS {name}",

@@ -1,6 +1,6 @@
 """SQLite: types are what a column declares; values are checked against it when they are read."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 # A value of another storage class makes json() raise, which stops the read.
 _TEXT = "CASE WHEN typeof({c}) IN ('text', 'null') THEN {c} ELSE json('!' || {c}) END"
@@ -24,6 +24,26 @@ _MEASURE = (
     "ELSE coalesce(max(max(length(ltrim(substr({r}, 1, instr({r} || '.', '.') - 1), '-')), 1)), 0) END, "
     "max(length(rtrim(rtrim(substr({r} || '.', instr({r} || '.', '.') + 1), '.'), '0')))"
 )
+# Without regular expressions: a date is one that SQLite gives back unchanged.
+_DAY = "({x} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND date({x}) IS {x})"
+_DAY_OF = _DAY.replace("{x}", "substr({v}, 1, 10)")
+_BARE = "ltrim(substr({v}, 1, 1), '-') || substr({v}, 2)"
+_TIME = "substr({v}, 12, 8) GLOB '[0-9][0-9]:[0-5][0-9]:[0-5][0-9]' AND substr({v}, 12, 2) < '24'"
+_MICROS = (
+    "(length({v}) = 19 OR substr({v}, 20, 1) = '.' AND length({v}) BETWEEN 21 AND 26 "
+    "AND substr({v}, 21) NOT GLOB '*[^0-9]*')"
+)
+_LOOKS = {
+    "number": (
+        f"({_BARE} GLOB '[0-9]*' AND {_BARE} GLOB '*[0-9]' AND {_BARE} NOT GLOB '*[^0-9.]*' AND {_BARE} NOT GLOB "
+        f"'*.*.*' AND ({_BARE} NOT GLOB '0*' OR {_BARE} IN ('0') OR {_BARE} GLOB '0.*'))"
+    ),
+    "date": _DAY.replace("{x}", "{v}"),
+    "timestamp": f"({_DAY_OF} AND substr({{v}}, 11, 1) IN (' ', 'T') AND {_TIME} AND {_MICROS})",
+    "uuid": "{v} GLOB '" + "-".join("[0-9a-fA-F]" * n for n in (8, 4, 4, 4, 12)) + "'",
+    "bool": "lower({v}) IN ('true', 'false', '0', '1')",
+    "json": "substr(ltrim({v}), 1, 1) IN ('{', '[') AND json_valid({v})",
+}
 
 dialect = Dialect(
     name="sqlite",
@@ -108,6 +128,24 @@ dialect = Dialect(
         "binary": "sum(length({q}))",
         "uuid": "sum(length({q}))",
     },
+    aspects=Aspects(
+        # A declared decimal of up to 15 digits is a number, and a double gives it back; a longer one is a text.
+        values=((r"decimal.*", "CAST({r} AS REAL)"), (r".*", "{r}")),
+        away=r"decimal|decimal\((?!(?:\d|1[0-5]),).*",
+        shows=((r"decimal.*", "printf('%!.15g', {v})"), (r"float.*", "printf('%!.17g', {v})")),
+        characters="length({v})",
+        text="CAST({v} AS TEXT)",
+        looks=_LOOKS,
+        whole="ltrim(substr({v}, 1, instr({v} || '.', '.') - 1), '+-0')",
+        tail="rtrim(substr({v}, instr({v} || '.', '.') + 1), '0')",
+        scale=("length(rtrim(substr(printf('%.{s}f', {v}), instr(printf('%.{s}f', {v}) || '.', '.') + 1), '0'))"),
+        fraction=((r"time.*", "length(rtrim(substr({v}, instr({v} || '.', '.') + 1), '0'))"),),
+        midnight=(
+            "length({v}) <= 10 OR substr({v}, 12, 15) IN ('00:00', '00:00:00') "
+            "OR substr({v}, 12) GLOB '00:00:00.*' AND trim(substr({v}, 20), '.0') = ''"
+        ),
+        infinite=((r"float.*", "{v} IN (9e999, -9e999)"),),
+    ),
     name_bytes=10_000,
     columns=1_990,
     update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",

@@ -1,8 +1,11 @@
 """Microsoft SQL Server, 2016 and later, and Azure SQL."""
 
-from lading.dialect import Dialect
+from lading.dialect import Aspects, Dialect
 
 _COLLATE = r"(?: collate \w+)?"
+_D = "[0-9]"
+# The digits after the point of a text {t}, without zeros at the end.
+_USED = "LEN(REPLACE(RTRIM(REPLACE(SUBSTRING({t}, CHARINDEX('.', {t} + '.') + 1, 80), '0', ' ')), ' ', '0'))"
 
 dialect = Dialect(
     name="sqlserver",
@@ -123,6 +126,36 @@ dialect = Dialect(
     # Eight bytes of SHA-256 over the row, summed; CHECKSUM_AGG would let pairs of rows cancel out.
     row_hash="""CAST(SUM(CAST(CONVERT(bigint, SUBSTRING(HASHBYTES('SHA2_256', {columns}), 1, 8)) AS decimal(38,0)))
         AS varchar(40))""",
+    # Never run against a server. A character beyond U+FFFF counts as two, and how many bytes of UTF-8 a text has is
+    # not told: servers before 2019 cannot say.
+    aspects=Aspects(
+        values=(
+            (r"string.*", "CAST({r} AS nvarchar(max)) COLLATE Latin1_General_BIN2"),
+            (r"bool", "CAST({c} AS int)"),
+            (r"timestamp\(\d,utc\)", "CAST(SWITCHOFFSET({c}, '+00:00') AS datetime2(7))"),
+            (r"time.*", "{c}"),
+        ),
+        shows=(
+            (r"string.*|uuid", "{v}"),
+            (r"date|time.*", "CONVERT(varchar(40), {v}, 121)"),
+            (r"float.*", "CONVERT(varchar(40), {v}, 3)"),
+            (r".*", "CONVERT(varchar(80), {v})"),
+        ),
+        characters="LEN({v} + N'.') - 1",
+        bytes="DATALENGTH({v})",
+        text_bytes="",
+        head="LEFT({v}, {n})",
+        text="CAST({v} AS varchar(40))",
+        looks={
+            "date": f"({{v}} LIKE '{_D * 4}-{_D * 2}-{_D * 2}' AND TRY_CONVERT(date, {{v}}, 23) IS NOT NULL)",
+            "uuid": "(LEN({v} + N'.') = 37 AND TRY_CONVERT(uniqueidentifier, {v}) IS NOT NULL)",
+            "bool": "LOWER({v}) IN (N'true', N'false', N'0', N'1')",
+            "json": "(LEFT(LTRIM({v}), 1) IN (N'{', N'[') AND ISJSON({v}) = 1)",
+        },
+        scale=_USED.replace("{t}", "CONVERT(varchar(80), {v})"),
+        fraction=((r"time.*", _USED.replace("{t}", "CONVERT(varchar(40), {v}, 121)")),),
+        midnight="CAST({v} AS time(7)) = '00:00:00'",
+    ),
     quotes="[]",
     name_bytes=128,
     columns=1024,

@@ -45,7 +45,8 @@ class DuckDBDriver:
             )
         try:
             self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
-            self._connection.execute("SET TimeZone = 'UTC'")
+            # A bar would get into what is printed.
+            self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         except self._errors as error:
             raise error_of(self.path, error) from error
 

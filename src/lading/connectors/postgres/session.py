@@ -15,6 +15,7 @@ from lading.connectors.postgres.replacing import refilling
 from lading.connectors.postgres.rights import check, refuse_computed
 from lading.dialect import Dialect
 from lading.digest import Reading
+from lading.measuring import Ask
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -66,6 +67,10 @@ class PostgresSession(SqlSession):
     def digest(self, table: Table, slice: Slice) -> Reading | None:
         self.driver.hold(self.name(table))
         return super().digest(table, slice)
+
+    def _ask(self, table: Table) -> Ask:
+        self.driver.hold(self.name(table))
+        return super()._ask(table)
 
     def _row_hash(self, table: Table) -> str:
         place = self.dialect.text(self.name(table))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -11,10 +11,13 @@ from pydantic import Field
 
 from lading.connector import Capabilities, Connection, Load
 from lading.connectors.sqlite.driver import SQLiteDriver
+from lading.connectors.sqlite.faults import misfit
 from lading.dialects.sqlite import dialect
-from lading.errors import SpecError
+from lading.errors import DataError, SpecError
+from lading.facts import Facts
 from lading.schema import Table
 from lading.sql import SqlSession
+from lading.types import Type
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -72,6 +75,14 @@ class _Session(SqlSession):
             return table.model_copy(update={"key": ()})
         columns = [c.model_copy(update={"null": c.null and c.name not in table.key}) for c in table.columns]
         return table.model_copy(update={"columns": tuple(columns)})
+
+    def profile(self, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts]]:
+        try:
+            return super().profile(table, targets)
+        except DataError as error:
+            if "malformed JSON" not in str(error):
+                raise
+            raise misfit(self.driver, self._file.path, table, error) from error
 
     def placing(self, load: Load) -> list[str]:
         # Altering a table fails where any view or trigger of the file names a table that is not there.
