@@ -167,7 +167,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         session = reconciling.systems[0].session
         tables = [(table, into(move, table)) for table in chosen(move, _known(move, session))]
-        with exporting(export, asked) as seen:
+        with exporting(export) as seen:
             found = reconciling.diff(tables, seen)
         keep(ledger, found)
     if asked.record:

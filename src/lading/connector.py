@@ -188,6 +188,10 @@ class Connection(BaseModel):
         """The connection that an address means."""
         raise NotImplementedError
 
+    def hidden(self, table: Table) -> list[str]:
+        """The table's columns whose values are not to be shown."""
+        return [column.name for column in table.columns if self.is_sensitive(table, column.name)]
+
     def is_sensitive(self, table: Table, column: str) -> bool:
         """Whether values of a column may not be shown or kept."""
         forms = (column, f"{table.name}.{column}", f"{table.full_name}.{column}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import reduce
 
 import pyarrow as pa
 
-from lading.compare import Side, compare
+from lading.compare import Asked, Side, compare
 from lading.connector import WHOLE, Session, Slice
 from lading.digest import Digest, Digester, digest_of
 from lading.errors import Bug, DataError, LadingError, ProofFailed
@@ -304,14 +304,15 @@ def _in_place(moving: Moving, target: Session) -> str:
     return f"values counted in {len(found.columns)} columns, sums of {len(alike)} columns of like types"
 
 
-def drill(moving: Moving, source: Session, target: Session) -> None:
-    """After a proof that failed: which rows differ, in which columns, and how."""
+def drill(moving: Moving, source: Session, target: Session, hidden: Sequence[str]) -> None:
+    """After a proof that failed: which rows differ, in which columns, and how; without the values of hidden columns."""
     if moving.plan.level not in (Level.ROWS, Level.FULL) or moving.rejected:
         return
     arrived = moving.load.stage if moving.state == "staging" else moving.load.table
     left = Side(source, moving.source, snapshot=moving.snapshot)
     with suppress(LadingError):  # what failed may fail again; the bill says why
-        found = compare(left, Side(target, arrived.model_copy(update={"key": moving.load.key})))
+        right = Side(target, arrived.model_copy(update={"key": moving.load.key}))
+        found = compare(left, right, Asked(sensitive=tuple(hidden)))
         moving.found = found.model_copy(update={"left": moving.name, "right": moving.task.into})
 
 

@@ -96,10 +96,12 @@ class Reconciling:
             Side(system.session, table, "", system.snapshot, system.connection.open, self._told(left, place))
             for place, (system, table) in enumerate(zip(self.systems, (left, there), strict=True))
         )
-        with comparing(sides[0], sides[1], self.asked, self._marks.get(left.full_name)) as found:
+        hidden = [*self.connections[0].hidden(left), *self.connections[1].hidden(there)]
+        asked = self.asked.model_copy(update={"sensitive": (*self.asked.sensitive, *hidden)})
+        with comparing(sides[0], sides[1], asked, self._marks.get(left.full_name)) as found:
             seconds = self._wait()
             if found.comparison.differing and seconds is not None:
-                found.comparison = settled(found, (sides[0], sides[1]), self.asked, seconds)
+                found.comparison = settled(found, (sides[0], sides[1]), asked, seconds)
             if seen:
                 seen(found)
             return found.comparison
@@ -125,7 +127,7 @@ EXPORTED = ("table", "kind", "key", "column", "left", "right")
 
 
 @contextmanager
-def exporting(path: Path | None, asked: Asked) -> Iterator[Seen | None]:
+def exporting(path: Path | None) -> Iterator[Seen | None]:
     """Writes every difference that is seen to a file, Parquet or CSV by its ending; keys are JSON."""
     if path is None:
         yield None
@@ -140,7 +142,7 @@ def exporting(path: Path | None, asked: Asked) -> Iterator[Seen | None]:
     writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)
 
     def seen(found: Found) -> None:
-        differences = (each.masked(asked.hides) for each in found.differences())
+        differences = (each.masked(found.asked.hides) for each in found.differences())
         while some := list(islice(differences, 10_000)):
             name = found.comparison.left
             rows = [

@@ -194,7 +194,8 @@ class Crew:
             raise
         except LadingError as error:
             if sessions and isinstance(error, ProofFailed):
-                engine.drill(moving, *sessions)
+                hidden = [*self.source.hidden(moving.source), *self.target.hidden(moving.load.table)]
+                engine.drill(moving, *sessions, hidden)
             fail(moving, error)
             return False
         return True

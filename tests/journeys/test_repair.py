@@ -237,3 +237,15 @@ def test_a_failed_proof_shows_the_rows(place: Callable[[str], str]):
     assert [(d.key["id"], d.left, d.right) for d in found.differences if d.column == "amount"] == [
         ("7", "7.25", "0.00")
     ]
+
+
+def test_sensitive_columns_of_a_connection_are_not_shown(place: Callable[[str], str], tmp_path: Path):
+    source, target = place("duckdb"), place("sqlite")
+    fill(source, "duckdb", range(20))
+    fill(target, "sqlite", range(20))
+    looks.query(target, "UPDATE orders SET note = 'leaked' WHERE id = 3")
+    path = tmp_path / "all.csv"
+    move = Move.model_validate({"from": source.replace("duckdb:///", "duckdb:////") + "?sensitive=note", "to": target})
+    found = actions.diff(move, Asked(), export=path)
+    assert [(d.left, d.right) for d in found.tables[0].differences] == [("•••", "•••")]
+    assert "leaked" not in path.read_text("utf-8") + found.model_dump_json()

@@ -53,8 +53,8 @@ class Side:
 class Found:
     """A comparison, and every difference of it while it is open."""
 
-    def __init__(self, comparison: Comparison, drill: Drill | None) -> None:
-        self.comparison = comparison
+    def __init__(self, comparison: Comparison, asked: Asked, drill: Drill | None = None) -> None:
+        self.comparison, self.asked = comparison, asked
         self._drill = drill
 
     def differences(self) -> Iterator[Difference]:
@@ -79,10 +79,10 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         folder = Path(name)
         if asked.way is Way.AGGREGATES and paired.compared:
             measured = aggregated(((left.session, left.table), (right.session, right.table)), paired)
-            yield Found(_comparison((left, right), paired, asked, measured), None)
+            yield Found(_comparison((left, right), paired, asked, measured), asked)
             return
         if not paired.compared:
-            yield Found(_comparison((left, right), paired, asked, {"seconds": time.monotonic() - began}), None)
+            yield Found(_comparison((left, right), paired, asked, {"seconds": time.monotonic() - began}), asked)
             return
         halves = _halves((left, right), paired, asked, folder)
         _read(halves, int(BUCKETS * asked.sample) or 1)
@@ -98,7 +98,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
                 shown = zip(range(asked.limit), drill.differences(), strict=False)
                 measured["differences"] = tuple(each.masked(asked.hides) for _, each in shown)
             measured |= {"seconds": time.monotonic() - began, **_costs(halves)}
-            yield Found(_comparison((left, right), paired, asked, measured), drill)
+            yield Found(_comparison((left, right), paired, asked, measured), asked, drill)
         finally:
             if drill is not None:
                 drill.close()
