@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 
 from lading.digest import Reading
+from lading.route import Code, Route
 from lading.schema import Mode, Table
 from lading.types import Type
 
@@ -151,6 +152,27 @@ class Erases(Protocol):
     def erase(self, table: Table, keys: Iterable[pa.RecordBatch]) -> int:
         """Deletes the rows whose key is one of these, all at once; batches have the columns of `table.key`, in that
         order and in their canonical types. Returns how many rows there were."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A session whose catalogue also tells what code stands around a table, and what routines there are."""
+
+    def route(self, table: Table) -> Route:
+        """The views that a view is made of, itself first; a table's triggers; its columns' character sets."""
+
+    def routines(self, names: Sequence[str]) -> list[Code]:
+        """The routines of these names (`name` or `schema.name`), several where one name has several; those that
+        are absent are left out."""
+
+
+@runtime_checkable
+class Tries(Protocol):
+    """A session that can write a row and take it back."""
+
+    def trial(self, load: Load | None, tables: Sequence[Table]) -> AbstractContextManager[None]:
+        """A transaction that is always undone, with the load's stage in it; without a load, with the settings that
+        other sessions of the account have. Raises Unsupported when what is written to one of the tables would stay."""
 
 
 class Connection(BaseModel):
