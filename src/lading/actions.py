@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config, profiles, record
+from lading import config, hops, profiles, record
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.errors import DataError, LadingError
 from lading.facts import Profile
+from lading.hops import gather
 from lading.moving import fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
@@ -46,17 +47,18 @@ def store() -> Iterator[Store]:
         opened.close()
 
 
-def plan_move(move: Move, pipeline: str = "") -> Plan:
-    """The plan of a move. Reads both catalogues and changes nothing."""
+def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
+    """The plan of a move. Reads both catalogues and changes nothing; a `canary` is a row of the greatest values that is
+    sent to the target in a transaction which is undone."""
     with store() as ledger:
-        return _plan(move, pipeline, ledger, _sides(move))
+        return _plan(move, pipeline, ledger, _sides(move), canary)
 
 
 def _sides(move: Move) -> tuple[Connection, Connection]:
     return config.resolve(move.source)[1], config.resolve(move.target)[1]
 
 
-def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection]) -> Plan:
+def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection], canary: bool = False) -> Plan:
     source, target = sides
     with source.open() as reading, target.open() as writing:
         tables = _measured(move, _known(move, reading), (reading, writing))
@@ -70,7 +72,27 @@ def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Con
             lambda table: writing.describe(table.full_name),
             lambda table: _cursor(move, table, ledger, sides),
         )
+        made = _hopped(move, made, (reading, writing), canary)
     return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
+
+
+def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], canary: bool) -> Plan:
+    """The plan with what is too narrow between the two sides."""
+    with ExitStack() as stack:
+        own = {move.source: sessions[0], move.target: sessions[1]}
+
+        def opened(name: str) -> Session:
+            return own.get(name) or stack.enter_context(config.resolve(name)[1].open())
+
+        routines = gather.routines(move.through, sessions, opened)
+    tasks = []
+    for task in made.tasks:
+        facts = gather.facts(task, sessions, routines)
+        task = hops.checked(move, task, facts)
+        if canary and (task.losses or task.findings or not task.problem):
+            task = task.model_copy(update={"arrivals": tuple(hops.tried(task, facts, sessions[1]))})
+        tasks.append(task)
+    return made.model_copy(update={"tasks": tuple(tasks)})
 
 
 def _folder(sides: tuple[Connection, Connection]) -> str:
@@ -144,10 +166,10 @@ def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
         return done
 
 
-def plan(pipeline: str) -> list[Plan]:
+def plan(pipeline: str, canary: bool = False) -> list[Plan]:
     """The plans of a pipeline's steps."""
     found = config.pipeline(pipeline)
-    return [plan_move(step, found.name) for step in found.steps]
+    return [plan_move(step, found.name, canary) for step in found.steps]
 
 
 def run(pipeline: str, watch: Watch | None = None) -> list[Bill]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lading.digest import Reading
 from lading.facts import Facts
+from lading.route import Code, Route
 from lading.schema import Mode, Table
 from lading.types import Type
 
@@ -162,6 +163,27 @@ class Profiles(Protocol):
     def profile(self, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts]]:
         """The table's rows, and the facts of its columns in their order, from one scan; with `targets`, types by
         column, also what these would lose. Raises Unsupported for what only a reader of the values can tell."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A session whose catalogue also tells what code stands around a table, and what routines there are."""
+
+    def route(self, table: Table) -> Route:
+        """The views that a view is made of, itself first; a table's triggers; its columns' character sets."""
+
+    def routines(self, names: Sequence[str]) -> list[Code]:
+        """The routines of these names (`name` or `schema.name`), several where one name has several; those that
+        are absent are left out."""
+
+
+@runtime_checkable
+class Tries(Protocol):
+    """A session that can write a row and take it back."""
+
+    def trial(self, load: Load | None, tables: Sequence[Table]) -> AbstractContextManager[None]:
+        """A transaction that is always undone, with the load's stage in it; without a load, with the settings that
+        other sessions of the account have. Raises Unsupported when what is written to one of the tables would stay."""
 
 
 def _words(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lading import cli, config, describe, dialects, find
+from lading import cli, config, describe, dialects, find, hops
 from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
@@ -165,7 +165,7 @@ def _pipelines() -> str:
 
 def _types() -> str:
     rows = [(kind, f"`{KINDS_SAID[kind][0]}`", KINDS_SAID[kind][1]) for kind in KINDS]
-    losses = [(f"`{kind}`", what) for kind, what in LOSSES.items()]
+    losses = [(f"`{kind}`", what) for kind, what in (LOSSES | hops.LOSSES).items()]
     head = "# Types and losses\n\nEvery system's types are mapped to these and back, never to another system's.\n"
     return "\n".join(
         [head, *_table(["Kind", "Forms", "Values"], rows), "", "## Losses", "", "Words that `accept` takes.", "",

@@ -166,7 +166,7 @@ def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingErro
         into=moving.task.into,
         mode=moving.task.mode.value,
         state=state,
-        losses=moving.task.accepted,
+        losses=(*moving.task.accepted, *(each.loss for each in moving.task.findings if each.accepted)),
         rows=rows,
         proof=proof,
         error=str(error) if error else "",

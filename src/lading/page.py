@@ -48,6 +48,7 @@ def plan_part(plan: Plan) -> str:
     for task in plan.tasks:
         state, word = ("failed", "stopped") if task.problem else ("proved", "ready")
         told = [f"{task.problem} {task.fix}".strip(), *map(str, task.losses), *task.notes]
+        told += [f"{each.column} {each.kind}: {each.what}; {each.how} {each.fix}".strip() for each in task.findings]
         rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
         name = route(task.name, task.into)
         cells = f'<td><span class="state {state}">{word}</span></td><th scope="row">{name}</th><td>{task.mode}</td>'

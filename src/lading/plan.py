@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError
 from lading.prove import Level
+from lading.route import Arrival, Finding
 from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
 from lading.spec import Move
 from lading.types import Type
@@ -30,6 +31,10 @@ class Task(BaseModel, frozen=True):
     keys: tuple[tuple[str | None, ...], ...] | None = None
     losses: tuple[Loss, ...] = ()
     accepted: tuple[Loss, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What is too narrow between the two, the worst first; see `hops`."""
+    arrivals: tuple[Arrival, ...] = ()
+    """How a canary came through, where one was sent."""
     problem: str = ""
     problem_kind: str = SpecError.kind
     fix: str = ""
@@ -195,7 +200,7 @@ def _task(
     except LadingError as error:
         return _blocked(bare, error.what, error.fix).model_copy(update={"problem_kind": error.kind})
     lost = tuple(losses(table, found))
-    accepted = tuple(loss for loss in lost if accepts(move, table, loss))
+    accepted = tuple(loss for loss in lost if accepts(move, table, loss.column, loss.kind))
     notes = [] if key or move.mode is Mode.MERGE else ["no key: compared as a multiset of rows"]
     notes += _measured(table, found)
     low = cursor(table) if move.since and old else None
@@ -269,10 +274,23 @@ def _shape(fitted: Table, old: Table | None, mode: Mode) -> Table:
     return old.model_copy(update={"columns": tuple(columns), "key": fitted.key})
 
 
-def accepts(move: Move, table: Table, loss: Loss) -> bool:
-    """Whether the author wrote that the loss is accepted."""
-    forms = (loss.kind, f"{loss.column}:{loss.kind}", f"{table.full_name}.{loss.column}:{loss.kind}")
+def accepts(move: Move, table: Table, column: str, kind: str) -> bool:
+    """Whether the author wrote that a loss of a column is accepted."""
+    forms = (kind, f"{column}:{kind}", f"{table.full_name}.{column}:{kind}")
     return any(fnmatchcase(form, pattern) for form in forms for pattern in move.accept)
+
+
+def halted(task: Task) -> Task:
+    """The task, stopped by what would be cut unnoticed and is not accepted."""
+    found = [each for each in task.findings if each.level == "blocks" and not each.accepted]
+    if not found:
+        return task
+    first, count = found[0], len(found) - 1
+    more = f" (and {count:,} more)" if count else ""
+    what = f"'{first.column}' would be changed unnoticed{more}: {first.what}; {first.how}."
+    named = ", ".join(dict.fromkeys(f"{each.column}:{each.kind}" for each in found))
+    fixes = f"{first.fix} Or accept it by name: {named}."
+    return _blocked(task, f"{task.problem} {what}".strip(), f"{task.fix} {fixes}".strip())
 
 
 def _checked(move: Move, task: Task) -> Task:

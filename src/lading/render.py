@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill
+from lading.route import Finding
 from lading.schema import Loss, Table
 
 if TYPE_CHECKING:
@@ -286,6 +287,8 @@ def _warned(task: Task) -> Iterable[RenderableType]:
     lines = [("", task.problem), ("→ ", task.fix)] if task.problem else []
     lines += [("accepted: ", _loss(loss)) for loss in task.accepted]
     lines += [("loses: ", _loss(loss)) for loss in task.losses if loss not in task.accepted]
+    lines += _found(task.findings)
+    lines += [("canary: ", line) for line in _came(task)]
     lines += [("note: ", note) for note in task.notes]
     yield from named(task.name, [line for line in lines if line[1]], "red" if task.problem else "")
 
@@ -294,6 +297,32 @@ def _loss(loss: Loss) -> str:
     arrow = f" ({loss.source} → {loss.target})" if loss.target else ""
     seen = f"; {loss.seen}" if loss.seen else ""
     return f"{loss.column}: {loss.kind}: {loss.what}{arrow}{seen}"
+
+
+def _came(task: Task) -> Iterable[str]:
+    """How a canary came through: what is whole in one line."""
+    for at in dict.fromkeys(each.at for each in task.arrivals):
+        here = [each for each in task.arrivals if each.at == at]
+        whole = sum(each.outcome == "whole" for each in here)
+        yield from ([f"{at}: {plural(whole, 'column')} whole"] if whole else [])
+        for each in here:
+            if each.outcome != "whole":
+                name = f"{each.column}: " if each.column else ""
+                yield f"{at}: {name}{each.outcome}: {each.what}"
+
+
+def _found(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """What columns meet on their way, and the fix; columns that meet the same in one line."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for each in findings:
+        level: str = "accepted" if each.accepted else each.level
+        how, fix = f"; {each.how}" if each.how else "", "" if each.accepted else each.fix
+        lines.setdefault((level, each.kind, each.what + how, fix), []).append(each.column)
+    told = []
+    for (level, kind, what, fix), columns in lines.items():
+        name = ": ".join(word for word in (", ".join(filter(None, columns)), kind if kind != "unknown" else "") if word)
+        told += [(f"{level}: ", f"{name}: {what}" if name else what), ("→ ", fix)]
+    return told
 
 
 def named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[RenderableType]:

@@ -40,6 +40,9 @@ class Move(BaseModel):
     accept: Words = Field(
         (), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'."
     )
+    through: Words = Field(
+        (), description="Routines that the rows pass on their way: 'schema.name' or 'connection:schema.name'."
+    )
     proof: Level = Field(Level.ROWS, description="counts, columns, rows or full.")
     max_rejects: int = Field(0, ge=0, description="How many refused rows a table may have before its run stops.")
     together: bool = Field(False, description="Publish all tables in one transaction.")

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import mssql_python
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from lading.connector import Load, Slice
-from lading.connectors.sqlserver import SqlServer, SqlServerSession
+from lading.connectors.sqlserver import SqlServer, SqlServerSession, routes
 from lading.connectors.sqlserver.driver import Driver
 from lading.dialects.sqlserver import dialect
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable
@@ -323,6 +323,44 @@ def test_a_snapshot_only_where_the_database_allows_it(
     assert session.pin() == ("snapshot of 2024-01-01T00:00:00 UTC" if pinned else "")
     assert ("SET TRANSACTION ISOLATION LEVEL SNAPSHOT" in vendor.said) is pinned
     assert not any("ALTER" in str(line) for line in vendor.said)
+
+
+class Catalogue:
+    """A driver that answers catalogue queries, and remembers them."""
+
+    def __init__(self, **answers: list[tuple[Any, ...]]) -> None:
+        self.answers, self.asked = answers, list[tuple[str, Any]]()
+
+    def query(self, sql: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        self.asked.append((sql, values))
+        name = next((name for name in ("VIEWS", "TRIGGERS", "ROUTINES", "RETURNS") if getattr(routes, name) == sql), "")
+        return self.answers.get(name, [])
+
+
+def test_code_around_a_table_is_asked_for_by_its_quoted_name():
+    driver = Catalogue(
+        VIEWS=[("dbo.v", "V ", "CREATE VIEW dbo.v AS SELECT 1 a", 5)], TRIGGERS=[("dbo.t", "TR", None, 6)]
+    )
+    found = SqlServerSession(dialect, cast("Driver", driver), "dbo").route(Table(name="it]ems"))
+    assert [values for _, values in driver.asked] == [("[dbo].[it]]ems]",)] * 2
+    assert [(c.kind, c.name, c.language) for c in found.views] == [("view", "dbo.v", "tsql")]
+    assert [(c.kind, c.language) for c in found.triggers] == [("trigger", "a hidden text")]
+
+
+def test_routines_are_asked_for_by_their_quoted_name():
+    text = "CREATE FUNCTION dbo.f (@a int) RETURNS int AS BEGIN RETURN @a END"
+    driver = Catalogue(ROUTINES=[("dbo.f", "FN", text, 7)], RETURNS=[("int",)])
+    (found,) = SqlServerSession(dialect, cast("Driver", driver), "dbo").routines(["dbo.f"])
+    assert (found.kind, found.returns, found.language) == ("function", "int", "tsql")
+    assert [values for _, values in driver.asked] == [("[dbo].[f]",), (7,)]
+
+
+@pytest.mark.parametrize("sql", [routes.VIEWS, routes.TRIGGERS, routes.ROUTINES, routes.RETURNS])
+def test_the_catalogue_queries_are_tsql(sql: str):
+    from sqlglot import parse_one
+
+    assert parse_one(sql, read="tsql").find(type(parse_one("SELECT 1"))) is not None
+    assert sql.count("?") == 1
 
 
 def test_no_slices_by_uniqueidentifier(session: SqlServerSession):

@@ -33,16 +33,18 @@ def run(pipeline: str, as_json: bool, quiet: bool) -> int:
 
 @click.command(cls=Copy)
 @click.argument("addresses", nargs=-1, required=True, metavar="PIPELINE | SOURCE TARGET")
+@click.option("--canary", is_flag=True, help="Send a row of the greatest values to the target, and undo it.")
 @json_option
-def plan(addresses: tuple[str, ...], as_json: bool, **given: Any) -> int:
+def plan(addresses: tuple[str, ...], canary: bool, as_json: bool, **given: Any) -> int:
     """Show what a pipeline or a copy would do. Changes nothing."""
     from lading import actions, config, render
 
     words = move_words(given)
     if len(addresses) == 1 and not words:
-        plans = actions.plan(addresses[0])
+        plans = actions.plan(addresses[0], canary)
     elif len(addresses) == 2:
-        plans = [actions.plan_move(config.move({"source": addresses[0], "target": addresses[1], **words}))]
+        move = config.move({"source": addresses[0], "target": addresses[1], **words})
+        plans = [actions.plan_move(move, canary=canary)]
     else:
         raise click.UsageError("Give the name of a pipeline, or SOURCE and TARGET with options.")
     if as_json:
@@ -51,4 +53,7 @@ def plan(addresses: tuple[str, ...], as_json: bool, **given: Any) -> int:
         for number, each in enumerate(plans):
             click.echo("", nl=number > 0)
             show(render.plan, each)
-    return USAGE if any(each.problems for each in plans) else 0
+    if any(each.problems for each in plans):
+        return USAGE
+    lost = ("cut", "changed", "refused")
+    return int(any(arrival.outcome in lost for each in plans for task in each.tasks for arrival in task.arrivals))

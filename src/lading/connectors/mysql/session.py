@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lading.connector import Load, ours
+from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, row_hash
 from lading.connectors.mysql.room import key_parts, roomy
+from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
@@ -62,6 +64,8 @@ class MySQLSession(SqlSession):
 
     def fit(self, table: Table) -> Table:
         return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
+
+    route, routines, trial = routes.route, routes.routines, trial
 
     # Reading
 

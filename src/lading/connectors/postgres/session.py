@@ -8,11 +8,13 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from lading.connector import Load, Slice
+from lading.connectors.postgres import routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.hashing import contents, versions
 from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.replacing import refilling
 from lading.connectors.postgres.rights import check, refuse_computed
+from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
 from lading.digest import Reading
 from lading.measuring import Ask
@@ -46,6 +48,8 @@ class PostgresSession(SqlSession):
                 update = {"native": "", "type": Type("json")}
             columns.append(column.model_copy(update=update))
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
+
+    route, routines, trial = routes.route, routes.routines, trial
 
     def _own(self, column: Column) -> str:
         """A native type of another PostgreSQL; numerics whose scale only newer servers know become plain ones."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import Field, SecretStr
 
 from lading.connector import WHOLE, Capabilities, Connection, Load, Slice
+from lading.connectors.sqlserver import routes
 from lading.connectors.sqlserver.driver import Driver
 from lading.dialects.sqlserver import dialect
 from lading.errors import SpecError
@@ -80,6 +81,8 @@ class SqlServerSession(SqlSession):
         # A rowversion is the server's to write: its bytes are kept in a column of their own.
         plain = [c.model_copy(update={"native": ""}) if "rowversion" in c.native else c for c in table.columns]
         return super().fit(table.model_copy(update={"columns": tuple(plain)}))
+
+    route, routines = routes.route, routes.routines
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
         # A uniqueidentifier sorts by its last bytes first; nothing is cut by it.

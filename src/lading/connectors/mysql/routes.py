@@ -1,0 +1,83 @@
+"""What code MySQL's catalogue holds around a table, and what routines there are, each with its own sql_mode."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lading.route import Code, Parameter, Route
+from lading.schema import Table
+
+if TYPE_CHECKING:
+    from lading.connectors.mysql.session import MySQLSession
+
+_VIEW = """
+    SELECT table_schema, table_name, view_definition FROM information_schema.views
+    WHERE table_schema = %s AND table_name = %s"""
+_COLUMNS = """
+    SELECT column_name, coalesce(character_set_name, '') FROM information_schema.columns
+    WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"""
+_TRIGGERS = """
+    SELECT trigger_schema, trigger_name, action_statement, sql_mode FROM information_schema.triggers
+    WHERE event_object_schema = %s AND event_object_table = %s AND event_manipulation IN ('INSERT', 'UPDATE')
+    ORDER BY action_order"""
+_ROUTINES = """
+    SELECT routine_schema, routine_name, routine_type, routine_definition, sql_mode, coalesce(dtd_identifier, ''),
+           specific_name FROM information_schema.routines WHERE routine_schema = %s AND routine_name = %s"""
+_PARAMETERS = """
+    SELECT parameter_name, dtd_identifier, coalesce(character_set_name, ''), parameter_mode
+    FROM information_schema.parameters WHERE specific_schema = %s AND specific_name = %s AND ordinal_position > 0
+    AND routine_type = %s ORDER BY ordinal_position"""
+
+
+def route(session: MySQLSession, table: Table) -> Route:
+    """See `connector.Routed`."""
+    place = (table.schema_name or session.default_schema, table.name)
+    charsets = {str(name): str(charset) for name, charset in session.driver.query(_COLUMNS, place) if charset}
+    triggers = [
+        Code(
+            kind="trigger", name=f"{schema}.{name}", system="mysql", language="mysql", text=str(text),
+            loose=not strict(str(mode)),
+        )
+        for schema, name, text, mode in session.driver.query(_TRIGGERS, place)
+    ]  # fmt: skip
+    views: dict[tuple[str, str], Code] = {}
+    waiting = [place]
+    while waiting and len(views) < 100:
+        at = waiting.pop(0)
+        for schema, name, text in session.driver.query(_VIEW, at) if at not in views else ():
+            columns = tuple(str(row[0]) for row in session.driver.query(_COLUMNS, at))
+            # Without the right to see it, the definition is empty.
+            views[at] = Code(
+                kind="view", name=f"{schema}.{name}", system="mysql", language="mysql" if text else "a hidden text",
+                text=str(text), columns=columns,
+            )  # fmt: skip
+            waiting += [(a, b) for a, b in re.findall(r"`([^`]+)`\.`([^`]+)`", str(text))]
+    return Route(views=tuple(views.values()), triggers=tuple(triggers), charsets=charsets)
+
+
+def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
+    """See `connector.Routed`."""
+    calls = not strict(str(session.driver.query("SELECT @@global.sql_mode")[0][0]))
+    found = []
+    for full in names:
+        schema, _, name = full.rpartition(".")
+        for row in session.driver.query(_ROUTINES, (schema or session.default_schema, name)):
+            owner, own, kind, text, mode, returns, specific = (str(value or "") for value in row)
+            given = session.driver.query(_PARAMETERS, (owner, specific, kind))
+            parameters = [
+                Parameter(name=str(p), native=str(native), charset=str(charset), given=str(way or "IN") != "OUT")
+                for p, native, charset, way in given
+            ]
+            found.append(Code(
+                kind="procedure" if kind == "PROCEDURE" else "function", name=f"{owner}.{own}", system="mysql",
+                language="mysql" if text else "a hidden text", text=text, parameters=tuple(parameters), returns=returns,
+                loose=not strict(mode), loose_call=calls,
+            ))  # fmt: skip
+    return found
+
+
+def strict(mode: str) -> bool:
+    """Whether a sql_mode refuses what does not fit: https://mariadb.com/kb/en/sql-mode/#strict-mode"""
+    return not {"STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "TRADITIONAL"}.isdisjoint(mode.upper().split(","))

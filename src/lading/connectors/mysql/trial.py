@@ -1,0 +1,42 @@
+"""A transaction that is always undone, where only some engines undo anything, and making a table commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lading.connector import Load
+from lading.errors import Unsupported
+from lading.schema import Table
+
+if TYPE_CHECKING:
+    from lading.connectors.mysql.session import MySQLSession
+
+
+@contextmanager
+def trial(session: MySQLSession, load: Load | None, tables: Sequence[Table]) -> Iterator[None]:
+    """See `connector.Tries`. The stage is a temporary table: making one commits nothing."""
+    for table in [*tables, *([load.table] if load and not load.fresh else [])]:
+        found = session._look(table)
+        if found is not None and found.engine and found.engine != "InnoDB":
+            raise Unsupported(
+                f"'{table.full_name}' is a table of {found.engine}, which undoes nothing: a canary would stay.",
+                "ALTER TABLE ... ENGINE=InnoDB, or send no canary.",
+            )
+    driver, stage = session.driver, session.name(load.stage) if load else ""
+    if load is not None:
+        alike = f"LIKE {session.name(load.table)}"
+        made = alike if not load.fresh else f"({', '.join(session._definitions(load.stage)[:])}) ENGINE=InnoDB"
+        driver.execute(f"CREATE TEMPORARY TABLE {stage} {made}")
+    own = str(driver.query("SELECT @@sql_mode")[0][0])
+    try:
+        if load is None:
+            driver.execute("SET sql_mode = @@global.sql_mode")
+        driver.begin()
+        yield
+    finally:
+        driver.rollback()
+        driver.execute(f"SET sql_mode = {session.dialect.text(own)}")
+        if load is not None:
+            driver.execute(f"DROP TEMPORARY TABLE IF EXISTS {stage}")

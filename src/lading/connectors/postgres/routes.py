@@ -1,0 +1,90 @@
+"""What code PostgreSQL's catalogue holds around a table, and what routines there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lading.route import Code, Parameter, Route
+from lading.schema import Table
+
+if TYPE_CHECKING:
+    from lading.connectors.postgres.session import PostgresSession
+
+_VIEWS = """
+    WITH RECURSIVE v (oid, depth) AS (
+        SELECT oid, 0 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('v', 'm')
+        UNION SELECT c.oid, v.depth + 1 FROM v JOIN pg_rewrite r ON r.ev_class = v.oid
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+             AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
+        JOIN pg_class c ON c.oid = d.refobjid AND c.relkind IN ('v', 'm'))
+    SELECT n.nspname || '.' || c.relname, pg_get_viewdef(c.oid),
+           (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+            WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+    FROM (SELECT oid, min(depth) AS depth FROM v GROUP BY oid) v
+    JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY v.depth, 1"""
+# The bits of tgtype: 4 for INSERT, 16 for UPDATE.
+_TRIGGERS = """
+    SELECT n.nspname || '.' || p.proname, l.lanname, p.prosrc
+    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_language l ON l.oid = p.prolang
+    WHERE t.tgrelid = to_regclass(%s) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0
+    ORDER BY t.tgname"""
+# Lengths of parameters and results are not in the catalogue: PostgreSQL forgets them. Those of domains are kept.
+_TYPE = """CASE WHEN {t}.oid = 'bpchar'::regtype THEN 'bpchar'
+    WHEN {t}.typtype = 'd' THEN format_type({t}.typbasetype, {t}.typtypmod) ELSE format_type({t}.oid, NULL) END"""
+_ROUTINES = f"""
+    SELECT p.oid, n.nspname || '.' || p.proname, p.prokind::text, l.lanname,
+           CASE WHEN p.prosrc = '' AND l.lanname = 'sql' THEN pg_get_functiondef(p.oid) ELSE p.prosrc END,
+           p.proisstrict, CASE WHEN r.typname IN ('void', 'trigger', 'record') OR r.typtype = 'c' THEN ''
+           ELSE {_TYPE.format(t="r")} END, p.pronargdefaults
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+    JOIN pg_type r ON r.oid = p.prorettype
+    WHERE p.prokind IN ('f', 'p') AND n.nspname = %s AND p.proname = %s ORDER BY p.oid"""
+_PARAMETERS = f"""
+    SELECT coalesce((p.proargnames)[a.place], ''), coalesce((p.proargmodes)[a.place], 'i')::text, {_TYPE.format(t="t")}
+    FROM pg_proc p CROSS JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]))
+    WITH ORDINALITY a (type, place) JOIN pg_type t ON t.oid = a.type WHERE p.oid = %s ORDER BY a.place"""
+
+
+def route(session: PostgresSession, table: Table) -> Route:
+    """See `connector.Routed`."""
+    name = session.name(table)
+    views = [
+        Code(kind="view", name=str(own), system="postgres", language="sql", text=str(text), columns=tuple(columns))
+        for own, text, columns in session.driver.query(_VIEWS, (name,))
+    ]
+    triggers = [
+        Code(kind="trigger", name=str(own), system="postgres", language=str(language), text=str(text))
+        for own, language, text in session.driver.query(_TRIGGERS, (name,))
+    ]
+    encoding = str(session.driver.query("SELECT current_setting('server_encoding')")[0][0]).lower()
+    charsets = {} if encoding == "utf8" else {c.name: encoding for c in table.columns if c.type.kind == "string"}
+    return Route(views=tuple(views), triggers=tuple(triggers), charsets=charsets)
+
+
+def routines(session: PostgresSession, names: Sequence[str]) -> list[Code]:
+    """See `connector.Routed`."""
+    found = []
+    for name in names:
+        schema, _, own = name.rpartition(".")
+        for row in session.driver.query(_ROUTINES, (schema or session.default_schema, own)):
+            found.append(_code(session, row))
+    return found
+
+
+def _code(session: PostgresSession, row: Sequence[Any]) -> Code:
+    oid, name, kind, language, text, strict, returns, defaults = row
+    given = session.driver.query(_PARAMETERS, (oid,))
+    places = [n for n, (_, mode, _) in enumerate(given) if mode in "ibv"]
+    optional = set(places[len(places) - int(defaults) :]) if defaults else set()
+    parameters = [
+        Parameter(name=str(own) or f"${n + 1}", native=str(native), given=n in places, needed=n not in optional)
+        for n, (own, _, native) in enumerate(given)
+    ]
+    at = str(text).find("BEGIN ATOMIC") if text else -1
+    return Code(
+        kind="procedure" if kind == "p" else "function", name=str(name), system="postgres", language=str(language),
+        text=str(text)[at:] if at > 0 and language == "sql" else str(text), parameters=tuple(parameters),
+        returns=str(returns), skips_null=bool(strict),
+    )  # fmt: skip

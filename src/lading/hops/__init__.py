@@ -1,0 +1,73 @@
+"""The hop check: for every column the chain of places between source and target, and each place too narrow."""
+
+from __future__ import annotations
+
+from lading.connector import Routed, Session
+from lading.hops.chain import INSTALL, Facts, bodies, ways
+from lading.hops.judge import judged
+from lading.plan import Task, accepts, halted
+from lading.route import Arrival, Finding
+from lading.spec import Move
+
+LOSSES = {"characters": "Characters that a character set on the way does not have."}
+"""Words for `accept` besides those of losses between two types."""
+_RANKS = {"blocks": 0, "warns": 1, "unknown": 2, "notes": 3}
+
+
+def checked(move: Move, task: Task, facts: Facts) -> Task:
+    """The task with what its rows meet on the way. It is stopped by a cut that nobody would notice, unless the author
+    accepted it by name."""
+    if task.problem and not task.losses:
+        return task
+    found = tuple(
+        finding.model_copy(update={"accepted": accepts(move, task.source, finding.column, finding.kind)})
+        for finding in findings(task, facts)
+    )
+    task = task.model_copy(update={"findings": found})
+    return halted(task)
+
+
+def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
+    """How a row of the greatest values comes through the target, and through those routines that stand there."""
+    from lading.hops.canary import sent
+
+    named = [code for codes in facts.routines for code in codes]
+    here = {code.text for code in session.routines([c.name for c in named])} if isinstance(session, Routed) else set()
+    try:
+        known = bodies(named)
+    except ImportError:
+        known, here = {}, set()
+    away = [
+        Arrival(column="", at=f"'{code.name}'", outcome="not sent", what="it stands elsewhere, or could not be read")
+        for code in named
+        if code.text not in here
+    ]
+    found = [(code, known[code]) for code in named if code.text in here]
+    return [*away, *sent(task, session, found, facts.source.charsets)]
+
+
+def findings(task: Task, facts: Facts) -> list[Finding]:
+    """Every finding of a task once, the worst first."""
+    found = [Finding(column="", kind="unknown", level="unknown", what=what, fix=fix) for what, fix in facts.unread]
+    codes = [*(code for named in facts.routines for code in named), *facts.target.triggers]
+    try:
+        known = bodies(codes)
+    except ImportError:
+        names = ", ".join(f"'{code.name}'" for code in codes)
+        found.append(Finding(column="", kind="unknown", level="unknown", what=f"{names} was not read", fix=INSTALL))
+        facts, known = Facts(facts.source, systems=facts.systems), {}
+    for code in codes:
+        for gap in known[code].gaps if known else ():
+            line = f", line {gap.line}," if gap.line else ""
+            found.append(
+                Finding(column="", kind="unknown", level="unknown", what=f"'{code.name}'{line} {gap.what}", fix=gap.fix)
+            )
+    for column in task.source.columns:
+        read = ways(task, column, facts, known)
+        found += read.unknown
+        for way in read.ways:
+            found += judged(column.name, way, task.losses, column.observed) if way else ()
+    once: dict[tuple[str, str, str], Finding] = {}
+    for each in found:
+        once.setdefault((each.column, each.kind, each.what), each)
+    return sorted(once.values(), key=lambda each: _RANKS[each.level])

@@ -1,0 +1,26 @@
+"""A body of code as flows."""
+
+from __future__ import annotations
+
+from lading.hops.flow import ODD, Body, Gap, quiet
+from lading.hops.reading import Reading
+from lading.hops.split import GRAMMARS, statements, tokens
+from lading.hops.words import head
+from lading.route import Code
+
+
+def body(code: Code) -> Body:
+    """The flows of a routine or trigger."""
+    if code.language not in GRAMMARS:
+        gap = Gap(0, f"is written in {code.language}, which is not read", "Declare what it cuts, or test it by hand.")
+        return Body(parameters=code.parameters, gaps=[gap])
+    with quiet():
+        try:
+            found = tokens(code.text, code.language)
+            reading = Reading(code, code.parameters or head(found))
+            for statement in statements(code.text, code.language):
+                reading.take(statement)
+        except ODD as error:
+            gap = Gap(0, f"cannot be cut into statements ({str(error)[:80]})")
+            return Body(parameters=code.parameters, gaps=[gap])
+    return reading.body

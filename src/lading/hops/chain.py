@@ -1,0 +1,298 @@
+"""The chain of places that a column's values pass, from the first one to the last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, product
+from typing import NamedTuple
+
+from lading.hops.body import body
+from lading.hops.flow import ODD, RESULT, Body, Flow, parsed, quiet
+from lading.hops.native import of_column, placed
+from lading.hops.split import GRAMMARS, body_start, tokens
+from lading.hops.trace import Node, Outputs, Scope, Step, outputs, same_table
+from lading.plan import Task
+from lading.route import Code, Finding, Parameter, Place, Route
+from lading.schema import Column
+from lading.types import Type
+
+Way = tuple[Place, ...]
+MOST = 64
+"""The most ways that are followed for one column."""
+INSTALL = "Install what reads code: pip install 'lading[hops]'."
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the catalogues of both sides say of one task. `routines` are lists of those that have one name, in the order
+    in which rows pass them. `unread` are sentences about what could not be asked. `stored` are the systems."""
+
+    source: Route = field(default_factory=Route)
+    target: Route = field(default_factory=Route)
+    routines: tuple[tuple[Code, ...], ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+    systems: tuple[str, str] = ("", "")
+
+
+class Read(NamedTuple):
+    """The ways of one column, and what could not be followed."""
+
+    ways: list[Way]
+    unknown: list[Finding]
+
+
+def bodies(codes: Iterable[Code]) -> dict[Code, Body]:
+    """What is in each code but views."""
+    return {code: body(code) for code in codes if code.kind != "view"}
+
+
+def ways(task: Task, column: Column, facts: Facts, known: dict[Code, Body]) -> Read:
+    """Every way that the values of a column take through what stands between."""
+    unknown: list[Finding] = []
+    mapped = [c.name for c in task.source.columns]
+    parts: list[list[Way]] = [_begun(task, column, facts, unknown)]
+    for named in facts.routines:
+        found = [way for code in named for way in _through(code, known[code], (task, column.name, mapped))]
+        if found:
+            parts.append(found)
+        elif not all(known[code].gaps and not known[code].flows for code in named):
+            what = f"no parameter and no statement of '{named[0].name}' was found for it"
+            unknown.append(Finding(column=column.name, kind="unknown", level="unknown", what=what, fix=_NAME_IT))
+    parts.append([_ended(task, column, facts)])
+    for code in facts.target.triggers:
+        if found := list(_changed(code, known[code], task, column.name)):
+            parts.append([(), *found])
+    combined = [tuple(place for part in each for place in part) for each in islice(product(*parts), MOST + 1)]
+    if len(combined) > MOST:
+        what = f"more than {MOST} ways lead there; the first {MOST} were followed"
+        unknown.append(Finding(column=column.name, kind="unknown", level="unknown", what=what, fix=_TRY))
+    return Read(list(dict.fromkeys(combined[:MOST])), unknown)
+
+
+_TRY = "Send a row through it with --canary."
+_NAME_IT = "Name the parameter like the column, or leave the routine out of 'through'."
+
+
+# The beginning: the source's column, and what a view makes it of
+
+
+def _begun(task: Task, column: Column, facts: Facts, unknown: list[Finding]) -> list[Way]:
+    system, view = facts.systems[0], next(iter(facts.source.views), None)
+    kind = "view column" if task.source.view else "source column"
+    name = f"{task.source.full_name}.{column.name}"
+    charset = facts.source.charsets.get(column.name, "")
+    end = of_column(system, column, charset, kind=kind, name=name, code=view.name if view else "")
+    if view is None:
+        return [(end,)]
+    try:
+        found = _viewed(view, column.name, facts.source, 0)
+    except (*ODD, ImportError) as error:
+        fix = INSTALL if isinstance(error, ImportError) else _TRY
+        what = f"the definition of the view '{view.name}' was not read"
+        unknown.append(Finding(column=column.name, kind="unknown", level="unknown", what=what, fix=fix))
+        return [(end,)]
+    return [(*way, end) for way in found] or [(end,)]
+
+
+def view_outputs(view: Code) -> Outputs:
+    """The columns of a view. Raises ValueError for one that is not read."""
+    if view.language not in GRAMMARS:
+        raise ValueError(view.language)
+    with quiet():
+        found = tokens(view.text, view.language)
+        text = view.text[found[body_start(found)].start :] if found else ""
+        text = re.sub(r"\bWITH\s+(?:(?:LOCAL|CASCADED)\s+)?CHECK\s+OPTION\s*;?\s*$", "", text, flags=re.I)
+        made = outputs(parsed(text, view.language), Scope(GRAMMARS[view.language], tables=view.tables))
+    if len(view.columns) == len(made):
+        return [(view.columns[n], traces) for n, (_, traces) in enumerate(made)]
+    return made
+
+
+def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
+    made = view_outputs(view)
+    traces = next((found for own, found in made if own.lower() == name.lower()), None)
+    if traces is None:
+        raise ValueError(name)
+    found: list[Way] = []
+    for trace in traces:
+        steps = tuple(_stepped(step, view, 0) for step in trace.steps)
+        inner = next((v for v in route.views[1:] if same_table(v.name, trace.node.owner)), None)
+        origin = _origin(trace.node, view)
+        begun = () if inner and origin.type is None else (origin,)
+        before = _viewed(inner, trace.node.name, route, depth + 1) if inner and depth < 8 else [()]
+        found += [(*way, *begun, *steps) for way in before]
+    return found
+
+
+def _origin(node: Node, code: Code) -> Place:
+    """The column of a table that code reads or writes."""
+    name = f"{node.owner}.{node.name}"
+    table = next((t for t in code.tables if same_table(t.full_name, node.owner)), None)
+    column = next((c for c in table.columns if c.name.lower() == node.name), None) if table else None
+    if column is None:
+        why = f"'{name}' is a column that was not found"
+        return Place(kind="column", name=name, system=code.system, code=code.name, why=why)
+    return of_column(code.system, column, kind="column", name=name, code=code.name, loose=code.loose)
+
+
+def _stepped(step: Step, code: Code, line: int) -> Place:
+    given = {"name": step.text, "system": code.system, "code": code.name, "line": line, "fact": "parsed"}
+    match step.kind:
+        case "cast":
+            return placed(
+                code.system, step.native, kind="cast", name=step.text, code=code.name, line=line, fact="parsed",
+                loose=code.loose,
+            )  # fmt: skip
+        case "unknown":
+            return Place.model_validate({**given, "kind": "expression", "why": f"it goes through {step.text}"})
+        case "cuts":
+            type_: Type = Type("string", step.size)
+        case "rounds":
+            type_ = Type("timestamp", step.size) if step.native else Type("decimal", 76, step.size)
+        case "day":
+            type_ = Type("date")
+        case _:
+            type_ = Type("string")
+            given |= {"grows": True, "characters": step.size if step.size >= 0 else None}
+    return Place.model_validate({**given, "kind": "expression", "type": type_})
+
+
+# The middle: routines
+
+
+def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Iterator[Way]:
+    """The ways of a column through one routine: into the columns of its name, and from the parameter of its name."""
+    task, name, mapped = wanted
+    sinks = list(dict.fromkeys(flow.into for flow in read.flows if flow.into.owner or flow.into == RESULT))
+    own = [node for node in sinks if node.name == name.lower() and same_table(node.owner, task.target.full_name)]
+    own = own or [node for node in sinks if node.name == name.lower() and node.owner not in read.own]
+    others = {plain(each) for each in mapped if plain(each) != plain(name)}
+    found = [path for node in own for path in _back(node, read) if plain(path[0][0].name) not in others]
+    parameter = next((each for each in read.parameters if plain(each.name) == plain(name)), None)
+    if parameter is not None and not any(path[0][0] == Node("", parameter.name.lower()) for path in found):
+        start = Node("", parameter.name.lower())
+        rest = [node for node in sinks if node not in own and node.owner not in read.own]
+        more = [path for node in rest for path in _back(node, read) if path[0][0] == start]
+        found += more or [[(start, None)]]
+    for path in found:
+        yield tuple(_placed_path(code, read, path, task))
+
+
+Path = list[tuple[Node, Flow | None]]
+"""Places with the flow that leads into each."""
+
+
+def _back(sink: Node, read: Body) -> list[Path]:
+    """The paths that end in a place."""
+    found: list[Path] = []
+
+    def walk(node: Node, used: tuple[Flow, ...], path: Path) -> None:
+        if len(found) >= MOST:
+            return
+        into = [flow for flow in read.flows if _same(flow.into, node) and flow not in used]
+        parameter = not node.owner and any(each.name.lower() == node.name for each in read.parameters)
+        if parameter or (node.owner and (not into or node.owner == "new")):
+            found.append([(node, None), *path])
+        for flow in into:
+            walk(flow.trace.node, (*used, flow), [(node, flow), *path])
+
+    walk(sink, (), [])
+    return [path for path in found if len(path) > 1]
+
+
+def _same(left: Node, right: Node) -> bool:
+    if left.name != right.name or bool(left.owner) != bool(right.owner):
+        return False
+    return not left.owner or same_table(left.owner, right.owner)
+
+
+def _placed_path(code: Code, read: Body, path: Path, task: Task) -> Iterator[Place]:
+    for node, flow in path:
+        for step in flow.trace.steps if flow else ():
+            yield _stepped(step, code, flow.line if flow else 0)
+        if (place := _place(code, read, node, flow, task)) is not None:
+            yield place
+
+
+def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) -> Place | None:
+    line = flow.line if flow else 0
+    if node == RESULT:
+        return _typed(code, code.returns, "result", f"the result of {code.name}", line) if code.returns else None
+    if node.owner == RESULT.name:
+        return None
+    if node.owner:
+        if node in read.types:
+            return _typed(code, read.types[node], "column", f"{node.owner}.{node.name}", line)
+        if node.owner in read.own or (
+            same_table(node.owner, task.target.full_name) and node.owner.count(".") < 2 and flow
+        ):
+            return None  # the body's own table takes what comes; the target's column follows by itself
+        return _origin(node, code)
+    given = next((each for each in read.parameters if each.name.lower() == node.name), None)
+    if given is not None:
+        return _parameter(code, given)
+    native = read.types.get(node)
+    if native is None:
+        return Place(kind="variable", name=node.name, code=code.name, line=line, why=f"'{node.name}' has no type here")
+    return _typed(code, native, "variable", node.name, line)
+
+
+def _parameter(code: Code, given: Parameter) -> Place:
+    return placed(
+        code.system, given.native, kind="parameter", name=given.name, code=code.name, charset=given.charset,
+        loose=code.loose_call, null=False if code.skips_null else None,
+    )  # fmt: skip
+
+
+def _typed(code: Code, native: str, kind: str, name: str, line: int) -> Place:
+    if found := re.fullmatch(r"(?i)(.+)\.(\w+) ?% ?type", native):
+        place = _origin(Node(found[1].lower(), found[2].lower()), code)
+        return place.model_copy(update={"kind": kind, "name": name, "line": line, "fact": "parsed"})
+    fact = "catalogue" if kind == "result" else "parsed"
+    return placed(code.system, native, kind=kind, name=name, code=code.name, line=line, fact=fact, loose=code.loose)
+
+
+def plain(name: str) -> str:
+    """A parameter's name without what parameters begin with: `@description`, `p_description` and `_description`."""
+    return re.sub(r"^(?:@?(?:p|in|i|v)_|@?_|@)", "", name.lower())
+
+
+# The end: stage, target, triggers
+
+
+def _ended(task: Task, column: Column, facts: Facts) -> Way:
+    there = task.target.column(column.name)
+    if there is None:
+        return ()
+    charset = facts.target.charsets.get(column.name, "")
+    name = f"{task.into}.{column.name}"
+    stage = of_column(facts.systems[1], there, charset, kind="stage column", name=f"the stage of {name}")
+    return (stage, of_column(facts.systems[1], there, charset, kind="target column", name=name))
+
+
+def _changed(code: Code, read: Body, task: Task, name: str) -> Iterator[Way]:
+    """What a trigger makes of a new row's value, in the row or in its table."""
+    for flow in read.flows:
+        of_row = flow.into == Node("new", name.lower())
+        of_table = flow.into.name == name.lower() and same_table(flow.into.owner, task.target.full_name)
+        if not (of_row or of_table):
+            continue
+        for path in _back(flow.into, read):
+            if path[0][0] == Node("new", name.lower()) and path[-1][1] == flow:
+                found = [p for p in _placed_path(code, read, path, task) if p.kind != "column"]
+                yield tuple(p.model_copy(update={"code": code.name}) for p in found)
+
+
+def mentioned(code: Code) -> set[str]:
+    """The tables that code names. Empty for what cannot be read."""
+    try:
+        if code.kind != "view":
+            return body(code).tables
+        with quiet():
+            found = tokens(code.text, code.language)
+            e = parsed(code.text[found[body_start(found)].start :], code.language)
+            return {".".join(p for p in (t.db, t.name) if p) for t in e.walk() if t.key == "table"}
+    except ODD:
+        return set()

@@ -1,0 +1,65 @@
+"""From sessions to facts: what the catalogues of both sides say of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from lading.connector import Routed, Session
+from lading.errors import SpecError
+from lading.hops.chain import Facts, mentioned
+from lading.plan import Task
+from lading.route import Code, Route
+
+
+def facts(task: Task, sides: tuple[Session, Session], routines: tuple[tuple[Code, ...], ...]) -> Facts:
+    """What stands on the way of one task."""
+    reading, writing = sides
+    unread: list[tuple[str, str]] = []
+    source, target = Route(), Route()
+    if isinstance(reading, Routed):
+        found = reading.route(task.source)
+        source = Route(views=_known(found.views, reading), charsets=found.charsets)
+    elif task.source.view:
+        unread.append((f"the definition of the view '{task.name}' was not read", "Look in it for casts."))
+    if isinstance(writing, Routed) and not task.fresh:
+        found = writing.route(task.target)
+        target = Route(triggers=_known(found.triggers, writing), charsets=found.charsets)
+    return Facts(source, target, routines, tuple(unread), (system(reading), system(writing)))
+
+
+def routines(
+    names: Sequence[str], sides: tuple[Session, Session], opened: Callable[[str], Session]
+) -> tuple[tuple[Code, ...], ...]:
+    """The routines of `through`, in its order; a name without a connection is looked for in the target first."""
+    found = []
+    for name in names:
+        connection, colon, rest = name.rpartition(":")
+        asked = [opened(connection)] if colon else [sides[1], sides[0]]
+        codes: list[Code] = []
+        for session in asked:
+            if isinstance(session, Routed) and not codes:
+                codes = list(_known(session.routines([rest]), session))
+        if not codes:
+            raise SpecError(
+                f"No routine '{name}' of 'through' was found.", "Write schema.name, or connection:schema.name."
+            )
+        found.append(tuple(codes))
+    return tuple(found)
+
+
+def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
+    """Each with the tables that it names, as the session describes them."""
+    found = []
+    for code in codes:
+        try:
+            named = sorted(mentioned(code))
+        except ImportError:  # which is told where the code would be read
+            named = []
+        tables = [table for name in named if (table := session.describe(name)) is not None]
+        found.append(code.model_copy(update={"tables": tuple(tables)}))
+    return tuple(found)
+
+
+def system(session: Session) -> str:
+    """Which system's rules hold in a session; empty where none are known."""
+    return str(getattr(getattr(session, "dialect", None), "name", ""))

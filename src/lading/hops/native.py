@@ -1,0 +1,136 @@
+"""From a type as code and catalogues write it to a place with canonical type, characters and bytes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from functools import cache
+from typing import Any
+
+from lading.dialect import Dialect
+from lading.errors import LadingError
+from lading.hops.rules import UNITS
+from lading.route import Place
+from lading.schema import Column
+from lading.types import Type
+
+SYSTEMS = ("postgres", "mysql", "sqlserver")
+
+# Other names of a type, whole words at the beginning.
+_NAMES = {
+    "postgres": {
+        "char": "character", "nchar": "character", "varchar": "character varying", "decimal": "numeric",
+        "int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "float4": "real",
+        "float8": "double precision", "bool": "boolean", "double": "double precision", "float": "double precision",
+        "pg_catalog.bpchar": "bpchar", "pg_catalog.varchar": "character varying",
+    },
+    "mysql": {
+        "integer": "int", "numeric": "decimal", "dec": "decimal", "boolean": "tinyint(1)", "bool": "tinyint(1)",
+        "signed": "bigint", "unsigned": "bigint unsigned", "character varying": "varchar", "nvarchar": "varchar",
+        "nchar": "char", "character": "char", "double precision": "double", "real": "double",
+    },
+    "sqlserver": {
+        "integer": "int", "character varying": "varchar", "character": "char", "dec": "decimal", "sysname":
+        "nvarchar(128)", "double precision": "float", "timestamp": "rowversion", "boolean": "bit",
+    },
+}  # fmt: skip
+_SHORT = {"char": 1, "nchar": 1, "varchar": 1, "nvarchar": 1, "binary": 1, "varbinary": 1}
+_LIMITS: dict[str, dict[str, str]] = {
+    "postgres": {"character": "character(1)"},
+    "mysql": {"decimal": "decimal(10,0)", "char": "char(1)", "binary": "binary(1)"},
+    "sqlserver": {
+        "decimal": "decimal(18,0)", "numeric": "numeric(18,0)", "datetime2": "datetime2(7)", "time": "time(7)",
+        "datetimeoffset": "datetimeoffset(7)", **{name: f"{name}({size})" for name, size in _SHORT.items()},
+    },
+}  # fmt: skip
+"""What a type means that is written without its limit."""
+_CAST_LIMITS: dict[str, dict[str, str]] = {
+    "mysql": {"decimal": "decimal(10,0)", "char": "longtext", "binary": "longblob"},
+    "sqlserver": {name: f"{name}(30)" for name in _SHORT},
+}
+"""The same inside a cast, where it differs."""
+
+
+@cache
+def dialect_of(system: str) -> Dialect:
+    found: Dialect = importlib.import_module(f"lading.dialects.{system}").dialect
+    return found
+
+
+def written(system: str, text: str, cast: bool = False) -> str:
+    """A type in the words of the system's catalogue, with the limit that it has when none is written."""
+    text = re.sub(r"\s+", " ", text.strip().lower())
+    text = text.replace("[", "").replace("]", "") if system == "sqlserver" else text
+    text = re.sub(r"\)(?=[a-z])", ") ", re.sub(r"\s*([(),])\s*", r"\1", text))
+    names = _NAMES.get(system, {})
+    for name in sorted(names, key=len, reverse=True):
+        if re.match(rf"{re.escape(name)}(?![\w.])", text):
+            if not text.startswith(names[name]):
+                text = names[name] + text[len(name) :]
+            break
+    text = re.sub(r"^(decimal|numeric)\((\d+)\)", r"\1(\2,0)", text)
+    limits = {**_LIMITS.get(system, {}), **(_CAST_LIMITS.get(system, {}) if cast else {})}
+    found = re.match(r"([a-z0-9_]+)(?= (?:character set|charset|collate) |$)", text)
+    return f"{limits[found[1]]}{text[found.end() :]}" if found and found[1] in limits else text
+
+
+def placed(system: str, native: str, **given: Any) -> Place:
+    """A place with the type that a native one means; with `type` None, and why, where it is not known."""
+    cast = given.get("kind") == "cast"
+    text = written(system, native, cast) if system in SYSTEMS else native
+    charset = given.pop("charset", "") or _charset(system, text)
+    plain = re.sub(r" (?:character set|charset) \w+", "", text) if system == "mysql" else text
+    type_ = dialect_of(system).canonical(plain) if system in SYSTEMS else None
+    if system == "postgres" and plain == '"char"':
+        type_ = Type("string", 1, in_bytes=True)
+    if type_ is None:
+        why = f"the type '{native}' is not known here"
+        return Place(system=system, native=native, charset=charset, why=why, **given)
+    return Place(system=system, native=text, charset=charset, type=type_, **measures(type_, charset), **given)
+
+
+def of_column(system: str, column: Column, charset: str = "", **given: Any) -> Place:
+    """The place that a column of a catalogue is."""
+    native = column.native.partition(":")[2]
+    charset = charset or _charset(system, native.lower())
+    return Place(
+        system=system, native=native or str(column.type), type=column.type, null=column.null, charset=charset,
+        **measures(column.type, charset), **given,
+    )  # fmt: skip
+
+
+def measures(type_: Type, charset: str) -> dict[str, Any]:
+    """Characters, bytes, precision, scale and zone of a type."""
+    match type_.kind:
+        case "string" if type_.size is not None:
+            unit = 1 if type_.in_bytes else UNITS.get(charset, 1) if charset else 4
+            return {"characters": type_.size, "bytes": type_.size * unit}
+        case "binary":
+            return {"bytes": type_.size}
+        case "decimal":
+            return {"precision": type_.size, "scale": None if type_.size is None else type_.scale}
+        case "time" | "timestamp":
+            return {"scale": type_.size, "zone": type_.utc if type_.kind == "timestamp" else None}
+        case _:
+            return {}
+
+
+def said(system: str, type_: Type | None) -> str:
+    """How a system writes a type that holds all of this one."""
+    if type_ is None:
+        return "a wider type"
+    try:
+        return dialect_of(system).native(Column(name="x", type=type_)) if system in SYSTEMS else str(type_)
+    except LadingError:
+        return str(type_)
+
+
+def _charset(system: str, native: str) -> str:
+    if system == "mysql":
+        found = re.search(r"(?:character set|charset) (\w+)", native)
+        return found[1] if found else ""
+    if system == "sqlserver" and re.match(r"n(?:var)?char|ntext", native):
+        return "utf16"
+    if system == "sqlserver" and re.match(r"(?:var)?char|text", native) and "_utf8" not in native:
+        return "codepage"
+    return ""

@@ -1,0 +1,399 @@
+"""Reads the statements of one body in turn, and follows where each puts its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lading.hops.flow import ODD, RESULT, Body, Flow, Gap, parsed
+from lading.hops.split import GRAMMARS, Statement, Token, word
+from lading.hops.trace import Node, Outputs, Scope, Sources, Trace, full_name, outputs, read_by, traced
+from lading.hops.words import (
+    IGNORED,
+    by_commas,
+    joined,
+    outer,
+    selecting,
+    short,
+    text_of,
+    type_end,
+    without_into,
+    without_output,
+)  # fmt: skip
+from lading.route import Code, Parameter
+
+
+class Reading:
+    """Takes the statements of one body in turn."""
+
+    def __init__(self, code: Code, parameters: tuple[Parameter, ...]) -> None:
+        self.code, self.body = code, Body(parameters=parameters)
+        self.names = {each.name.lower() for each in parameters}
+        self.records: dict[str, Outputs] = {}
+        self.cursors: dict[str, Outputs] = {}
+        self.rows = {"inserted", "deleted", "new", "old"}
+
+    @property
+    def scope(self) -> Scope:
+        places = tuple(each.name for each in self.body.parameters if each.given)
+        grammar = GRAMMARS[self.code.language]
+        return Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places)
+
+    def take(self, statement: Statement) -> None:
+        first = statement.words[0]
+        try:
+            if statement.declares:
+                self.declare(statement)
+            elif first in IGNORED:
+                self.body.commits |= first in ("COMMIT", "ROLLBACK", "SAVEPOINT", "START")
+            elif self._assigns(statement):
+                self.assign(statement)
+            elif first in ("EXECUTE", "EXEC", "CALL", "PERFORM", "PREPARE", "DO"):
+                self.call(statement)
+            elif first in ("RETURN", "SET", "FOR", "OPEN", "FETCH"):
+                getattr(self, f"_{first.lower()}")(statement)
+            elif first == "CREATE" and "TABLE" in statement.words[:5]:
+                self.make(statement)
+            elif first in ("CREATE", "ALTER", "DROP", "TRUNCATE", "LOCK", "GRANT", "REVOKE", "ANALYZE"):
+                self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words[:3]
+            elif first in ("SELECT", "INSERT", "UPDATE", "MERGE", "DELETE", "WITH", "REPLACE", "(", "VALUES"):
+                self.run(statement)
+            else:
+                self.gap(statement, f"has a statement that is not read: {short(statement.text)}")
+        except ODD as error:
+            self.gap(statement, f"has a statement that is not read ({str(error)[:80]}): {short(statement.text)}")
+
+    def gap(self, statement: Statement, what: str, fix: str = Gap._field_defaults["fix"]) -> None:
+        self.body.gaps.append(Gap(statement.line, what, fix))
+
+    def flow(self, into: Node, traces: Iterable[Trace], statement: Statement) -> None:
+        for trace in traces:
+            for whole in self._expanded(trace):
+                self.body.flows.append(Flow(into, whole, statement.line))
+
+    def _expanded(self, trace: Trace) -> list[Trace]:
+        """Through the fields of a record to what the record was filled from."""
+        found = self.records.get(trace.node.owner)
+        if found is None:
+            return [trace]
+        inner = next((traces for name, traces in found if name.lower() == trace.node.name), [])
+        return [Trace(each.node, (*each.steps, *trace.steps)) for each in inner]
+
+    def expression(self, text: str, statement: Statement, into: Node) -> None:
+        """A value that an expression gives goes into a variable."""
+        e = parsed(f"SELECT {text}", self.code.language)
+        self.seen(e)
+        found = outputs(e, self.scope)
+        self.flow(into, found[0][1] if found else [], statement)
+
+    # What declares
+
+    def declare(self, statement: Statement) -> None:
+        words = statement.words
+        if "CURSOR" in words[:4]:
+            at = next((n for n, w in enumerate(words) if w in ("FOR", "IS")), 0)
+            name = statement.tokens[0].text.lower() if words[0] != "CURSOR" else ""
+            if at:
+                last = outer(words, statement.tokens, "FOR")
+                self.cursors[name] = self.query(statement.between(at + 1, last if last > at else None), statement)
+            return None
+        if self.code.language == "tsql":
+            return self._declare_many(statement)
+        names, at = [statement.tokens[0].text], 1
+        while at < len(words) and statement.tokens[at].text == ",":
+            names.append(statement.tokens[at + 1].text)
+            at += 2
+        at += words[at : at + 1] == ("CONSTANT",)
+        stop = type_end(statement.tokens, at)
+        native = joined(statement.tokens[at:stop])
+        for name in names:
+            self._variable(name.lower(), native)
+        given = next((n for n in range(stop, len(words)) if words[n] in ("DEFAULT", ":=", "=")), None)
+        if given is not None:
+            for name in names:
+                self.expression(statement.between(given + 1), statement, Node("", name.lower()))
+        return None
+
+    def _variable(self, name: str, native: str) -> None:
+        self.names.add(name)
+        if re.search(r"% ?rowtype$", native.lower()):
+            self.rows.add(name)
+        elif native.lower() != "record":
+            self.body.types[Node("", name)] = native
+
+    def _declare_many(self, statement: Statement) -> None:
+        """T-SQL: several variables, each with a type and perhaps a value; or a table."""
+        for part in by_commas(statement.tokens):
+            name = "@" + part[1].text.lower() if part[0].text == "@" else part[0].text.lower()
+            rest = part[2:] if part[0].text == "@" else part[1:]
+            rest = rest[1:] if rest and word(rest[0]) == "AS" else rest
+            if rest and word(rest[0]) == "TABLE":
+                self._own_table(name, rest[1:])
+                continue
+            stop = type_end(rest, 0)
+            self._variable(name, joined(rest[:stop]))
+            if stop < len(rest) and rest[stop].text == "=":
+                start = statement.tokens.index(rest[stop]) + 1
+                self.expression(
+                    statement.between(start, statement.tokens.index(rest[-1]) + 1), statement, Node("", name)
+                )
+
+    def make(self, statement: Statement) -> None:
+        """A table that the body makes for itself."""
+        at = statement.words.index("TABLE") + 1
+        while statement.words[at] in ("IF", "NOT", "EXISTS"):
+            at += 1
+        start = next((n for n in range(at, len(statement.words)) if statement.tokens[n].text in ("(", "AS")), None)
+        name = joined(statement.tokens[at:start]).replace("# ", "#").lower()
+        self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words
+        if start is not None and statement.tokens[start].text == "(":
+            self._own_table(name, statement.tokens[start:])
+        elif (select := next((n for n, w in enumerate(statement.words) if w in ("SELECT", "WITH")), None)) is not None:
+            self.body.own.add(name)
+            for column, traces in self.query(statement.between(select), statement):
+                self.flow(Node(name, column.lower()), traces, statement)
+
+    def _own_table(self, name: str, found: Sequence[Token]) -> None:
+        self.body.own.add(name)
+        inner = list(found[1:-1]) if found and found[0].text == "(" else []
+        for part in by_commas(inner):
+            if len(part) > 1 and word(part[0]) not in ("PRIMARY", "CONSTRAINT", "UNIQUE", "CHECK", "INDEX", "FOREIGN"):
+                self.body.types[Node(name, part[0].text.lower())] = joined(part[1 : type_end(part, 1)])
+
+    # What moves
+
+    def _assigns(self, statement: Statement) -> bool:
+        """`v := x`, `r.c := x`, and in PL/pgSQL also with a single sign."""
+        signs = [n for n, token in enumerate(statement.tokens[:6]) if token.text in (":=", "=")]
+        if not signs or self.code.language not in ("plpgsql", "mysql"):
+            return False
+        start = statement.words[0] if self.code.language == "mysql" else ""
+        return start != "SET" and all(re.fullmatch(r"[\w.\[\]]+", t.text) for t in statement.tokens[: signs[0]])
+
+    def assign(self, statement: Statement) -> None:
+        at = next(n for n, token in enumerate(statement.tokens) if token.text in (":=", "="))
+        self.expression(statement.between(at + 1), statement, self._named(joined(statement.tokens[:at])))
+
+    def _named(self, text: str) -> Node:
+        """A variable, or a field of a record or of the row."""
+        text = re.sub(r"^@ ", "@", text).replace("`", "").replace('"', "").lower()
+        owner, _, name = text.rpartition(".")
+        own = self.code.name.rpartition(".")[2].lower()
+        return Node("" if owner in (own, "") else owner, name)
+
+    def _set(self, statement: Statement) -> None:
+        """`SET @a = x`, `SET a = x, NEW.b = y`; settings of the session are none."""
+        for part in by_commas(statement.tokens[1:]):
+            at = next((n for n, token in enumerate(part) if token.text in ("=", ":=")), None)
+            if at is None or at + 1 >= len(part) or statement.words[1] in ("SESSION", "GLOBAL", "TRANSACTION", "LOCAL"):
+                continue
+            sign = part[at - 1].text if part[at - 1].text in "+-*/%&|^" else ""
+            name = joined(part[: at - 1] if sign else part[:at]).replace("@ ", "@")
+            into, text = self._named(name), text_of(statement, part[at + 1 :])
+            if into.owner == "" and into.name not in self.names and not into.name.startswith("@"):
+                continue
+            self.names.add(into.name)
+            self.expression(f"{name} {sign} ({text})" if sign else text, statement, into)
+
+    def _return(self, statement: Statement) -> None:
+        words = statement.words
+        if len(words) == 1 or words[1] in ("NEW", "OLD", "NULL"):
+            return
+        if words[1] == "QUERY":
+            if "EXECUTE" in words:
+                return self.dynamic(statement)
+            found = self.query(statement.between(2), statement)
+        elif words[1] in ("NEXT",):
+            found = [("", traced(parsed(statement.between(2), self.code.language), self.scope, {}))]
+        else:
+            e = parsed(f"SELECT {statement.between(1)}", self.code.language)
+            self.seen(e)
+            inner = e.expressions[0]
+            inner = inner.this if inner.key in ("paren",) else inner
+            found = outputs(inner if inner.key in ("subquery", "select", "union") else e, self.scope)
+        for name, traces in found:
+            self.flow(RESULT if len(found) == 1 else Node("\0result", name.lower()), traces, statement)
+        return None
+
+    def _for(self, statement: Statement) -> None:
+        """`FOR r IN query LOOP`."""
+        at = next((n for n, w in enumerate(statement.words) if w == "IN"), None)
+        if at is None or ".." in statement.text:
+            return
+        if "EXECUTE" in statement.words:
+            return self.dynamic(statement)
+        names = [token.text.lower() for token in statement.tokens[1:at] if token.text != ","]
+        if statement.words[at + 1] in ("SELECT", "WITH", "("):
+            found = self.query(statement.between(at + 1, -1), statement)
+        else:
+            found = self.cursors.get(statement.tokens[at + 1].text.lower(), [])
+        self._fill(names, found, statement)
+        return None
+
+    def _open(self, statement: Statement) -> None:
+        if "EXECUTE" in statement.words:
+            self.dynamic(statement)
+        elif "FOR" in statement.words:
+            at = statement.words.index("FOR")
+            self.cursors[statement.tokens[1].text.lower()] = self.query(statement.between(at + 1), statement)
+
+    def _fetch(self, statement: Statement) -> None:
+        """`FETCH [NEXT FROM] c INTO a, b`."""
+        if "INTO" not in statement.words:
+            return
+        at = statement.words.index("INTO")
+        names = [joined(part).replace("@ ", "@").lower() for part in by_commas(statement.tokens[at + 1 :])]
+        self._fill(names, self.cursors.get(statement.tokens[at - 1].text.lower(), []), statement)
+
+    def _fill(self, names: Sequence[str], found: Outputs, statement: Statement) -> None:
+        """Variables, or one record, take the columns of a query."""
+        record = len(names) == 1 and (names[0] in self.rows or Node("", names[0]) not in self.body.types)
+        if record and names[0] not in {each.name.lower() for each in self.body.parameters}:
+            self.records[names[0]] = [
+                (column, [e for t in traces for e in self._expanded(t)]) for column, traces in found
+            ]
+            return
+        for name, (_, traces) in zip(names, found, strict=False):
+            self.flow(self._named(name), traces, statement)
+
+    def query(self, text: str, statement: Statement) -> Outputs:
+        e = parsed(text, self.code.language)
+        self.seen(e)
+        return outputs(e, self.scope)
+
+    def run(self, statement: Statement) -> None:
+        """SELECT, INSERT, UPDATE, MERGE."""
+        text, names = without_into(statement) if self.code.language != "tsql" else (statement.text, [])
+        if self.code.language == "tsql" and re.search(r"^\s*INSERT\b.*?\bEXEC", text, re.I | re.S):
+            return self.gap(statement, f"fills a table by running another routine: {short(text)}")
+        if self.code.language == "tsql" and "OUTPUT" in statement.words:
+            text = without_output(statement)
+        text = (
+            re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
+            if self.code.language == "tsql"
+            else text
+        )
+        e = parsed(text, self.code.language)
+        self.seen(e)
+        if e.key == "insert":
+            self._insert(e, statement)
+        elif e.key == "update":
+            self._update(e, statement)
+        elif e.key == "merge":
+            self._merge(e, statement)
+        elif e.key in ("select", "union"):
+            self._select(e, names, statement)
+        if e.key == "insert" and names and e.args.get("returning") is not None:
+            target = full_name(e.this.this if e.this.key == "schema" else e.this)
+            found = outputs(selecting(e.args["returning"].expressions, target), self.scope)
+            self._fill(names, found, statement)
+        return None
+
+    def _select(self, e: Any, names: Sequence[str], statement: Statement) -> None:
+        if names:
+            return self._fill(names, outputs(e, self.scope), statement)
+        into = e.args.get("into")
+        if into is not None:
+            table = full_name(into.this)
+            self.body.own.add(table)
+            for column, traces in outputs(e, self.scope):
+                self.flow(Node(table, column.lower()), traces, statement)
+            return None
+        if self.code.language == "sql":  # the last one is the result; an earlier one is lost, which is no harm
+            found = outputs(e, self.scope)
+            for column, traces in found:
+                self.flow(RESULT if len(found) == 1 else Node("\0result", column.lower()), traces, statement)
+        if self.code.language == "tsql" and e.key == "select":  # SELECT @a = b
+            self._pairs(e.expressions, "", read_by(e, self.scope, {}), statement)
+        return None
+
+    def _insert(self, e: Any, statement: Statement) -> None:
+        table = full_name(e.this.this if e.this.key == "schema" else e.this)
+        given = [column.name.lower() for column in e.this.expressions] if e.this.key == "schema" else self._order(table)
+        if not given:
+            return self.gap(statement, f"fills '{table}' without naming its columns, which are not known")
+        if e.expression is None:
+            return None
+        if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
+            e.expression.set("with_", e.args["with_"])
+        for name, (_, traces) in zip(given, outputs(e.expression, self.scope), strict=False):
+            self.flow(Node(table, name), traces, statement)
+        conflict = e.args.get("conflict")
+        for pair in (conflict.expressions if conflict is not None else None) or ():
+            if pair.key == "eq" and getattr(pair.expression, "table", "").lower() not in ("excluded", "values"):
+                self.flow(Node(table, pair.this.name.lower()), traced(pair.expression, self.scope, {}), statement)
+        return None
+
+    def _order(self, table: str) -> list[str]:
+        own = [node.name for node in self.body.types if node.owner == table]
+        known = self.scope.table(table)
+        return own or ([column.name.lower() for column in known.columns] if known else [])
+
+    def _update(self, e: Any, statement: Statement) -> None:
+        sources: dict[str, str | Outputs] = dict(read_by(e, self.scope, self._ctes(e)))
+        alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
+        found = sources.get(alias)
+        table = found if isinstance(found, str) and not e.this.db else name
+        sources.setdefault(alias, table)
+        self._pairs(e.expressions, table, sources, statement)
+
+    def _ctes(self, e: Any) -> dict[str, str | Outputs]:
+        reach: dict[str, str | Outputs] = {}
+        given = e.args.get("with_")
+        for part in given.expressions if given is not None else ():
+            reach[part.alias.lower()] = outputs(part.this, self.scope, reach)
+        return reach
+
+    def _pairs(self, pairs: Iterable[Any], table: str, sources: Sources, statement: Statement) -> None:
+        for pair in pairs:
+            if pair.key != "eq":
+                continue
+            left, right = pair.this, pair.expression
+            several = {left.key, right.key} <= {"tuple", "paren"}
+            lefts = left.expressions or [left.this] if several else [left]
+            rights = right.expressions or [right.this] if several else [right]
+            for one, other in zip(lefts, rights, strict=False):
+                variable = one.key == "parameter"
+                into = Node("", f"@{one.this.name.lower()}") if variable else Node(table, one.name.lower())
+                self.flow(into, traced(other, self.scope, sources), statement)
+
+    def _merge(self, e: Any, statement: Statement) -> None:
+        table, sources = full_name(e.this), dict(read_by(e, self.scope, self._ctes(e)))
+        sources[(e.this.alias_or_name or "").lower()] = table
+        for when in e.args["whens"].expressions:
+            then = when.args.get("then")
+            if then is None or then.key not in ("insert", "update"):
+                continue
+            if then.key == "update":
+                self._pairs(then.expressions, table, sources, statement)
+            elif then.this is not None and then.expression is not None:
+                for column, value in zip(then.this.expressions, then.expression.expressions, strict=False):
+                    self.flow(Node(table, column.name.lower()), traced(value, self.scope, sources), statement)
+
+    # What runs elsewhere
+
+    def dynamic(self, statement: Statement) -> None:
+        what = f"runs SQL that is made while it runs: {short(statement.text)}"
+        self.body.gaps.append(Gap(statement.line, what))
+
+    def call(self, statement: Statement) -> None:
+        first, rest = statement.words[0], statement.words[1:]
+        named = joined(statement.tokens[1:]).replace("@ ", "@")
+        if first == "PREPARE" or (first == "EXECUTE" and self.code.language != "tsql"):
+            return self.dynamic(statement)
+        if first in ("EXEC", "EXECUTE") and (rest[:1] in (("(",), ("@",)) or "sp_executesql" in named.lower()[:40]):
+            if rest[:1] != ("@",) or "=" not in [token.text for token in statement.tokens[1:4]]:
+                return self.dynamic(statement)
+            named = named.partition("=")[2].strip()
+        name = re.split(r"[ (@;]", named.replace("[", "").replace("]", "").strip(), maxsplit=1)[0]
+        fix = f"Add it to 'through' if rows pass it: {name}."
+        self.body.gaps.append(Gap(statement.line, f"calls '{name}', which may change or write values", fix))
+        return None
+
+    def seen(self, e: Any) -> None:
+        """Remembers the tables of a statement."""
+        for table in (each for each in e.walk() if each.key == "table"):
+            name = full_name(table)
+            if name and name not in self.body.own and name not in self.rows:
+                self.body.tables.add(name)

@@ -1,0 +1,123 @@
+"""What each system does with a value that does not fit, as data. PostgreSQL and MariaDB: tested on servers. SQL Server:
+from its documentation, on no server.
+
+- https://www.postgresql.org/docs/current/datatype-character.html, .../sql-createfunction.html (lengths are discarded)
+- https://mariadb.com/kb/en/sql-mode/, https://mariadb.com/kb/en/stored-routine-limitations/
+- https://learn.microsoft.com/sql/t-sql/data-types/char-and-varchar-transact-sql
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lading.route import Place
+from lading.types import Type
+
+
+class How(NamedTuple):
+    """Whether a misfit passes without an error, and in what words."""
+
+    silent: bool
+    words: str
+
+
+QUIET = "without a word"
+_CUT = How(True, f"cut {QUIET}")
+_ROUND = How(True, f"rounded {QUIET}")
+_ZONE = How(True, f"changed {QUIET}, by the zone of the session")
+_UNSURE = How(True, "not known to be refused, so taken for silent")
+_NULL = How(False, "refused with an error")
+
+_POSTGRES_ERROR = {
+    "narrows": How(False, "refused with an error (22003)"),
+    "type": How(False, "refused with an error (22P02)"),
+    "null": How(False, "refused with an error (23502)"),
+    "characters": How(False, "refused with an error (22P05)"),
+    "rounds": _ROUND,
+    "zone": _ZONE,
+}
+_POSTGRES_HELD = {
+    **_POSTGRES_ERROR,
+    "cuts": How(False, f"refused with an error (22001); only blanks at the end, beyond the limit, are cut {QUIET}"),
+}
+_POSTGRES = {
+    "cast": {**_POSTGRES_ERROR, "cuts": How(True, f"an explicit cast cuts {QUIET}")},
+    "": _POSTGRES_HELD,
+}
+_MYSQL_COMMON = {"rounds": _ROUND, "zone": _ZONE, "null": _NULL}
+_MYSQL_STRICT = {
+    **_MYSQL_COMMON,
+    "cuts": How(False, "refused with an error (1406); only blanks at the end are cut with a note"),
+    "narrows": How(False, "refused with an error (1264)"),
+    "type": How(False, "refused with an error (1366)"),
+    "characters": How(False, "refused with an error (1366)"),
+}
+_MYSQL_CAST = {
+    **_MYSQL_COMMON,
+    "cuts": How(True, "a cast cuts with a warning that nobody reads, whatever the sql_mode"),
+    "narrows": How(True, "a cast takes the nearest number with a warning that nobody reads"),
+    "type": How(True, "a cast makes 0 or NULL with a warning that nobody reads"),
+    "characters": How(True, "becomes '?' with a warning that nobody reads"),
+}
+_LOOSE = "with a warning that nobody reads, as the sql_mode is not strict"
+_MYSQL_LOOSE = {
+    **_MYSQL_COMMON,
+    "cuts": How(True, f"cut {_LOOSE}"),
+    "narrows": How(True, f"becomes the nearest number {_LOOSE}"),
+    "type": How(True, f"becomes 0 {_LOOSE}"),
+    "characters": How(True, f"becomes '?' {_LOOSE}"),
+    "null": How(True, f"becomes an empty value {_LOOSE}"),
+}
+_TSQL_COMMON = {
+    "rounds": _ROUND,
+    "zone": How(True, f"the offset is dropped {QUIET}"),
+    "narrows": How(False, "refused with an error (8115)"),
+    "type": How(False, "refused with an error (245, 8114)"),
+    "null": How(False, "refused with an error (515)"),
+    "characters": How(True, f"becomes '?' {QUIET}"),
+}
+_TSQL = {
+    "": {**_TSQL_COMMON, "cuts": How(True, f"SQL Server cuts {QUIET} (by its documentation)")},
+    "column": {
+        **_TSQL_COMMON,
+        "cuts": How(False, "refused with an error (2628, 8152), unless ANSI_WARNINGS is off (by the documentation)"),
+    },
+}
+_RULES: dict[str, dict[str, dict[str, How]]] = {
+    "postgres": _POSTGRES,
+    "mysql": {"cast": _MYSQL_CAST, "": _MYSQL_STRICT, "loose": _MYSQL_LOOSE},
+    "sqlserver": _TSQL,
+}
+_COLUMNS = ("column", "stage column", "target column")
+
+
+def how(at: Place, kind: str, carried: Type | None) -> How:
+    """What happens at a place to a value that it has no room for."""
+    if at.kind == "expression":
+        return How(True, f"the expression {'rounds' if kind == 'rounds' else 'cuts'} {QUIET}")
+    if kind == "cuts" and at.type is not None and at.type.kind == "date":
+        return How(True, f"the time of day is dropped {QUIET}")
+    if kind == "cuts" and at.system == "postgres" and at.native.lower() in ("name", '"char"'):
+        return How(True, f"the type {at.native} cuts {QUIET}")
+    if kind == "null" and at.kind == "parameter":
+        return How(True, f"the routine is STRICT and does not run with a NULL: the row is lost {QUIET}")
+    rules = _RULES.get(at.system, {})
+    part: str = "column" if at.kind in _COLUMNS else at.kind
+    if at.loose and part != "cast":
+        part = "loose"
+    if at.system == "sqlserver" and part == "cast" and at.name.lower().startswith("try_") and kind != "cuts":
+        return How(True, f"becomes NULL {QUIET}")
+    found = (rules.get(part) or rules.get("") or {}).get(kind, _UNSURE)
+    if at.system == "sqlserver" and kind == "cuts" and carried is not None and carried.numeric and part != "column":
+        return How(False, "refused with an error (8115); whole numbers become '*'")
+    return found
+
+
+WIDTHS = {"ascii": 1, "latin1": 1, "codepage": 1, "ucs2": 3, "utf8": 3, "utf8mb3": 3, "utf16": 4, "utf8mb4": 4}
+"""The longest character in UTF-8 that a character set has; sets that are not listed are taken for one byte."""
+UNITS = {"utf16": 2, "ucs2": 2, "utf8mb3": 3, "utf8": 3, "utf8mb4": 4}
+"""Bytes that a declared character can take in it; elsewhere one."""
+
+
+def width(charset: str) -> int:
+    return WIDTHS.get(charset, 1) if charset else 4

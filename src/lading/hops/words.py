@@ -1,0 +1,138 @@
+"""What parts of statements are told by their words alone: heads, types, lists, and clauses to leave out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lading.hops.split import Statement, Token, body_start, word
+from lading.route import Parameter
+
+IGNORED = {
+    "NULL", "RAISE", "PRINT", "RAISERROR", "THROW", "COMMIT", "ROLLBACK", "SAVE", "SAVEPOINT", "CLOSE", "DEALLOCATE",
+    "ASSERT", "GET", "EXIT", "CONTINUE", "WAITFOR", "USE", "SIGNAL", "RESIGNAL", "LEAVE", "ITERATE", "UNTIL", "MOVE",
+    "NOTIFY", "LISTEN", "START", "RELEASE", "GO", "KILL", "CHECKPOINT", "LANGUAGE", "BREAK", "GOTO",
+    "DENY", "DBCC", "RECONFIGURE", "INVOKER", "SECURITY",
+}  # fmt: skip
+"""Words of statements that move no value."""
+
+
+def head(found: Sequence[Token]) -> tuple[Parameter, ...]:
+    """The parameters that the head of a T-SQL routine declares."""
+    end = body_start(found)
+    if not end or any(word(token) == "TRIGGER" for token in found[:4]):
+        return ()
+    until = next((n for n, t in enumerate(found[:end]) if word(t) in ("RETURNS", "WITH")), end - 1)
+    given, at = [], 0
+    while at < until:
+        if found[at].text != "@" or at + 1 >= until:
+            at += 1
+            continue
+        stop, depth = at + 2, 0
+        while stop < until and not (depth == 0 and (found[stop].text in (",", "=", "@") or word(found[stop]) in ENDS)):
+            depth += (found[stop].text == "(") - (found[stop].text == ")")
+            if depth < 0:
+                break
+            stop += 1
+        native = joined(found[at + 2 : stop]).removeprefix("AS ").removeprefix("as ")
+        rest = next((n for n in range(stop, until) if found[n].text == "@"), until)
+        out = any(word(token) in ("OUTPUT", "OUT") for token in found[stop:rest])
+        default = any(token.text == "=" for token in found[stop:rest])
+        given.append(Parameter(name=f"@{found[at + 1].text}", native=native, given=not out, needed=not default))
+        at = rest
+    return tuple(given)
+
+
+ENDS = {"OUTPUT", "OUT", "READONLY", "NULL", "NOT", "DEFAULT", "COLLATE", "PRIMARY", "IDENTITY", "CONSTRAINT", "UNIQUE",
+         "CHECK", "REFERENCES", "CONSTANT", "AUTO_INCREMENT"}  # fmt: skip
+"""Words that end a type."""
+
+
+def joined(found: Iterable[Token]) -> str:
+    text = ""
+    for token in found:
+        tight = token.text in ("(", ")", ",", ".", "%") or text.endswith(("(", ",", ".", "%"))
+        text += str(token.text) if tight or not text else f" {token.text}"
+    return text
+
+
+def type_end(found: Sequence[Token], start: int) -> int:
+    depth = 0
+    for at in range(start, len(found)):
+        depth += (found[at].text == "(") - (found[at].text == ")")
+        if depth == 0 and at > start and (word(found[at]) in ENDS or found[at].text in (":=", "=", ",")):
+            return at
+    return len(found)
+
+
+def by_commas(found: Sequence[Token]) -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in found:
+        depth += (token.text == "(") - (token.text == ")")
+        if token.text == "," and depth == 0:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]
+
+
+def text_of(statement: Statement, part: Sequence[Token]) -> str:
+    start = statement.tokens[0].start
+    return statement.text[part[0].start - start : part[-1].end + 1 - start]
+
+
+def without_into(statement: Statement) -> tuple[str, list[str]]:
+    """A query without its INTO, and the variables named there."""
+    depth = 0
+    if statement.words[0] not in ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "VALUES"):
+        return statement.text, []
+    for at, token in enumerate(statement.tokens):
+        depth += (token.text == "(") - (token.text == ")")
+        before = statement.words[at - 1] if at else ""
+        if depth == 0 and statement.words[at] == "INTO" and before not in ("INSERT", "MERGE", "IGNORE"):
+            first = at + 1 + (statement.words[at + 1] == "STRICT")
+            end = first
+            while end < len(statement.tokens) and not (
+                end > first
+                and statement.tokens[end - 1].text not in (",", ".")
+                and statement.tokens[end].text not in (",", ".")
+            ):
+                end += 1
+            names = [joined(part).lower() for part in by_commas(statement.tokens[first:end])]
+            return f"{statement.between(0, at)} {statement.between(end)}", names
+    return statement.text, []
+
+
+def outer(words: Sequence[str], found: Sequence[Token], wanted: str) -> int:
+    """Where a word stands last outside of parentheses; -1 when it does not."""
+    depth, at = 0, -1
+    for n, token in enumerate(found):
+        depth += (token.text == "(") - (token.text == ")")
+        at = n if depth == 0 and words[n] == wanted else at
+    return at
+
+
+def without_output(statement: Statement) -> str:
+    """Without the clause that hands written rows on, which sqlglot does not read everywhere."""
+    start = outer(statement.words, statement.tokens, "OUTPUT")
+    ends, depth = ("VALUES", "SELECT", "FROM", "WHERE", "DEFAULT", "WITH"), 0
+    for n in range(start, len(statement.tokens)):
+        depth += (statement.tokens[n].text == "(") - (statement.tokens[n].text == ")")
+        if depth == 0 and statement.words[n] in ends:
+            return f"{statement.between(0, start)} {statement.between(n)}"
+    return statement.between(0, start) if start > 0 else statement.text
+
+
+def short(text: str) -> str:
+    text = re.sub(r"\s+", " ", text)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def selecting(items: Sequence[Any], table: str) -> Any:
+    """A query of some items of a table."""
+    import sqlglot
+
+    made = sqlglot.exp.select(*[item.copy() for item in items])
+    return made.from_(sqlglot.exp.to_table(table)) if table else made

@@ -1,0 +1,492 @@
+"""The hop check on real servers: each cut is made to happen, and the finding must say what the server then does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pymysql
+import pytest
+
+from lading import actions
+from lading.connector import Load
+from lading.connectors.mysql import MySQL
+from lading.errors import SpecError
+from lading.plan import Task
+from lading.route import Finding
+from lading.schema import Mode
+from lading.spec import Move
+from tests.journeys.shell import lading
+
+LONG = "a" * 1_000 + "é" * 1_000 + "日" * 1_000 + "😀" * 1_000
+"""4,000 characters of one, two, three and four bytes."""
+
+
+class Place:
+    """A database with the tables 'items' and 'sink', statements in it, and the plan from one to the other."""
+
+    def __init__(self, url: str) -> None:
+        self.url, parts = url, urlsplit(url)
+        self.maria = parts.scheme == "mysql"
+        words: dict[str, Any] = {"host": parts.hostname, "port": parts.port, "user": parts.username}
+        words["password"] = unquote(parts.password or "")
+        self.words = {**words, "database": parts.path[1:]}
+
+    def run(self, *statements: str, values: tuple[Any, ...] = (), mode: str | None = None) -> list[tuple[Any, ...]]:
+        """Each on its own in one session; the rows of the last. `mode` is a sql_mode."""
+        with self._open(mode) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def _open(self, mode: str | None) -> Any:
+        if self.maria:
+            start = None if mode is None else f"SET sql_mode = '{mode}'"
+            return pymysql.connect(**self.words, autocommit=True, init_command=start)
+        return psycopg.connect(self.url, autocommit=True)
+
+    def error(self, *statements: str, values: tuple[Any, ...] = ()) -> str:
+        """The code of the error that the statements raise."""
+        with pytest.raises((psycopg.Error, pymysql.Error)) as raised:
+            self.run(*statements, values=values)
+        return str(raised.value.sqlstate if isinstance(raised.value, psycopg.Error) else raised.value.args[0])
+
+    def task(self, canary: bool = False, **words: Any) -> Task:
+        given = {"from": self.url, "to": self.url, "tables": "items", "into": {"items": "sink"}, **words}
+        (task,) = actions.plan_move(Move.model_validate(given), canary=canary).tasks
+        return task
+
+    def found(self, column: str, **words: Any) -> list[tuple[str, str, str]]:
+        """Level, kind and the place's name of what a plan says of a column."""
+        return [(each.level, each.kind, each.at.name if each.at else "") for each in self.told(column, **words)]
+
+    def told(self, column: str, **words: Any) -> list[Finding]:
+        return [each for each in self.task(**words).findings if each.column == column and each.level != "unknown"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LADING_STORE", f"sqlite:///{tmp_path / 'store.db'}")
+
+
+@pytest.fixture
+def pg(kept: None, place: Callable[[str], str]) -> Place:
+    made = Place(place("postgres"))
+    columns = "id integer PRIMARY KEY, d varchar(4000), n numeric(18,4), t timestamp, z timestamptz"
+    made.run(f"CREATE TABLE items ({columns})", f"CREATE TABLE sink ({columns})")
+    return made
+
+
+@pytest.fixture
+def maria(kept: None, place: Callable[[str], str]) -> Place:
+    made = Place(place("mysql"))
+    columns = "id int PRIMARY KEY, d varchar(4000), n decimal(18,4), t datetime(6)"
+    made.run(f"CREATE TABLE items ({columns}) CHARACTER SET utf8mb4", "CREATE TABLE sink LIKE items")
+    return made
+
+
+# PostgreSQL: what it cuts without a word, and what it refuses
+
+
+def declared(body: str, type_: str = "text", returns: str = "text") -> str:
+    return f"CREATE FUNCTION save(p_d {type_}) RETURNS {returns} LANGUAGE plpgsql AS $$ {body} $$"
+
+
+def test_a_declared_length_of_a_parameter_cuts_nothing(pg: Place) -> None:
+    pg.run(declared("BEGIN RETURN p_d; END", "varchar(10)", "varchar(10)"))
+    assert pg.run("SELECT save(%s)", values=(LONG,)) == [(LONG,)]
+    assert pg.found("d", through="save") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "stored", "cutting"),
+    [
+        ("BEGIN RETURN p_d::varchar(10); END", LONG[:10], "CAST(p_d AS VARCHAR(10))"),
+        ("BEGIN RETURN left(p_d, 20); END", LONG[:20], "LEFT(p_d, 20)"),
+        ("BEGIN RETURN substring(p_d from 1 for 7); END", LONG[:7], "SUBSTRING(p_d FROM 1 FOR 7)"),
+        ("DECLARE v name; BEGIN v := p_d; RETURN v; END", LONG[:63], "v"),
+        ("BEGIN RETURN CAST(p_d AS char(5)); END", LONG[:5], "CAST(p_d AS CHAR(5))"),
+        (
+            "DECLARE v text := upper(p_d)::varchar(9); BEGIN RETURN v; END",
+            "A" * 9,
+            "CAST(UPPER(p_d) AS VARCHAR(9))",
+        ),
+    ],
+)
+def test_postgres_cuts_without_a_word(pg: Place, body: str, stored: str, cutting: str) -> None:
+    pg.run(declared(body))
+    assert pg.run("SELECT save(%s)", values=(LONG,)) == [(stored,)]
+    assert pg.found("d", through="public.save") == [("blocks", "cuts", cutting)]
+
+
+def test_a_parameter_of_the_type_name_cuts(pg: Place) -> None:
+    pg.run(declared("BEGIN RETURN p_d; END", "name"))
+    assert pg.run("SELECT length(save(%s))", values=("a" * 99,)) == [(63,)]
+    assert pg.found("d", through="save") == [("blocks", "cuts", "p_d")]
+
+
+def test_a_variable_refuses_and_cuts_only_blanks(pg: Place) -> None:
+    pg.run(declared("DECLARE v varchar(10); BEGIN v := p_d; RETURN v || '|'; END"))
+    assert pg.error("SELECT save(%s)", values=(LONG,)) == "22001"
+    assert pg.run("SELECT save(%s)", values=("a" + " " * 50,)) == [("a" + " " * 9 + "|",)]
+    (found,) = pg.told("d", through="save")
+    assert (found.level, found.at and found.at.name) == ("warns", "v")
+    assert "22001" in found.how
+    assert "blanks at the end" in found.how
+    assert pg.task(through="save").problem == ""
+
+
+def test_a_domain_keeps_its_length_where_a_parameter_does_not(pg: Place) -> None:
+    pg.run("CREATE DOMAIN short AS varchar(10)", declared("BEGIN RETURN p_d; END", "short"))
+    assert pg.error("SELECT save(%s::text)", values=(LONG,)) == "22001"
+    assert pg.found("d", through="save") == [("warns", "cuts", "p_d")]
+
+
+def test_numbers_are_rounded_without_a_word_and_refused_when_too_great(pg: Place) -> None:
+    body = "DECLARE v numeric(6,1) := p_n; BEGIN RETURN v; END"
+    pg.run(f"CREATE FUNCTION save(p_n numeric(3,0)) RETURNS numeric LANGUAGE plpgsql AS $$ {body} $$")
+    assert [str(value) for (value,) in pg.run("SELECT save(1234.56)")] == ["1234.6"]
+    assert pg.error("SELECT save(123456.7)") == "22003"
+    assert pg.found("n", through="save") == [("blocks", "rounds", "v"), ("warns", "narrows", "v")]
+
+
+def test_moments_are_rounded_without_a_word(pg: Place) -> None:
+    body = "DECLARE v timestamp(0) := p_t; BEGIN RETURN v; END"
+    pg.run(f"CREATE FUNCTION save(p_t timestamp(0)) RETURNS text LANGUAGE plpgsql AS $$ {body} $$")
+    assert pg.run("SELECT save('2026-01-01 00:00:00.6')") == [("2026-01-01 00:00:01",)]
+    assert pg.found("t", through="save") == [("blocks", "rounds", "v")]
+
+
+def test_a_strict_function_loses_rows_with_null(pg: Place) -> None:
+    body = "INSERT INTO sink (id, d) VALUES (p_id, p_d)"
+    pg.run(f"CREATE FUNCTION save(p_id int, p_d text) RETURNS void STRICT LANGUAGE sql AS $$ {body} $$")
+    pg.run("SELECT save(1, NULL)")
+    assert pg.run("SELECT count(*) FROM sink") == [(0,)]
+    (found,) = pg.told("d", through="save")
+    assert (found.level, found.kind) == ("blocks", "null")
+    assert "the row is lost" in found.how
+
+
+def test_a_procedure_is_followed_into_a_table_between(pg: Place) -> None:
+    pg.run(
+        "CREATE TABLE halfway (id int, d varchar(300))",
+        """CREATE PROCEDURE save(p_id int, p_d text) LANGUAGE plpgsql AS $$
+        DECLARE v halfway.d%TYPE; BEGIN
+          IF p_d IS NULL THEN RETURN; END IF;
+          INSERT INTO halfway (id, d) VALUES (p_id, left(p_d, 300));
+          INSERT INTO sink (id, d) SELECT h.id, h.d::varchar(120) FROM halfway h WHERE h.id = p_id;
+        END $$""",
+    )
+    pg.run("CALL save(1, %s)", values=(LONG,))
+    assert pg.run("SELECT length(d) FROM sink") == [(120,)]
+    assert pg.found("d", through="save") == [
+        ("blocks", "cuts", "LEFT(p_d, 300)"), ("blocks", "cuts", "CAST(h.d AS VARCHAR(120))"),
+    ]  # fmt: skip
+
+
+def test_views_on_views_are_followed(pg: Place) -> None:
+    pg.run(
+        "CREATE VIEW narrow AS SELECT id, d::varchar(100) AS d, n, t, z FROM items",
+        "CREATE VIEW shown AS SELECT id, d, round(n, 2)::numeric(18,4) AS n, t::timestamp(0) AS t, z::timestamp AS z "
+        "FROM narrow",
+    )
+    pg.run("INSERT INTO items VALUES (1, %s, 1.2345, '2026-01-01 00:00:00.6', now())", values=(LONG,))
+    ((d, n, t),) = pg.run("SELECT length(d), n, t FROM shown")
+    assert (d, str(n), t.second) == (100, "1.2300", 1)
+    words = {"tables": "shown", "into": {"shown": "sink"}}
+    assert pg.found("d", **words) == [("blocks", "cuts", "CAST((items.d) AS VARCHAR(100))")]
+    assert [each[:2] for each in pg.found("n", **words)] == [("blocks", "rounds")]
+    assert [each[:2] for each in pg.found("t", **words)] == [("blocks", "rounds")]
+    assert ("blocks", "zone") in [each[:2] for each in pg.found("z", **words)]
+    assert pg.found("id", **words) == []
+
+
+CUT = """CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.d := left(NEW.d, 30); RETURN NEW; END $$"""
+
+
+def test_a_trigger_cuts(pg: Place) -> None:
+    pg.run(
+        CUT,
+        "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON sink FOR EACH ROW EXECUTE FUNCTION cut()",
+    )
+    pg.run("INSERT INTO sink (id, d) VALUES (1, %s)", values=(LONG,))
+    assert pg.run("SELECT length(d) FROM sink") == [(30,)]
+    (found,) = pg.told("d")
+    assert (found.level, found.kind, found.at and found.at.code) == ("blocks", "cuts", "public.cut")
+    task = pg.task()
+    assert task.problem.startswith("'d' would be changed unnoticed: expression LEFT(NEW.d, 30) of 'public.cut'")
+    assert pg.task(accept="d:cuts").problem == ""
+
+
+def test_what_cannot_be_read_is_unknown(pg: Place) -> None:
+    pg.run(declared("BEGIN EXECUTE 'SELECT 1'; RETURN p_d; END"))
+    task = pg.task(through="save")
+    assert ("", "unknown") in [(each.column, each.level) for each in task.findings]
+    assert task.problem == ""
+    (canary,) = [each for each in pg.task(canary=True, through="save").arrivals if each.at == "'public.save'"]
+    assert (canary.outcome, "SQL that is made while it runs" in canary.what) == ("not sent", True)
+
+
+def test_a_routine_that_is_not_there(pg: Place) -> None:
+    with pytest.raises(SpecError, match="No routine 'gone' of 'through' was found"):
+        pg.task(through="gone")
+
+
+def test_a_plain_copy_has_no_findings(pg: Place) -> None:
+    assert pg.task().findings == ()
+
+
+# MariaDB
+
+
+@contextmanager
+def lenient(maria: Place) -> Iterator[None]:
+    """The server's sessions cut what does not fit, as old applications have it."""
+    before = maria.run("SELECT @@global.sql_mode")[0][0]
+    maria.run("SET GLOBAL sql_mode = ''")
+    try:
+        yield
+    finally:
+        maria.run("SET GLOBAL sql_mode = %s", values=(before,))
+
+
+SAVE = "CREATE PROCEDURE save(p_id int, p_d varchar(255)) BEGIN INSERT INTO sink (id, d) VALUES (p_id, p_d); END"
+
+
+def test_the_story_a_procedure_cuts_a_description(maria: Place) -> None:
+    """The description has 4,000 characters, the parameter 255; nobody notices, but the plan."""
+    with lenient(maria):
+        maria.run(SAVE)
+        maria.run("CALL save(1, %s)", values=(LONG,))
+        assert maria.run("SELECT char_length(d) FROM sink") == [(255,)]
+        (found,) = maria.told("d", through="save")
+        assert (found.level, found.kind) == ("blocks", "cuts")
+        assert found.what.startswith("parameter 'p_d' varchar(255) of ")
+        assert "string(4000) can be longer than string(255)" in found.what
+        assert "sql_mode is not strict" in found.how
+        assert found.fix.startswith("Declare the parameter 'p_d' of ")
+        task = maria.task(through="save")
+        assert "parameter 'p_d' varchar(255)" in task.problem
+        assert task.fix.endswith("Or accept it by name: d:cuts.")
+        assert maria.task(through="save", accept="d:cuts").problem == ""
+        came = [
+            each
+            for each in maria.task(canary=True, through="save").arrivals
+            if "by '" in each.at and each.column == "d"
+        ]
+        assert [(each.outcome, each.what) for each in came] == [("cut", "4,000 characters were sent, 255 arrived")]
+    assert maria.run("SELECT count(*) FROM sink") == [(1,)]
+
+
+def test_a_strict_server_refuses_what_a_parameter_cannot_hold(maria: Place) -> None:
+    maria.run(SAVE)
+    assert maria.error("CALL save(1, %s)", values=(LONG,)) == "1406"
+    (found,) = maria.told("d", through="save")
+    assert (found.level, "1406" in found.how) == ("warns", True)
+    (came,) = [each for each in maria.task(canary=True, through="save").arrivals if each.outcome == "refused"]
+    assert "Data too long" in came.what
+
+
+def test_a_routine_keeps_the_sql_mode_that_it_was_made_in(maria: Place) -> None:
+    """A strict session calls it, and yet it cuts."""
+    body = "DECLARE v varchar(50); SET v = p_d; INSERT INTO sink (id, d) VALUES (p_id, v);"
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_d text) BEGIN {body} END", mode="")
+    maria.run("CALL save(1, %s)", values=(LONG,), mode="STRICT_ALL_TABLES")
+    assert maria.run("SELECT char_length(d) FROM sink") == [(50,)]
+    assert maria.found("d", through="save") == [("blocks", "cuts", "v")]
+
+
+def test_a_cast_cuts_in_strict_mode_too(maria: Place) -> None:
+    body = "INSERT INTO sink (id, d) VALUES (p_id, CAST(p_d AS char(12)));"
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_d text) BEGIN {body} END", mode="STRICT_ALL_TABLES")
+    maria.run("CALL save(1, %s)", values=(LONG,), mode="STRICT_ALL_TABLES")
+    assert maria.run("SELECT char_length(d) FROM sink") == [(12,)]
+    assert maria.found("d", through="save") == [("blocks", "cuts", "CAST(p_d AS CHAR(12))")]
+
+
+def test_datetimes_without_a_fraction_cut_it(maria: Place) -> None:
+    body = "INSERT INTO sink (id, t) VALUES (p_id, p_t);"
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_t datetime) BEGIN {body} END", mode="STRICT_ALL_TABLES")
+    maria.run("CALL save(1, '2026-01-01 00:00:00.9')", mode="STRICT_ALL_TABLES")
+    assert str(maria.run("SELECT t FROM sink")[0][0]) == "2026-01-01 00:00:00"
+    assert maria.found("t", through="save") == [("blocks", "rounds", "p_t")]
+
+
+@pytest.mark.parametrize(("mode", "level", "stored"), [("", "blocks", "a?b"), ("STRICT_ALL_TABLES", "warns", "1366")])
+def test_characters_that_a_set_does_not_have(maria: Place, mode: str, level: str, stored: str) -> None:
+    body = "DECLARE v text CHARACTER SET utf8mb3; SET v = p_d; INSERT INTO sink (id, d) VALUES (p_id, v);"
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {body} END", mode=mode)
+    if stored.isdigit():
+        assert maria.error("CALL save(1, 'a😀b')") == stored
+    else:
+        maria.run("CALL save(1, 'a😀b')")
+        assert maria.run("SELECT d FROM sink") == [(stored,)]
+    assert (level, "characters", "v") in maria.found("d", through="save")
+
+
+def test_a_target_of_another_character_set(maria: Place) -> None:
+    maria.run("DROP TABLE sink", "CREATE TABLE sink (id int PRIMARY KEY, d varchar(4000) CHARACTER SET utf8mb3)")
+    assert maria.error("INSERT INTO sink VALUES (1, '😀')") == "1366"
+    (found,) = maria.told("d", exclude=("items.n", "items.t"))
+    assert (found.level, found.kind) == ("warns", "characters")
+    assert found.fix == "Make 'sink.d' of the character set utf8mb4."
+
+
+def test_views_and_triggers_of_mariadb(maria: Place) -> None:
+    maria.run(
+        "CREATE VIEW narrow AS SELECT id, LEFT(d, 100) AS d, n, t FROM items",
+        "CREATE VIEW shown AS SELECT id, d, CAST(n AS decimal(18,1)) AS n, t FROM narrow",
+        "CREATE TRIGGER cut BEFORE INSERT ON sink FOR EACH ROW SET NEW.d = LEFT(NEW.d, 30)",
+    )
+    maria.run("INSERT INTO items VALUES (1, %s, 1.2345, now())", values=(LONG,))
+    assert maria.run("SELECT char_length(d), CAST(n AS char) FROM shown") == [(100, "1.2")]
+    words = {"tables": "shown", "into": {"shown": "sink"}}
+    assert [each[:2] for each in maria.found("d", **words)] == [("blocks", "cuts"), ("blocks", "cuts")]
+    assert [each[:2] for each in maria.found("n", **words)] == [("blocks", "rounds")]
+
+
+# The canary
+
+
+def left_behind(at: Place) -> tuple[list[Any], int]:
+    tables = at.run(
+        "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'lading%' "
+        "UNION SELECT table_name FROM information_schema.tables WHERE table_name LIKE '#sql%'"
+    )
+    return tables, at.run("SELECT count(*) FROM sink")[0][0]
+
+
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_canary_comes_through_whole_and_leaves_nothing(system: str, request: pytest.FixtureRequest) -> None:
+    at: Place = request.getfixturevalue(system)
+    task = at.task(canary=True)
+    assert {each.outcome for each in task.arrivals} == {"whole"}
+    assert {each.at for each in task.arrivals} == {"the stage of sink", "sink"}
+    assert left_behind(at) == ([], 0)
+
+
+def test_a_canary_finds_the_hop_that_cut(pg: Place) -> None:
+    pg.run(
+        CUT,
+        "CREATE TRIGGER t BEFORE INSERT ON sink FOR EACH ROW EXECUTE FUNCTION cut()",
+        declared("BEGIN INSERT INTO sink (id, d) VALUES (7, p_d::varchar(20)); RETURN p_d::varchar(10); END"),
+    )
+    came = [each for each in pg.task(canary=True, through="save").arrivals if each.column == "d"]
+    assert [(each.at, each.outcome, each.what) for each in came] == [
+        ("sink, by 'public.save'", "cut", "4,000 characters were sent, 20 arrived"),
+        ("the result of 'public.save'", "cut", "4,000 characters were sent, 10 arrived"),
+        ("the stage of sink", "whole", ""),
+        ("sink", "cut", "4,000 characters were sent, 30 arrived"),
+    ]
+    assert left_behind(pg) == ([], 0)
+
+
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_canary_finds_the_column_that_refused(system: str, request: pytest.FixtureRequest) -> None:
+    at: Place = request.getfixturevalue(system)
+    at.run("ALTER TABLE sink ADD CONSTRAINT short CHECK (char_length(d) < 100)")
+    arrivals = at.task(canary=True).arrivals
+    refused = [each for each in arrivals if each.outcome == "refused"]
+    assert {each.column for each in refused} == {"d"}
+    assert any("short" in each.what for each in refused)
+    assert ("n", "whole") in [(each.column, each.outcome) for each in arrivals if each.at == "sink"]
+    assert left_behind(at) == ([], 0)
+
+
+def test_a_canary_is_not_sent_where_it_would_stay(maria: Place) -> None:
+    maria.run("ALTER TABLE sink ENGINE=MyISAM")
+    arrivals = maria.task(canary=True).arrivals
+    assert {each.outcome for each in arrivals} == {"refused"}
+    assert "MyISAM" in arrivals[0].what
+    assert left_behind(maria) == ([], 0)
+
+
+def test_a_routine_that_writes_to_an_engine_without_transactions_is_not_called(maria: Place) -> None:
+    body = "INSERT INTO log VALUES (p_d); INSERT INTO sink (id, d) VALUES (p_id, p_d);"
+    maria.run(
+        "CREATE TABLE log (d text) ENGINE=MyISAM",
+        f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {body} END",
+    )
+    arrivals = maria.task(canary=True, through="save").arrivals
+    assert ("refused", True) in [(each.outcome, "MyISAM" in each.what) for each in arrivals]
+    assert maria.run("SELECT count(*) FROM log") == [(0,)]
+
+
+def test_a_routine_that_commits_is_not_called(maria: Place) -> None:
+    body = "INSERT INTO sink (id, d) VALUES (p_id, p_d); COMMIT;"
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {body} END")
+    (came,) = [each for each in maria.task(canary=True, through="save").arrivals if each.outcome == "not sent"]
+    assert "ends transactions by itself" in came.what
+    assert left_behind(maria) == ([], 0)
+
+
+def test_a_session_is_after_a_trial_as_before(maria: Place) -> None:
+    with MySQL.from_url(maria.url).open() as session:
+        sink = session.describe("sink")
+        assert sink is not None
+        load = Load(id="cafe00000001", table=sink, mode=Mode.APPEND, key=sink.key)
+        before = session.driver.query("SELECT @@sql_mode")
+        for each in (load, load, None, None):  # the stage of the first is gone when the second makes its own
+            with session.trial(each, ()):
+                session.driver.execute("INSERT INTO sink (id) VALUES (1)")
+        assert session.driver.query("SELECT @@sql_mode, (SELECT count(*) FROM sink)") == [(before[0][0], "0")]
+
+
+def test_a_canary_for_a_table_that_is_not_there_tries_the_stage(pg: Place) -> None:
+    pg.run("DROP TABLE sink")
+    assert {each.at for each in pg.task(canary=True).arrivals} == {"the stage of sink"}
+    assert pg.run("SELECT to_regclass('sink')") == [(None,)]
+
+
+def test_other_targets_take_no_canary(pg: Place, tmp_path: Path) -> None:
+    (each,) = pg.task(canary=True, to=f"duckdb:///{tmp_path / 'w.duckdb'}").arrivals
+    assert (each.outcome, each.at) == ("not sent", "sink")
+
+
+# The door
+
+
+def test_the_command_line_shows_findings_fixes_and_the_canary(pg: Place, tmp_path: Path) -> None:
+    pg.run(declared("BEGIN INSERT INTO sink (id, d) VALUES (1, p_d::varchar(10)); RETURN NULL; END"))
+    words = (
+        "plan",
+        pg.url,
+        pg.url,
+        "--tables",
+        "items",
+        "--into",
+        "items=sink",
+        "--through",
+        "public.save",
+        "--canary",
+    )
+    env = {"LADING_STORE": f"sqlite:///{tmp_path / 'store.db'}", "COLUMNS": "200"}
+    ended = lading(*words, cwd=tmp_path, env=env)
+    assert ended.code == 2
+    assert "blocks: d: cuts: cast CAST(p_d AS VARCHAR(10)) of 'public.save'" in ended.out
+    assert "→ Drop the cast CAST(p_d AS VARCHAR(10)) in 'public.save'" in ended.out
+    assert "canary: sink, by 'public.save': d: cut: 4,000 characters were sent, 10 arrived" in ended.out
+    plain = json.loads(lading(*words, "--json", cwd=tmp_path, env=env).out)
+    (task,) = plain["plans"][0]["tasks"]
+    assert [(each["column"], each["level"]) for each in task["findings"] if each["level"] == "blocks"] == [
+        ("d", "blocks")
+    ]
+    assert {"whole", "cut"} <= {each["outcome"] for each in task["arrivals"]}
+    accepted = lading(*words, "--accept", "d:cuts", cwd=tmp_path, env=env)
+    assert accepted.code == 1  # the canary was cut
+    assert "accepted: d: cuts: " in accepted.out
+
+
+def test_an_accepted_cut_is_in_the_bill(pg: Place) -> None:
+    pg.run(declared("BEGIN INSERT INTO sink (id, d) VALUES (1, p_d::varchar(10)); RETURN NULL; END"))
+    given = {"from": pg.url, "to": pg.url, "tables": "items", "into": {"items": "sink"}, "through": "save"}
+    bill = actions.copy(Move.model_validate({**given, "accept": "d:cuts"}))
+    assert [(loss.column, loss.kind) for loss in bill.tables[0].losses] == [("d", "cuts")]
+    with pytest.raises(SpecError, match="would be changed unnoticed"):
+        actions.copy(Move.model_validate(given))

@@ -1,0 +1,508 @@
+"""The hop check: bodies as flows, chains as findings. SQL Server's texts are read here, and were on no server."""
+
+import builtins
+import datetime as dt
+
+import pytest
+
+from lading.facts import Observed
+from lading.hops import checked, findings
+from lading.hops.body import body
+from lading.hops.chain import Facts, bodies, plain, ways
+from lading.hops.native import placed
+from lading.hops.split import statements
+from lading.plan import Task
+from lading.route import Code, Finding, Parameter, Route
+from lading.schema import Column, Table, losses
+from lading.spec import Move
+from lading.types import parse
+
+SAVE = """
+CREATE PROCEDURE dbo.save_item @id int, @description varchar(255), @note nvarchar(max) = NULL
+AS
+SET NOCOUNT ON
+INSERT dbo.items (id, description, note) VALUES (@id, @description, @note)
+"""
+
+
+def table(name: str, /, schema: str | None = None, **natives: str) -> Table:
+    """Columns by their native type of SQL Server; `!` for NOT NULL."""
+    made = []
+    for own, native in natives.items():
+        place = placed("sqlserver", native.rstrip("!"), kind="column", name=own)
+        assert place.type is not None, native
+        made.append(Column(name=own, type=place.type, native=f"sqlserver:{place.native}", null=native[-1] != "!"))
+    return Table(name=name, schema_name=schema, columns=tuple(made), key=("id",) if "id" in natives else ())
+
+
+ITEMS = table("items", "dbo", id="int!", description="nvarchar(4000)", note="nvarchar(max)", price="decimal(18,4)")
+
+
+def code(text: str, language: str = "tsql", kind: str = "procedure", **more) -> Code:
+    systems = {"tsql": "sqlserver", "mysql": "mysql"}
+    given = {"kind": kind, "name": "dbo.save_item", "system": systems.get(language, "postgres"), "language": language}
+    return Code.model_validate({**given, "text": text, **more})
+
+
+def task(source: Table = ITEMS, target: Table | None = None, **more) -> Task:
+    return Task(source=source, target=target or source, fresh=False, **more)
+
+
+def through(*codes: Code, source: Table = ITEMS, observed: Observed | None = None) -> list[Finding]:
+    facts = Facts(routines=tuple((each,) for each in codes), systems=("sqlserver", "sqlserver"))
+    columns = [c.model_copy(update={"observed": observed}) if observed and c.name == observed.column else c
+               for c in source.columns]  # fmt: skip
+    return findings(task(source.model_copy(update={"columns": tuple(columns)})), facts)
+
+
+def levels(found: list[Finding], column: str = "description") -> list[tuple[str, str, str]]:
+    """Level, kind, and the place's name, of what concerns a column."""
+    return [(each.level, each.kind, each.at.name if each.at else "") for each in found if each.column == column]
+
+
+def flows(text: str, language: str, *parameters: str) -> set[str]:
+    """Flows as `table.column <- source | step | step`."""
+    given = tuple(Parameter(name=name, native="text") for name in parameters)
+    found = set()
+    for flow in body(code(text, language, parameters=given)).flows:
+        into = ".".join(part for part in flow.into if part)
+        source = ".".join(part for part in flow.trace.node if part)
+        steps = [f"{step.kind} {step.native or step.size or ''}".strip() for step in flow.trace.steps]
+        found.add(" | ".join([f"{into} <- {source}", *steps]).replace("\0", ""))
+    return found
+
+
+def gaps(text: str, language: str) -> list[tuple[int, str]]:
+    return [(gap.line, gap.what) for gap in body(code(text, language)).gaps]
+
+
+# T-SQL, cut by its words
+
+
+@pytest.mark.parametrize(
+    ("text", "firsts"),
+    [
+        ("SET @a = 1 SET @b = 2 SELECT @a", ["SET", "SET", "SELECT"]),
+        ("IF @a = 1 SET @b = 2 ELSE SET @b = 3", ["SET", "SET"]),
+        ("WHILE @i < 5 BEGIN SET @i = @i + 1 PRINT @i END DELETE FROM t", ["SET", "PRINT", "DELETE"]),
+        ("INSERT INTO t (a) SELECT a FROM s UNION ALL SELECT b FROM u SELECT 1", ["INSERT", "SELECT"]),
+        ("INSERT t VALUES (1) SELECT 2", ["INSERT", "SELECT"]),
+        ("UPDATE t SET a = 1 WHERE b = 2 SET @c = 3", ["UPDATE", "SET"]),
+        ("UPDATE t SET a = CASE WHEN b = 1 THEN 2 ELSE 3 END WHERE c = 4 PRINT 1", ["UPDATE", "PRINT"]),
+        ("IF UPDATE(a) UPDATE t SET b = 1", ["UPDATE"]),
+        ("IF EXISTS (SELECT 1 FROM t) DROP TABLE IF EXISTS #x CREATE TABLE #x (a int)", ["DROP", "CREATE"]),
+        ("WITH x AS (SELECT 1 a) INSERT INTO t SELECT a FROM x EXEC p", ["WITH", "EXEC"]),
+        ("MERGE t USING s ON x=y WHEN MATCHED THEN UPDATE SET a=1 WHEN NOT MATCHED THEN INSERT (a) VALUES (1);PRINT 1",
+         ["MERGE", "PRINT"]),
+        ("BEGIN TRY SELECT 1 END TRY BEGIN CATCH ROLLBACK THROW END CATCH SELECT 2",
+         ["SELECT", "ROLLBACK", "THROW", "SELECT"]),
+        ("SELECT a FROM t ORDER BY a OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY SET @a = 1", ["SELECT", "SET"]),
+        ("FETCH NEXT FROM c INTO @a WHILE @@FETCH_STATUS = 0 BEGIN FETCH NEXT FROM c INTO @a END", ["FETCH", "FETCH"]),
+        ("again: SET @a = 1 GOTO again", ["SET"]),
+        ("EXEC p @a = 1, @b = 'SELECT' INSERT INTO t EXEC q SELECT 1", ["EXEC", "INSERT", "SELECT"]),
+        ("SELECT [select] AS [set] FROM [update] SELECT 2", ["SELECT", "SELECT"]),
+    ],
+)  # fmt: skip
+def test_tsql_needs_no_semicolons(text, firsts):
+    assert [each.words[0] for each in statements(text, "tsql")] == firsts
+
+
+def test_the_lines_of_statements_are_those_of_the_text():
+    assert [each.line for each in statements(SAVE, "tsql")] == [4, 5]
+
+
+def test_a_tsql_procedure_as_people_write_them():
+    text = """
+    CREATE OR ALTER PROC [dbo].[save_item] (@id INT, @description varchar(255), @note AS nvarchar(max) = NULL,
+      @made int OUTPUT) WITH EXECUTE AS OWNER AS
+    BEGIN
+      DECLARE @d varchar(100) = @description, @k nvarchar, @i int = 0
+      DECLARE @log TABLE (id int, d varchar(20) NULL)
+      BEGIN TRY
+        BEGIN TRAN
+        IF EXISTS (SELECT 1 FROM dbo.items WHERE id = @id)
+          UPDATE i SET i.description = RTRIM(@d), note = LEFT(@note, 50) FROM dbo.items AS i WHERE i.id = @id
+        ELSE
+          INSERT dbo.items (id, description) OUTPUT inserted.id INTO @log (id)
+          VALUES (@id, CASE WHEN @i = 1 THEN CAST(@d AS varchar) ELSE N'-' END)
+        SELECT id, description INTO #t FROM dbo.items
+        INSERT @log SELECT id, description FROM #t
+        SELECT @k = UPPER(s.description) FROM stg s WITH (NOLOCK)
+        WHILE @i < 3 SET @i += 1
+        DECLARE c CURSOR LOCAL FOR SELECT id, CONVERT(nvarchar(20), description) FROM dbo.items FOR READ ONLY
+        OPEN c
+        FETCH NEXT FROM c INTO @id, @d
+        CLOSE c DEALLOCATE c
+        COMMIT
+      END TRY
+      BEGIN CATCH
+        IF @@TRANCOUNT > 0 ROLLBACK
+        THROW
+      END CATCH
+    END"""
+    read = body(code(text))
+    assert [(p.name, p.native, p.given, p.needed) for p in read.parameters] == [
+        ("@id", "INT", True, True), ("@description", "varchar(255)", True, True),
+        ("@note", "nvarchar(max)", True, False), ("@made", "int", False, True),
+    ]  # fmt: skip
+    assert read.gaps == []
+    assert {node.name: native for node, native in read.types.items() if not node.owner} == {
+        "@d": "varchar(100)", "@k": "nvarchar", "@i": "int",
+    }  # fmt: skip
+    assert read.own == {"#t", "@log"}
+    found = flows(text, "tsql")
+    assert {
+        "@d <- @description",
+        "dbo.items.description <- @d",
+        "dbo.items.note <- @note | cuts 50",
+        "dbo.items.description <- @d | cast VARCHAR",
+        "#t.description <- dbo.items.description",
+        "@log.d <- #t.description",
+        "@k <- stg.description",
+        "@d <- dbo.items.description | cast NVARCHAR(20)",
+    } <= found
+
+
+def test_a_merge_is_followed_through_its_source():
+    text = """MERGE dbo.t AS t USING (SELECT @id AS id, LEFT(@d, 9) AS d) AS s ON t.id = s.id
+      WHEN MATCHED THEN UPDATE SET t.d = s.d
+      WHEN NOT MATCHED THEN INSERT (id, d) VALUES (s.id, CONVERT(varchar(7), s.d));"""
+    assert flows(text, "tsql") == {
+        "dbo.t.d <- @d | cuts 9",
+        "dbo.t.id <- @id",
+        "dbo.t.d <- @d | cuts 9 | cast VARCHAR(7)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "line", "what"),
+    [
+        ("SELECT 1\nEXEC('select ' + @d)", "tsql", 2, "runs SQL that is made while it runs"),
+        ("SET @a = 1\n\nEXEC sp_executesql @sql, N'@p int', @p = 1", "tsql", 3, "runs SQL that is made while it runs"),
+        ("EXECUTE dbo.other @a = @d", "tsql", 1, "calls 'dbo.other'"),
+        ("EXEC @r = dbo.other @d", "tsql", 1, "calls 'dbo.other'"),
+        ("INSERT INTO t EXEC dbo.other", "tsql", 1, "fills a table by running another routine"),
+        ("INSERT INTO dbo.t SELECT @a", "tsql", 1, "fills 'dbo.t' without naming its columns"),
+        ("BEGIN\n EXECUTE format('insert into %I', t); END", "plpgsql", 2, "runs SQL that is made while it runs"),
+        ("BEGIN PERFORM other(p); END", "plpgsql", 1, "calls 'other'"),
+        ("BEGIN FOR r IN EXECUTE q LOOP NULL; END LOOP; END", "plpgsql", 1, "runs SQL that is made while it runs"),
+        ("begin prepare s from @q; end", "mysql", 1, "runs SQL that is made while it runs"),
+        ("begin call q(v); end", "mysql", 1, "calls 'q'"),
+        ("print $x", "plperl", 0, "is written in plperl, which is not read"),
+        ("SELECT 'open", "tsql", 0, "cannot be cut into statements"),
+        ("FROBNICATE everything", "tsql", 1, "has a statement that is not read"),
+    ],
+)
+def test_what_is_not_read_is_said(text, language, line, what):
+    ((at, said),) = gaps(text, language)
+    assert at == line
+    assert what in said
+
+
+# PL/pgSQL, SQL, MariaDB
+
+
+def test_a_plpgsql_body_as_people_write_them():
+    text = """
+    <<whole>>
+    DECLARE
+      v varchar(10) := p_d;
+      w items.description%TYPE;
+      r record;
+    BEGIN
+      IF p_id IS NULL THEN RAISE EXCEPTION 'no; id';
+      ELSIF p_id = 1 THEN w := upper(p_d)::varchar(5);
+      ELSE w = left(v, 3); END IF;
+      FOR r IN SELECT a, b::varchar(7) AS bb FROM stg LOOP
+        INSERT INTO items (id, description) VALUES (r.a, r.bb);
+      END LOOP;
+      INSERT INTO items AS i (id, description) SELECT p_id, w || '!' ON CONFLICT (id) DO UPDATE SET note = p_d;
+      SELECT description, id INTO STRICT v, w FROM items WHERE id = p_id;
+      UPDATE items SET (description, note) = (v, save_item.p_d) WHERE id = p_id RETURNING id INTO w;
+      CASE WHEN p_id = 1 THEN v := substring(p_d from 1 for 4); ELSE NULL; END CASE;
+      NEW.description := NEW.description::varchar(6);
+      RETURN v;
+    EXCEPTION WHEN unique_violation THEN w := p_d;
+    END"""
+    assert gaps(text, "plpgsql") == []
+    assert flows(text, "plpgsql", "p_id", "p_d") == {
+        "v <- p_d", "w <- p_d | cast VARCHAR(5)", "w <- v | cuts 3", "items.id <- stg.a",
+        "items.description <- stg.b | cast VARCHAR(7)", "items.id <- p_id", "items.description <- w | grows 1",
+        "items.note <- p_d", "v <- items.description", "w <- items.id", "items.description <- v",
+        "v <- p_d | cuts 4", "new.description <- new.description | cast VARCHAR(6)", "result <- v", "w <- p_d",
+    }  # fmt: skip
+
+
+def test_a_sql_function_gives_what_its_select_gives():
+    assert flows("SELECT left($1, 5)", "sql", "d") == {"result <- d | cuts 5"}
+
+
+def test_a_mariadb_body_as_people_write_them():
+    text = """begin
+      declare v, w varchar(30) default 'a';
+      declare continue handler for sqlexception begin end;
+      set v = p_a, w = concat('x', v);
+      if v = 1 then insert into t (a) values (cast(p_a as char(3))); end if;
+      while v < 3 do set v = v + 1; end while;
+      insert into t (a) values (w) on duplicate key update b = p_a;
+    end"""
+    assert gaps(text, "mysql") == []
+    assert flows(text, "mysql", "p_a") == {
+        "v <- p_a", "w <- v | grows 1", "t.a <- p_a | cast CHAR(3)", "v <- v | unknown", "t.a <- w", "t.b <- p_a",
+    }  # fmt: skip
+
+
+def test_temporary_tables_and_ctes_are_followed():
+    text = """BEGIN CREATE TEMP TABLE w (d varchar(12)); INSERT INTO w SELECT p_d;
+      WITH c AS (SELECT d AS e FROM w) INSERT INTO items (description) SELECT c.e FROM c; END"""
+    assert flows(text, "plpgsql", "p_d") == {"w.d <- p_d", "items.description <- w.d"}
+
+
+def test_parameters_are_told_by_their_names():
+    names = ["@description", "p_description", "_description", "@p_description", "description", "@_description"]
+    assert {plain(name) for name in names} == {"description"}
+    assert plain("price") == "price"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("", "sql"),
+        ("INSERT", "tsql"),
+        ("INSERT INTO (SELECT 1)", "sql"),
+        ("DECLARE @", "tsql"),
+        ("BEGIN DECLARE CONTINUE = HANDLERFOR; END", "mysql"),
+        ("ELSE w = )(v; FOR r IN", "plpgsql"),
+        ("MERGE INTO", "tsql"),
+        ("SET @a = ", "tsql"),
+        ("FETCH INTO", "tsql"),
+    ],
+)
+def test_what_is_no_sql_is_a_gap_and_no_failure(text, language):
+    read = body(code(text, language))
+    assert read.flows == []
+
+
+# Findings
+
+
+def test_the_story_a_parameter_cuts_a_description_and_the_plan_says_which():
+    found = through(code(SAVE))
+    assert levels(found) == [("blocks", "cuts", "@description"), ("blocks", "characters", "@description")]
+    assert found[0].what == (
+        "parameter '@description' varchar(255) of 'dbo.save_item': string(4000) can be longer than string(255)"
+    )
+    assert found[0].fix == "Declare the parameter '@description' of 'dbo.save_item' as nvarchar(4000)."
+    assert "without a word" in found[0].how
+    assert levels(found, "note") == []  # nvarchar(max) all along
+    facts = Facts(routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    move = Move(source="a", target="b")
+    stopped = checked(move, task(), facts)
+    assert stopped.problem.startswith("'description' would be changed unnoticed (and 1 more): parameter '@description'")
+    assert stopped.fix.endswith("Or accept it by name: description:cuts, description:characters.")
+    for accept in (("cuts", "characters"), ("description:*",), ("dbo.items.description:cuts", "characters")):
+        taken = checked(move.model_copy(update={"accept": accept}), task(), facts)
+        assert taken.problem == ""
+        assert {each.accepted for each in taken.findings if each.level == "blocks"} == {True}
+    assert checked(move.model_copy(update={"accept": ("cuts",)}), task(), facts).problem != ""
+
+
+def test_a_plan_with_findings_is_plain_data():
+    made = checked(Move(source="a", target="b"), task(), Facts(routines=((code(SAVE),),), systems=("sqlserver",) * 2))
+    assert Task.model_validate_json(made.model_dump_json()) == made
+    place = made.findings[0].at
+    assert place is not None
+    assert (place.characters, place.bytes, place.charset, place.fact) == (255, 255, "codepage", "catalogue")
+
+
+def test_a_chain_names_every_place():
+    facts = Facts(routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    column = ITEMS.columns[1]
+    read = ways(task(), column, facts, bodies([code(SAVE)]))
+    assert [[(place.kind, place.native) for place in way] for way in read.ways] == [[
+        ("source column", "nvarchar(4000)"), ("parameter", "varchar(255)"), ("stage column", "nvarchar(4000)"),
+        ("target column", "nvarchar(4000)"),
+    ]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("declared", "place", "size"),
+    [
+        ("DECLARE @v nvarchar(100) = @description", "@v", "string(100)"),
+        ("DECLARE @v nvarchar = @description", "@v", "string(1)"),  # one character where nothing is declared
+        ("DECLARE @v nvarchar(max) = CAST(@description AS nvarchar)", "CAST(@description AS NVARCHAR)", "string(30)"),
+        (
+            "DECLARE @v nvarchar(max) SET @v = SUBSTRING(@description, 1, 80)",
+            "SUBSTRING(@description, 1, 80)",
+            "string(80)",
+        ),
+        ("DECLARE @v sysname = @description", "@v", "string(128)"),
+    ],
+)
+def test_tsql_cuts_without_a_word(declared, place, size):
+    text = f"""CREATE PROC p @description nvarchar(max) AS {declared}
+      INSERT INTO dbo.items (description) VALUES (@v)"""
+    (found,) = [each for each in through(code(text)) if each.column == "description"]
+    assert (found.level, found.kind) == ("blocks", "cuts")
+    assert found.at is not None
+    assert (found.at.name, str(found.at.type)) == (place, size)
+
+
+def test_a_column_of_sql_server_refuses_what_a_variable_cuts():
+    stage = table("stage", "dbo", description="nvarchar(100)")
+    text = "CREATE PROC p @description nvarchar(max) AS INSERT dbo.stage (description) VALUES (@description)"
+    assert levels(through(code(text, tables=(stage,)))) == [("warns", "cuts", "dbo.stage.description")]
+
+
+def test_a_narrow_place_is_told_once_and_wide_ones_behind_it_are_not():
+    text = """CREATE PROC p @description nvarchar(500) AS DECLARE @v nvarchar(100) = @description, @w nvarchar(200)
+      SET @w = @v INSERT dbo.items (description) VALUES (@w)"""
+    assert levels(through(code(text))) == [("blocks", "cuts", "@description"), ("blocks", "cuts", "@v")]
+
+
+def test_values_that_grow_are_judged_as_long_ones():
+    text = """CREATE PROC p @description nvarchar(max) AS DECLARE @v nvarchar(4000) = N'Re: ' + @description
+      INSERT dbo.items (description) VALUES (@v)"""
+    assert levels(through(code(text))) == [("blocks", "cuts", "@v")]
+
+
+def test_what_is_joined_is_counted():
+    text = """CREATE PROC p @description nvarchar(100) AS DECLARE @v nvarchar({size}) = N'Re: ' + @description + '!'
+      INSERT dbo.items (description) VALUES (@v)"""
+    told = [levels(through(code(text.format(size=size)))) for size in (105, 104)]
+    assert told == [
+        [("blocks", "cuts", "@description")],
+        [("blocks", "cuts", "@description"), ("blocks", "cuts", "@v")],
+    ]
+
+
+def test_a_replaced_character_makes_nothing_longer():
+    text = """CREATE PROC p @description nvarchar(4000) AS
+      DECLARE @v nvarchar(4000) = REPLACE(@description, CHAR(13), ' ')
+      INSERT dbo.items (description) VALUES (@v)"""
+    assert levels(through(code(text))) == []
+
+
+def test_an_unknown_function_is_not_taken_for_harmless():
+    text = "CREATE PROC p @description nvarchar(max) AS INSERT dbo.items (description) VALUES (dbo.clean(@description))"
+    (found,) = [each for each in through(code(text)) if each.column == "description"]
+    assert found.level == "unknown"
+    assert "dbo.clean(@description)" in found.what
+
+
+def test_columns_that_are_not_seen_are_unknown():
+    found = through(
+        code("CREATE PROC p @description nvarchar(max) AS INSERT dbo.items (description) VALUES (@description)")
+    )
+    assert levels(found, "description") == []
+    assert levels(found, "price") == [("unknown", "unknown", "")]
+
+
+def test_a_parameter_of_another_column_is_not_this_ones():
+    text = """CREATE PROC p @description nvarchar(max), @note nvarchar(10) AS
+      INSERT dbo.items (description) VALUES (ISNULL(@description, @note))"""
+    assert levels(through(code(text))) == []
+
+
+def test_what_was_observed_and_fits_is_a_note_with_its_date():
+    seen = Observed(column="description", max_characters=255, max_bytes=300, date=dt.date(2026, 11, 20))
+    found = {each.kind: each for each in through(code(SAVE), observed=seen)}
+    assert found["cuts"].level == "notes"
+    assert found["cuts"].how.endswith("what was observed on 2026-11-20 fits")
+    assert found["characters"].level == "blocks"
+    longer = through(code(SAVE), observed=seen.model_copy(update={"max_characters": 256}))
+    assert [each.level for each in longer if each.kind == "cuts"] == ["blocks"]
+
+
+def test_observed_digits():
+    text = "CREATE PROC p @price decimal(9,2) AS INSERT dbo.items (price) VALUES (@price)"
+    assert levels(through(code(text)), "price") == [("blocks", "rounds", "@price"), ("warns", "narrows", "@price")]
+    seen = Observed(column="price", max_digits=7, max_scale=2, date=dt.date(2026, 11, 20))
+    assert [each[0] for each in levels(through(code(text), observed=seen), "price")] == ["notes", "notes"]
+    more = seen.model_copy(update={"max_digits": 8, "max_scale": 3})
+    assert [each[0] for each in levels(through(code(text), observed=more), "price")] == ["blocks", "warns"]
+
+
+def test_views_are_followed_to_their_base_columns():
+    base = table("base", "dbo", id="int!", note="nvarchar(500)", price="decimal(18,4)")
+    text = "CREATE VIEW dbo.inner_v AS SELECT id, CAST(note AS nvarchar(100)) AS n, price FROM dbo.base WITH (NOLOCK)"
+    inner = code(text, kind="view", name="dbo.inner_v", tables=(base,))
+    text = "CREATE VIEW dbo.v (id, description, price) AS SELECT v.id, UPPER(v.n), ROUND(price, 1) FROM dbo.inner_v v"
+    outer = code(text, kind="view", name="dbo.v", columns=("id", "description", "price"))
+    seen = table("v", "dbo", id="int!", description="nvarchar(100)", price="decimal(18,4)").model_copy(
+        update={"view": True}
+    )
+    facts = Facts(source=Route(views=(outer, inner)), systems=("sqlserver", "sqlserver"))
+    found = findings(task(seen), facts)
+    assert levels(found) == [("blocks", "cuts", "CAST(note AS NVARCHAR(100))")]
+    assert levels(found, "price") == [("blocks", "rounds", "ROUND(price, 1)")]
+    assert levels(found, "id") == []
+
+
+def test_a_trigger_of_sql_server_is_followed_from_inserted():
+    text = """CREATE TRIGGER dbo.cut ON dbo.items AFTER INSERT, UPDATE AS
+      UPDATE t SET description = LEFT(i.description, 30) FROM dbo.items t JOIN inserted i ON i.id = t.id"""
+    trigger = code(text, kind="trigger", name="dbo.cut")
+    facts = Facts(target=Route(triggers=(trigger,)), systems=("sqlserver", "sqlserver"))
+    assert levels(findings(task(), facts)) == [("blocks", "cuts", "LEFT(i.description, 30)")]
+
+
+def test_a_loss_between_the_declared_types_is_not_told_twice():
+    short = {"type": parse("string(50)"), "native": "sqlserver:nvarchar(50)"}
+    columns = [c.model_copy(update=short) if c.name == "description" else c for c in ITEMS.columns]
+    narrow = ITEMS.model_copy(update={"columns": tuple(columns)})
+    told = tuple(losses(ITEMS, narrow))
+    assert [loss.kind for loss in told] == ["cuts"]
+    made = task(ITEMS, narrow, losses=told)
+    assert findings(made, Facts(systems=("sqlserver", "sqlserver"))) == []
+
+
+def test_without_sqlglot_it_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *rest, **more):
+        if name.split(".")[0] == "sqlglot":
+            raise ImportError(name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    view = code("CREATE VIEW dbo.v AS SELECT 1", kind="view", name="dbo.v")
+    facts = Facts(source=Route(views=(view,)), routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    found = findings(task(), facts)
+    assert {each.level for each in found} == {"unknown"}
+    assert {each.fix for each in found} == {"Install what reads code: pip install 'lading[hops]'."}
+
+
+@pytest.mark.parametrize(
+    ("system", "native", "type_", "characters", "bytes_"),
+    [
+        ("postgres", "varchar(10)", "string(10)", 10, 40),
+        ("postgres", "CHAR", "string(1)", 1, 4),
+        ("postgres", "name", "string(63 bytes)", 63, 63),
+        ("postgres", "numeric(5)", "decimal(5,0)", None, None),
+        ("postgres", "timestamp(0) with time zone", "timestamp(0,utc)", None, None),
+        ("mysql", "varchar(3) character set utf8mb3", "string(3)", 3, 9),
+        ("mysql", "varchar(3) charset latin1", "string(3)", 3, 3),
+        ("mysql", "decimal", "decimal(10,0)", None, None),
+        ("sqlserver", "nvarchar(20)", "string(20)", 20, 40),
+        ("sqlserver", "varchar", "string(1)", 1, 1),
+        ("sqlserver", "[decimal] (9, 2)", "decimal(9,2)", None, None),
+        ("sqlserver", "datetime2", "timestamp(7)", None, None),
+    ],
+)
+def test_types_as_code_writes_them(system, native, type_, characters, bytes_):
+    place = placed(system, native, kind="variable", name="v")
+    assert (str(place.type), place.characters, place.bytes) == (type_, characters, bytes_)
+
+
+def test_a_cast_to_real_is_not_taken_for_one_to_float():
+    text = "CREATE PROC p @price decimal(18,4) AS INSERT dbo.items (price) VALUES (CAST(@price AS real))"
+    (found,) = [each for each in through(code(text)) if each.column == "price"]
+    assert (found.level, "'float or real'" in found.what) == ("unknown", True)
+
+
+def test_a_type_that_nobody_listed_is_unknown():
+    text = "CREATE PROC p @description dbo.long_text AS INSERT dbo.items (description) VALUES (@description)"
+    (found,) = [each for each in through(code(text)) if each.column == "description"]
+    assert found.level == "unknown"
+    assert "'dbo.long_text'" in found.what
