@@ -17,10 +17,10 @@ VERSION = "c1"  # Fingerprints of different versions are never compared.
 SAID = {
     "bool": "`1` or `0`.",
     "int": "Its digits, with `-` before negative ones.",
-    "decimal": "Its digits, a point, and the digits behind it without zeros at the end, so that 1.50 is 1.5 whatever the "
-    "declared scale; never a float, never an exponent; there is no -0.",
-    "float": "The 64 bits of the number as 16 hexadecimal digits, also of 32-bit floats, which are numbers of 64 bits as "
-    "well; -0 is 0, and every NaN is `nan`.",
+    "decimal": "Its digits, a point, and the digits behind it without zeros at the end, so that 1.50 is 1.5 whatever "
+    "the declared scale; never a float, never an exponent; there is no -0.",
+    "float": "The 64 bits of the number as 16 hexadecimal digits, also of 32-bit floats, which are numbers of 64 bits "
+    "too; -0 is 0, and every NaN is `nan`.",
     "string": "As it is: case, blanks, Unicode form and line ends count. Blanks at the end of a fixed-length character "
     "type are padding, and cut on both sides.",
     "binary": "Two lower-case hexadecimal digits a byte.",

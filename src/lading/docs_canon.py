@@ -15,24 +15,24 @@ from lading.types import KINDS
 
 _HEAD = f"""# Canonical values
 
-Version `{VERSION}`. Every value of every type has one text, the same in every system, so that rows can be compared where they are.
-What no type holds, such as a date of zeros, has a text of its own, and never that of another value.
+Version `{VERSION}`. Every value of every type has one text, the same in every system, so that rows can be compared
+where they are. What no type holds, such as a date of zeros, has a text of its own, and never that of another value.
 
 ## Rows
 
-- NULL is `~`. Text, JSON, lists and UUIDs are written as `LENGTH:TEXT`, with the length in bytes of UTF-8; all others, whose
-  alphabet has no `|`, as `TEXT|`. No two rows are written alike.
-- Columns come in the order in which they are compared, in groups of {GROUP}. The hash of a row of one group is the MD5 of its text;
-  of a wider row, the MD5 of the MD5s of its groups.
+- NULL is `~`. Text, JSON, lists and UUIDs are written as `LENGTH:TEXT`, with the length in bytes of UTF-8; all
+  others, whose alphabet has no `|`, as `TEXT|`. No two rows are written alike.
+- Columns come in the order in which they are compared, in groups of {GROUP}. The hash of a row of one group is the
+  MD5 of its text; of a wider row, the MD5 of the MD5s of its groups.
 - `high` is the number in the first 15 hexadecimal digits of a hash, `low` that in the last 15.
-- A row's bucket is `high` of the hash of its key, written in the same way, modulo the number of buckets; without a key the whole
-  row is the key. Of each bucket there are kept: the number of rows, the sum of `high` and the sum of `low`. Sums keep
-  duplicates, which XOR would hide.
+- A row's bucket is `high` of the hash of its key, written in the same way, modulo the number of buckets; without a
+  key the whole row is the key. Of each bucket there are kept: the number of rows, the sum of `high` and the sum of
+  `low`. Sums keep duplicates, which XOR would hide.
 
-Numbers of all kinds but floats are written alike, so are times and timestamps with up to six digits, and texts of any length: a
-value that the other side's type cannot hold is never rounded or cut, and so shows as a difference. UUIDs in a text column are
-brought to lower case, dates become timestamps at midnight, and microseconds nanoseconds where the other side is such. Columns of
-other unlike types are not compared in place.
+Numbers of all kinds but floats are written alike, so are times and timestamps with up to six digits, and texts of any
+length: a value that the other side's type cannot hold is never rounded or cut, and so shows as a difference. UUIDs in
+a text column are brought to lower case, dates become timestamps at midnight, and microseconds nanoseconds where the
+other side is such. Columns of other unlike types are not compared in place.
 """
 
 
@@ -42,7 +42,9 @@ def page() -> str:
 
 
 def _rules() -> dict[str, Canon]:
-    modules = (importlib.import_module(f"{dialects.__name__}.{m.name}") for m in pkgutil.iter_modules(dialects.__path__))
+    modules = (
+        importlib.import_module(f"{dialects.__name__}.{m.name}") for m in pkgutil.iter_modules(dialects.__path__)
+    )
     found = {module.__name__.rpartition(".")[2]: getattr(module, "canon", None) for module in modules}
     return {name: rules for name, rules in sorted(found.items()) if isinstance(rules, Canon)}
 

@@ -20,6 +20,7 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 _HALF = 30
 _LOW = (1 << _HALF) - 1
+_ROWS = 32_768
 _ROOM = 32 << 20
 """Bytes of a batch that are written as text at a time."""
 
@@ -81,7 +82,7 @@ class Fingerprinter:
         """The rows that are in one of the buckets."""
         flags = np.zeros(self.buckets, dtype=np.bool_)
         flags[list(wanted)] = True
-        for batch in batches:
+        for batch in gathered(batches):
             if batch.num_rows:
                 found = [flags[self._hashed(rows, keys)[2]] for rows, keys in self.texts(batch)]
                 yield batch.filter(pa.array(np.concatenate(found)))
@@ -154,6 +155,18 @@ def fingerprint_of(
 ) -> Fingerprint:
     """The fingerprint of whole batches."""
     taker = Fingerprinter(own, columns, key, buckets)
-    for batch in batches:
+    for batch in gathered(batches):
         taker.add(batch)
     return taker.fingerprint()
+
+
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Larger batches of small ones, which some systems give: each costs as much as some thousand rows."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(each.num_rows for each in waiting) >= _ROWS or sum(each.nbytes for each in waiting) >= _ROOM:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +11,14 @@ import pyarrow as pa
 from lading import rendering
 from lading.canon import Compared
 from lading.dialect import Dialect
-from lading.digest import summed
+from lading.digest import Aggregate, Reading, summed
 from lading.driver import Driver
 from lading.errors import Unsupported
-from lading.fingerprint import Bucket, Fingerprint, Fingerprinter, keyed
+from lading.fingerprint import Bucket, Fingerprint, Fingerprinter, gathered, keyed
 from lading.schema import Column, Table
 from lading.types import Type
+
+Ask = Callable[[Sequence[str]], Sequence[Any]]
 
 
 def unrendered(dialect: Dialect, driver: Driver, table: Table, columns: Sequence[Compared]) -> dict[str, str]:
@@ -67,11 +69,29 @@ class Rendered:
         names = [f"lading_{n}" for n in range(len(rows) + len(keys))]
         items = ", ".join(f"{item} AS {name}" for item, name in zip([*rows, *keys], names, strict=True))
         form = Table(name=self.table.full_name, columns=tuple(Column(name=n, type=Type("string")) for n in names))
-        for batch in self.driver.fetch(f"SELECT {items} {place}", form):
+        for batch in gathered(self.driver.fetch(f"SELECT {items} {place}", form)):
             yield batch.columns[: len(rows)], batch.columns[len(rows) :]
 
 
-def totalled(dialect: Dialect, column: Column) -> str | None:
+def reading(dialect: Dialect, ask: Ask, table: Table, row_hash: str) -> Reading:
+    """See `connector.Session.digest`; `ask` gives one row of the slice's aggregates."""
+    items = ["count(*)"]
+    for column in table.columns:
+        quoted, sum_ = dialect.quote(column.name), _totalled(dialect, column)
+        sum_ = sum_.format(c=dialect.read(column), q=quoted) if sum_ else "NULL"
+        items += [dialect.count.format(c=quoted) if column.null else "NULL", sum_]
+    items += [row_hash] if row_hash else []
+    values: list[Any] = []
+    for start in range(0, len(items), dialect.select_items):
+        values += ask(items[start : start + dialect.select_items])
+    rows, columns = int(values[0]), {}
+    for c, n, t in zip(table.columns, values[1::2], values[2::2], strict=False):
+        known = _total(t) if _totalled(dialect, c) else None
+        columns[c.name] = Aggregate(values=int(n) if c.null else rows, total=known)
+    return Reading(rows=rows, columns=columns, native=str(values[-1]) if row_hash else "")
+
+
+def _totalled(dialect: Dialect, column: Column) -> str | None:
     """The template of a column's sum; None when it is not summed."""
     most, digits = dialect.total_digits, column.type.size if column.type.kind == "decimal" else 0
     if not summed(column.type) or (most is not None and (digits or 0) > most):
@@ -79,7 +99,7 @@ def totalled(dialect: Dialect, column: Column) -> str | None:
     return dialect.totals.get(column.type.kind)
 
 
-def total(value: Any) -> Decimal:
+def _total(value: Any) -> Decimal:
     """A sum as `Dialect.totals` give it."""
     high, _, low = str(value or 0).rpartition(":")
     return Decimal(int(high) * 2**32 + int(low)) if high else Decimal(low)

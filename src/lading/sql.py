@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,12 +13,12 @@ from lading.canon import Compared
 from lading.catalogue import catalogue
 from lading.connector import WHOLE, Load, Slice, ours
 from lading.dialect import Dialect
-from lading.digest import Aggregate, Reading
+from lading.digest import Reading
 from lading.driver import Driver, transaction
 from lading.errors import DataError, Unsupported
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, fingerprint_of
-from lading.inplace import Rendered, total, totalled, unrendered
+from lading.inplace import Rendered, reading, unrendered
 from lading.rendering import hashes
 from lading.schema import Column, Mode, Table
 from lading.slicing import between, bounds, conditions, inside, paged, same
@@ -134,23 +133,10 @@ class SqlSession:
         return bounds(self.dialect, self.driver.query, (self.name(table), table), count)
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
-        items, hashed = ["count(*)"], bool(self.dialect.row_hash and table.columns)
-        for column in table.columns:
-            quoted = self.dialect.quote(column.name)
-            sum_ = totalled(self.dialect, column)
-            sum_ = sum_.format(c=self.dialect.read(column), q=quoted) if sum_ else "NULL"
-            items += [self.dialect.count.format(c=quoted) if column.null else "NULL", sum_]
-        if hashed:
-            items.append(self._row_hash(table))
-        values: list[Any] = []
-        for start in range(0, len(items), self.dialect.select_items):
-            part = items[start : start + self.dialect.select_items]
-            values += self.driver.query(self._select(table, slice, part))[0]
-        rows, columns = int(values[0]), {}
-        for c, n, t in zip(table.columns, values[1::2], values[2::2], strict=False):
-            known = total(t) if totalled(self.dialect, c) else None
-            columns[c.name] = Aggregate(values=int(n) if c.null else rows, total=known)
-        return Reading(rows=rows, columns=columns, native=str(values[-1]) if hashed else "")
+        hashed = self._row_hash(table) if self.dialect.row_hash and table.columns else ""
+        return reading(
+            self.dialect, lambda items: self.driver.query(self._select(table, slice, items))[0], table, hashed
+        )
 
     def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
         """See `connector.Measures`."""

@@ -1,10 +1,6 @@
 """MySQL and MariaDB, told apart by comments that only one of them runs."""
 
-<<<<<<< HEAD
-from lading.dialect import Aspects, Dialect
-=======
-from lading.dialect import Canon, Dialect
->>>>>>> 868f79f (Hash rows in place by their canonical texts)
+from lading.dialect import Aspects, Canon, Dialect
 
 _OWN = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 # The catalogue below writes the first, MariaDB the last.

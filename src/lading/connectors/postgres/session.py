@@ -16,8 +16,8 @@ from lading.connectors.postgres.replacing import refilling
 from lading.connectors.postgres.rights import check, refuse_computed
 from lading.dialect import Dialect
 from lading.digest import Reading
-from lading.measuring import Ask
 from lading.fingerprint import Fingerprint
+from lading.measuring import Ask
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -73,6 +73,7 @@ class PostgresSession(SqlSession):
     def _ask(self, table: Table) -> Ask:
         self.driver.hold(self.name(table))
         return super()._ask(table)
+
     def fingerprints(
         self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
     ) -> Fingerprint:
