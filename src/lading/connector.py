@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, runt
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lading.canon import Compared
 from lading.digest import Reading
 from lading.facts import Facts
+from lading.fingerprint import Fingerprint
 from lading.route import Code, Route
 from lading.schema import Mode, Table
 from lading.types import Type
@@ -49,7 +51,9 @@ class Slice(BaseModel, frozen=True):
     """A part of a table. Bounds are canonical texts in the order of the columns `on`; low is included, high is
     not; None means no bound; without `on` they are names of files. `since` keeps rows whose value of that column is
     at least `since_low`, and rows where it is NULL. `within` names a table of the same schema: only rows whose key
-    it holds. `keys` are canonical texts of the columns `on`: only rows with one of these keys, None being NULL."""
+    it holds. `keys` are canonical texts of the columns `on`: only rows with one of these keys, None being NULL.
+    `buckets` are numbers: only rows whose bucket, of `of` buckets, is one of these, as fingerprints cut them by the
+    columns `by`; without a key those are all that were compared."""
 
     number: int = 0
     on: tuple[str, ...] = ()
@@ -61,6 +65,9 @@ class Slice(BaseModel, frozen=True):
     since_low: str | None = None
     within: str | None = None
     keys: tuple[tuple[str | None, ...], ...] | None = None
+    buckets: tuple[int, ...] | None = None
+    of: int = 0
+    by: tuple[Compared, ...] = ()
 
 
 WHOLE = Slice()
@@ -184,6 +191,21 @@ class Tries(Protocol):
     def trial(self, load: Load | None, tables: Sequence[Table]) -> AbstractContextManager[None]:
         """A transaction that is always undone, with the load's stage in it; without a load, with the settings that
         other sessions of the account have. Raises Unsupported when what is written to one of the tables would stay."""
+
+
+@runtime_checkable
+class Fingerprints(Protocol):
+    """A session whose system can also hash its own rows, so that they need not be moved to be compared."""
+
+    def unrendered(self, table: Table, columns: Sequence[Compared]) -> dict[str, str]:
+        """The columns that the system cannot write as they are compared, each with the reason."""
+
+    def fingerprints(
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
+    ) -> Fingerprint:
+        """The fingerprint of a slice, of columns in this order; `key` are names of some of them, and without a key
+        all. One scan of the table. Raises Unsupported for a column that is among the unrendered, and for a row that is
+        too long for the system to hash."""
 
 
 def _words(value: Any) -> Any:

@@ -60,6 +60,40 @@ class Aspects:
 
 
 @dataclass(frozen=True, eq=False)
+class Canon:
+    """How a database writes canonical texts and hashes rows: the templates of docs/reference/canonical.md. {t} is a
+    column's text, {h} an MD5 in hexadecimal, {x} what is hashed."""
+
+    texts: Rules
+    """The name that `canon.form` gives, to the expression of the text: {c} is the quoted column, {r} what reads it."""
+    ended: str = "coalesce({t}, '~') || '|'"
+    """A text of a fixed alphabet in its row."""
+    counted: str = "coalesce(octet_length({t}) || ':' || {t}, '~')"
+    """Any other text in its row, with its bytes counted."""
+    joined: str = "{items}"
+    between: str = " || "
+    """How the parts of a row are put together."""
+    md5: str = "md5({x})"
+    """Empty where there is none: rows are hashed by whoever asks for them."""
+    high: str = "('x' || left({h}, 15))::bit(60)::bigint"
+    low: str = "('x' || right({h}, 15))::bit(60)::bigint"
+    """The first and the last 15 digits as numbers, whose sums are exact."""
+    once: str = ""
+    """Put after a subquery so that what it computes is computed once."""
+    refusal: str = ""
+    """A select of one sentence about why this server cannot do it; no row where it can."""
+    verified: str = ""
+    """The systems on which all of it is tested; empty when it is not."""
+
+    def text(self, form: str, quoted: str, read: str) -> str | None:
+        """The expression of a column's canonical text; None without a rule."""
+        for pattern, template in self.texts:
+            if match := re.fullmatch(pattern, form):
+                return template.format(*match.groups(), c=quoted, r=read)
+        return None
+
+
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One database's way of saying things. Templates use {c} for a quoted column, {t} for a quoted table."""
 
@@ -146,6 +180,8 @@ class Dialect:
     placeholder: str = "?"
     literals: dict[str, str] = field(default_factory=dict)
     """Kind to the form of a literal, {v} being the quoted text."""
+    canon: Canon | None = None
+    """How rows are hashed in place; None where they are not."""
 
     def quote(self, name: str) -> str:
         if len(name.encode()) > self.name_bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lading import cli, config, describe, dialects, find, hops
+from lading import cli, config, describe, dialects, docs_canon, find, hops
 from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
@@ -63,6 +63,7 @@ def pages() -> dict[Path, str]:
         Path("errors.md"): _errors(),
         Path("pipelines.md"): _pipelines(),
         Path("types.md"): _types(),
+        Path("canonical.md"): docs_canon.page(),
     }
     for kind in find.kinds():
         made[Path(f"connectors/{kind}.md")] = _connector(kind)
@@ -99,7 +100,8 @@ def main(words: Sequence[str]) -> int:
 
 def _index() -> str:
     lines = ["# Reference", "", "- [Command line](cli.md)", "- [Pipelines and connections](pipelines.md)"]
-    lines += ["- [Types and losses](types.md)", "- [Errors](errors.md)", "", "## Connectors", ""]
+    lines += ["- [Types and losses](types.md)", "- [Canonical values](canonical.md)", "- [Errors](errors.md)"]
+    lines += ["", "## Connectors", ""]
     can = ("reads", "writes", "snapshot", "atomic", "together", "merges", "appends", "digests")
     rows = []
     for kind in find.kinds():

@@ -1,13 +1,17 @@
-"""Slices in SQL: the conditions that select one, compared by the database in its own order."""
+"""Slices in SQL: the conditions that select one, compared by the database in its own order; and rows by buckets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
+
 from lading.connector import Slice
 from lading.dialect import Dialect
+from lading.fingerprint import Fingerprinter
+from lading.rendering import hashes, in_buckets
 from lading.schema import Table
 from lading.types import Type
 
@@ -31,7 +35,16 @@ def conditions(dialect: Dialect, table: Table, slice: Slice) -> list[str]:
         parts.append(f"({quoted} >= {_literal(dialect, table, slice.since, slice.since_low)} OR {quoted} IS NULL)")
     if slice.keys is not None:
         parts.append(_one_of(dialect, table, slice.on, slice.keys))
+    if slice.buckets is not None and hashes(dialect):
+        parts.append(in_buckets(dialect, table, slice))
     return parts
+
+
+def inside(batches: Iterator[pa.RecordBatch], table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
+    """The rows that are in a slice's buckets, where the system cannot find them itself."""
+    if slice.buckets is None:
+        return batches
+    return Fingerprinter(table.columns, slice.by, (), slice.of).kept(batches, slice.buckets)
 
 
 def _one_of(dialect: Dialect, table: Table, on: Sequence[str], keys: Sequence[Sequence[str | None]]) -> str:

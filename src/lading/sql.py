@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 
 from lading import measuring
+from lading.canon import Compared
 from lading.catalogue import catalogue
 from lading.connector import WHOLE, Load, Slice, ours
 from lading.dialect import Dialect
-from lading.digest import Aggregate, Reading, summed
+from lading.digest import Reading
 from lading.driver import Driver, transaction
 from lading.errors import DataError, Unsupported
 from lading.facts import Facts
+from lading.fingerprint import Fingerprint, fingerprint_of
+from lading.inplace import Rendered, reading, unrendered
+from lading.rendering import hashes
 from lading.schema import Column, Mode, Table
-from lading.slicing import between, bounds, conditions, paged, same
+from lading.slicing import between, bounds, conditions, inside, paged, same
 from lading.types import Type, parse
 
 _last = threading.Lock()  # Of two workers that finish at once, each would leave the ledger to the other.
@@ -86,13 +88,18 @@ class SqlSession:
         return self.dialect.table(table)
 
     def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
-        yield from self.driver.fetch(self._select(table, slice, self._reads(table)), table)
+        batches = self.driver.fetch(self._select(table, slice, self._reads(table)), table)
+        yield from batches if hashes(self.dialect) else inside(batches, table, slice)
 
     def _reads(self, table: Table) -> list[str]:
         return [f"{self.dialect.read(c)} AS {self.dialect.quote(c.name)}" for c in table.columns]
 
     def _select(self, table: Table, slice: Slice, items: Sequence[str]) -> str:
-        return f"SELECT {', '.join(items)} FROM {self.name(table)} lading_t{self._where(table, slice)}"
+        return f"SELECT {', '.join(items)} {self.place(table, slice)}"
+
+    def place(self, table: Table, slice: Slice) -> str:
+        """FROM and WHERE of a slice."""
+        return f"FROM {self.name(table)} lading_t{self._where(table, slice)}"
 
     def _where(self, table: Table, slice: Slice) -> str:
         parts = conditions(self.dialect, table, slice)
@@ -126,29 +133,10 @@ class SqlSession:
         return bounds(self.dialect, self.driver.query, (self.name(table), table), count)
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
-        items, hashed = ["count(*)"], bool(self.dialect.row_hash and table.columns)
-        for column in table.columns:
-            quoted = self.dialect.quote(column.name)
-            total = self._totalled(column)
-            sum_ = total.format(c=self.dialect.read(column), q=quoted) if total else "NULL"
-            items += [self.dialect.count.format(c=quoted) if column.null else "NULL", sum_]
-        if hashed:
-            items.append(self._row_hash(table))
-        values: list[Any] = []
-        for start in range(0, len(items), self.dialect.select_items):
-            part = items[start : start + self.dialect.select_items]
-            values += self.driver.query(self._select(table, slice, part))[0]
-        rows, columns = int(values[0]), {}
-        for c, n, t in zip(table.columns, values[1::2], values[2::2], strict=False):
-            known = _total(t) if self._totalled(c) else None
-            columns[c.name] = Aggregate(values=int(n) if c.null else rows, total=known)
-        return Reading(rows=rows, columns=columns, native=str(values[-1]) if hashed else "")
-
-    def _totalled(self, column: Column) -> str | None:
-        most, digits = self.dialect.total_digits, column.type.size if column.type.kind == "decimal" else 0
-        if not summed(column.type) or (most is not None and (digits or 0) > most):
-            return None
-        return self.dialect.totals.get(column.type.kind)
+        hashed = self._row_hash(table) if self.dialect.row_hash and table.columns else ""
+        return reading(
+            self.dialect, lambda items: self.driver.query(self._select(table, slice, items))[0], table, hashed
+        )
 
     def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
         """See `connector.Measures`."""
@@ -160,6 +148,18 @@ class SqlSession:
 
     def _ask(self, table: Table) -> measuring.Ask:
         return lambda items: self.driver.query(self._select(table, WHOLE, items))[0]
+
+    def unrendered(self, table: Table, columns: Sequence[Compared]) -> dict[str, str]:
+        return unrendered(self.dialect, self.driver, table, columns)
+
+    def fingerprints(
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
+    ) -> Fingerprint:
+        """See `connector.Fingerprints`."""
+        if slice.buckets is not None and not hashes(self.dialect):
+            return fingerprint_of(self.read(table, slice), table.columns, columns, key, buckets)
+        rendered = Rendered(self.dialect, self.driver, table, columns, key)
+        return rendered.fingerprint(self.place(table, slice), buckets)
 
     def _row_hash(self, table: Table) -> str:
         columns = ", ".join(self.dialect.read(c) for c in table.columns)
@@ -380,11 +380,6 @@ class SqlSession:
             self.driver.execute(f"DELETE FROM {ledger} WHERE load_id = {self.dialect.text(load.id)}")
             if not self.driver.query(self.dialect.limit.format(sql=f"SELECT 1 FROM {ledger}", n=1)):
                 self.driver.execute(f"DROP TABLE {ledger}")
-
-
-def _total(value: Any) -> Decimal:
-    high, _, low = str(value or 0).rpartition(":")
-    return Decimal(int(high) * 2**32 + int(low)) if high else Decimal(low)
 
 
 def _numbered(batches: Iterable[pa.RecordBatch], number: int) -> Iterator[pa.RecordBatch]:

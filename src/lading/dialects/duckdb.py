@@ -1,6 +1,43 @@
 """DuckDB."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
+
+_ENDLESS = "CASE WHEN isinf({c}) THEN CASE WHEN {c} > DATE '1970-01-01' THEN 'inf' ELSE '-inf' END ELSE "
+_SPAN = (
+    "(date_part('year', {c}) * 12 + date_part('month', {c})) || '/' || date_part('day', {c}) || '/' || "
+    "(date_part('hour', {c}) * 3600000000 + date_part('minute', {c}) * 60000000 + date_part('microsecond', {c}))"
+)
+
+canon = Canon(
+    texts=(
+        (r"bool", "CAST(CAST({c} AS INTEGER) AS VARCHAR)"),
+        (r"int\(.*\)|decimal\(\d+,0\)", "CAST({c} AS VARCHAR)"),
+        (r"decimal", "{r}"),
+        (r"decimal\(.*\)", "rtrim(rtrim(CAST({c} AS VARCHAR), '0'), '.')"),
+        (r"float\(.*\)", "CASE WHEN isnan({c}) THEN 'nan' ELSE lower(hex((CAST({c} AS DOUBLE) + 0.0)::BIT::BLOB)) END"),
+        (r"string(?:\([\w ]+\))?", "{r}"),
+        (r"string(?:\([\w ]+\))? padded", "rtrim({r}, ' ')"),
+        (r"(?:string.*|uuid) as uuid", "lower({r})"),
+        (r"uuid", "CAST({c} AS VARCHAR)"),
+        (r"binary.*", "lower(hex({c}))"),
+        (r"date", f"{_ENDLESS}CAST({{c}} - DATE '1970-01-01' AS VARCHAR) END"),
+        (r"date as timestamp", f"{_ENDLESS}CAST(({{c}} - DATE '1970-01-01') * 86400000000 AS VARCHAR) END"),
+        (r"time\([0-6]\)", "CAST(epoch_us({c}) AS VARCHAR)"),
+        (r"time\([7-9]\)|time\([0-6]\) as nanoseconds", "CAST(epoch_ns({c}) AS VARCHAR)"),
+        (r"timestamp\([0-6](?:,utc)?\)", f"{_ENDLESS}CAST(epoch_us({{c}}) AS VARCHAR) END"),
+        (
+            r"timestamp\([0-6](?:,utc)?\) as nanoseconds",
+            f"{_ENDLESS}CAST(CAST(epoch_us({{c}}) AS HUGEINT) * 1000 AS VARCHAR) END",
+        ),
+        (r"timestamp\([7-9](?:,utc)?\)", f"{_ENDLESS}CAST(epoch_ns({{c}}) AS VARCHAR) END"),
+        (r"interval", _SPAN),
+        (r"list\((?:int\(.*\)|bool|string.*)\)", "CAST(to_json({c}) AS VARCHAR)"),
+    ),
+    counted="coalesce(strlen({t}) || ':' || {t}, '~')",
+    high="('0x' || {h}[1:15])::BIGINT",
+    low="('0x' || {h}[18:32])::BIGINT",
+    verified="DuckDB 2.0",
+)
 
 dialect = Dialect(
     name="duckdb",
@@ -139,4 +176,5 @@ dialect = Dialect(
         "date": "DATE {v}",
         "timestamp": "TIMESTAMP {v}",
     },
+    canon=canon,
 )

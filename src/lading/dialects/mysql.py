@@ -1,11 +1,48 @@
 """MySQL and MariaDB, told apart by comments that only one of them runs."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
 
 _OWN = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 # The catalogue below writes the first, MariaDB the last.
 _SET = r"(?: character set \w+)?(?: collate \w+)?(?: /\*.*\*/)?"
 _NUMBER = r"(?: unsigned)?(?: zerofill)?"
+
+# Days of month zero, dates of zeros and times outside a day are no values; each has a text of its own. Adding zero
+# takes the blanks or zeros away that a column's display width puts before numbers.
+_REAL_DAY = "CASE WHEN {c} IS NULL OR (month({c}) > 0 AND dayofmonth({c}) > 0) THEN {{t}} ELSE concat('!', {c}) END"
+_DAY = _REAL_DAY.replace("{{t}}", "to_days({c}) - 719528")
+_MOMENT = _REAL_DAY.replace("{{t}}", "timestampdiff(MICROSECOND, '1970-01-01', {c})")
+_INSTANT = _REAL_DAY.replace("{{t}}", "CAST(unix_timestamp({c}) * 1000000 AS SIGNED)")
+_TIME = "CASE WHEN {c} < 0 THEN concat('!', {c}) ELSE time_to_sec({c}) DIV 1 * 1000000 + microsecond({c}) END"
+_UTF8 = "CONVERT({r} USING utf8mb4)"
+
+canon = Canon(
+    texts=(
+        (r"bool|int\(.*\)|decimal\(\d+,0\)", "CAST({r} + 0 AS CHAR)"),
+        (r"decimal\(.*\)", "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({r} + 0 AS CHAR)))"),
+        (r"string(?:\([\w ]+\))?", f"CAST({_UTF8} AS BINARY)"),
+        (r"string(?:\([\w ]+\))? padded", f"CAST(TRIM(TRAILING ' ' FROM {_UTF8}) AS BINARY)"),
+        (r"uuid|(?:string.*|uuid) as uuid", f"CAST(lower({_UTF8}) AS BINARY)"),
+        (r"binary.*", "lower(hex({c}))"),
+        (r"date", _DAY),
+        (r"date as timestamp", _DAY.replace("- 719528", "* 86400000000 - 719528 * 86400000000")),
+        (r"time\([0-6]\)", _TIME),
+        (
+            r"time\([0-6]\) as nanoseconds",
+            _TIME.replace("microsecond({c})", "microsecond({c})) * 1000").replace("ELSE time", "ELSE (time"),
+        ),
+        (r"timestamp\([0-6]\)", _MOMENT),
+        (r"timestamp\([0-6],utc\)", _INSTANT),
+    ),
+    ended="ifnull({t}, '~'), '|'",
+    counted="ifnull(concat(octet_length({t}), ':', {t}), '~')",
+    joined="concat({items})",
+    between=", ",
+    high="CAST(conv(left({h}, 15), 16, 10) AS UNSIGNED)",
+    low="CAST(conv(right({h}, 15), 16, 10) AS UNSIGNED)",
+    once=" LIMIT 18446744073709551615",
+    verified="MariaDB 10.11",
+)
 
 dialect = Dialect(
     name="mysql",
@@ -165,4 +202,5 @@ dialect = Dialect(
     key_inline=True,
     placeholder="%s",
     literals={"string": "_utf8mb4{v}", "binary": "X{v}", "uuid": "_utf8mb4{v}"},
+    canon=canon,
 )

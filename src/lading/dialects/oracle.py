@@ -1,6 +1,6 @@
 """Oracle Database, 12.2 and later."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
 
 _NUMBERS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 _OWN = "NOT IN (SELECT username FROM all_users WHERE oracle_maintained = 'Y')"
@@ -9,6 +9,37 @@ _HOURS = "EXTRACT(HOUR FROM {c}) * 3600 + EXTRACT(MINUTE FROM {c}) * 60"
 _SECONDS = f"TO_CHAR({_HOURS} + EXTRACT(SECOND FROM {{c}}), 'TM9', {_NUMBERS})"
 # Oracle can only be asked whether a table is there by making it: DDL commits, so this is a statement of its own.
 _UNLESS = "BEGIN EXECUTE IMMEDIATE {plain}; EXCEPTION WHEN OTHERS THEN IF SQLCODE <> %d THEN RAISE; END IF; END;"
+
+_SINCE = "(CAST({v} AS TIMESTAMP(6)) - TIMESTAMP '1970-01-01 00:00:00')"
+_MICROS = (
+    f"TO_CHAR(EXTRACT(DAY FROM {_SINCE}) * 86400000000 + EXTRACT(HOUR FROM {_SINCE}) * 3600000000 "
+    f"+ EXTRACT(MINUTE FROM {_SINCE}) * 60000000 + EXTRACT(SECOND FROM {_SINCE}) * 1000000, 'TM9')"
+)
+# Oracle writes no zero before the point.
+_NUMBER = f"REGEXP_REPLACE(TO_CHAR({{c}}, 'TM9', {_NUMBERS}), '^(-?)\\.', '\\10.')"
+_BITS = "LOWER(RAWTOHEX(UTL_RAW.CAST_FROM_BINARY_DOUBLE(TO_BINARY_DOUBLE({c}) + 0, 1)))"
+
+canon = Canon(
+    texts=(
+        (r"decimal.*", _NUMBER),
+        (r"float\(.*\)", f"CASE WHEN {{c}} IS NAN THEN 'nan' ELSE {_BITS} END"),
+        (r"string\([\w ]+\)", "{r}"),
+        (r"string\([\w ]+\) padded", "RTRIM({r})"),
+        (r"string.* as uuid", "LOWER({r})"),
+        (r"binary\(.*\)", "LOWER(RAWTOHEX({c}))"),
+        (r"timestamp\([0-6]\)", _MICROS.replace("{v}", "{c}")),
+        (r"timestamp\([0-6],utc\)", _MICROS.replace("{v}", "SYS_EXTRACT_UTC({c})")),
+    ),
+    ended="COALESCE({t}, '~') || '|'",
+    counted="CASE WHEN {t} IS NULL THEN '~' ELSE LENGTHB({t}) || ':' || {t} END",
+    md5="LOWER(RAWTOHEX(STANDARD_HASH({x}, 'MD5')))",
+    high="TO_NUMBER(SUBSTR({h}, 1, 15), 'XXXXXXXXXXXXXXX')",
+    low="TO_NUMBER(SUBSTR({h}, -15), 'XXXXXXXXXXXXXXX')",
+    once=" OFFSET 0 ROWS",
+    refusal="""
+        SELECT 'the database is encoded in ' || value FROM nls_database_parameters
+        WHERE parameter = 'NLS_CHARACTERSET' AND value <> 'AL32UTF8'""",
+)
 
 dialect = Dialect(
     name="oracle",
@@ -144,4 +175,5 @@ dialect = Dialect(
     add_key="ALTER TABLE {t} ADD PRIMARY KEY ({columns})",
     placeholder=":v",
     literals={"timestamp": "TIMESTAMP {v}", "date": "DATE {v}"},
+    canon=canon,
 )

@@ -1,6 +1,6 @@
 """PostgreSQL. The catalogue writes what a type's name leaves out as a comment behind it, which PostgreSQL skips."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
 
 _OWN = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 # A domain's base type; any other type is its own.
@@ -28,6 +28,64 @@ _LONG = rf"numeric(?!\({_TO_76},\d+\)$)(?!.*/\*{_TO_76},\d+\*/$)(?!.*money).*"
 # Arrays of one dimension that begin at 1 are lists; the mark of any other is not JSON, which stops the read.
 _ARRAY = (
     "CASE WHEN array_ndims({c}) > 1 OR array_lower({c}, 1) <> 1 THEN '!' ELSE array_to_json(({c})::text[])::text END"
+)
+
+# The binary forms, which no setting of a session changes: microseconds since 2000, and the bits of floats.
+_ENDLESS = "CASE {c} WHEN 'infinity' THEN 'inf' WHEN '-infinity' THEN '-inf' ELSE "
+_MOMENT = "(('x' || encode({kind}_send({c}), 'hex'))::bit(64)::bigint + 946684800000000)"
+_SPAN = (
+    "(extract(year FROM {c})::int * 12 + extract(month FROM {c})::int) || '/' || extract(day FROM {c})::int || '/' || "
+    "(extract(hour FROM {c})::bigint * 3600000000 + extract(minute FROM {c})::bigint * 60000000 "
+    "+ extract(microseconds FROM {c})::bigint)"
+)
+_ITEMS = (
+    "CASE WHEN array_ndims({{c}}) > 1 OR array_lower({{c}}, 1) <> 1 THEN '!' || ({{c}})::text "
+    "ELSE array_to_json(({{c}}){text})::text END"
+)
+
+
+def _instant(kind: str) -> tuple[tuple[str, str], ...]:
+    zone = ",utc" if kind == "timestamptz" else ""
+    micros = _MOMENT.replace("{kind}", kind)
+    return (
+        (rf"timestamp\([0-6]{zone}\)", f"{_ENDLESS}{micros}::text END"),
+        (rf"timestamp\([0-6]{zone}\) as nanoseconds", f"{_ENDLESS}({micros}::numeric * 1000)::text END"),
+    )
+
+
+canon = Canon(
+    texts=(
+        (r"bool", "({c})::int::text"),
+        (r"int\(.*\)", "({r})::text"),
+        (r"decimal", "trim_scale({c})::text"),
+        (r"decimal\(.*\)", "trim_scale({r})::text"),
+        (r"float\(.*\)", "CASE {c} WHEN 'NaN' THEN 'nan' ELSE encode(float8send({c}::float8 + 0), 'hex') END"),
+        (r"string(?:\([\w ]+\))?", "({r})::text"),
+        (r"string(?:\([\w ]+\))? padded", "rtrim(({r})::text, ' ')"),
+        (r"(?:string.*|uuid) as uuid", 'lower(({r})::text COLLATE "C")'),
+        (r"uuid", "({c})::text"),
+        (r"binary.*", "encode({c}, 'hex')"),
+        (r"date", f"{_ENDLESS}({{c}} - DATE '1970-01-01')::text END"),
+        (r"date as timestamp", f"{_ENDLESS}(({{c}} - DATE '1970-01-01') * 86400000000)::text END"),
+        (r"time\([0-6]\)", "('x' || encode(time_send({c}), 'hex'))::bit(64)::bigint::text"),
+        (r"time\([0-6]\) as nanoseconds", "(('x' || encode(time_send({c}), 'hex'))::bit(64)::bigint * 1000)::text"),
+        *_instant("timestamp"),
+        *_instant("timestamptz"),
+        (
+            r"interval",
+            "CASE WHEN isfinite({c}) THEN " + _SPAN + " WHEN {c} > INTERVAL '0' THEN 'inf' "
+            "WHEN {c} IS NOT NULL THEN '-inf' END",
+        ),
+        (r"list\((?:int\(.*\)|bool)\)", _ITEMS.format(text="")),
+        (r"list\(string.*\)", _ITEMS.format(text="::text[]")),
+    ),
+    once=" OFFSET 0",
+    refusal="""
+        SELECT 'the server is older than version 13' WHERE current_setting('server_version_num')::int < 130000
+        UNION ALL
+        SELECT 'the database is encoded in ' || current_setting('server_encoding')
+        WHERE current_setting('server_encoding') <> 'UTF8'""",
+    verified="PostgreSQL 15",
 )
 
 dialect = Dialect(
@@ -206,4 +264,5 @@ dialect = Dialect(
     page_high="ctid < '({n},0)'",
     placeholder="%s",
     literals={"binary": "decode({v}, 'hex')"},
+    canon=canon,
 )

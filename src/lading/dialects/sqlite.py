@@ -1,6 +1,6 @@
 """SQLite: types are what a column declares; values are checked against it when they are read."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
 
 # A value of another storage class makes json() raise, which stops the read.
 _TEXT = "CASE WHEN typeof({c}) IN ('text', 'null') THEN {c} ELSE json('!' || {c}) END"
@@ -44,6 +44,59 @@ _LOOKS = {
     "bool": "lower({v}) IN ('true', 'false', '0', '1')",
     "json": "substr(ltrim({v}), 1, 1) IN ('{', '[') AND json_valid({v})",
 }
+
+# Texts that are no date, time or number as it is usually written get a text of their own, so that they equal nothing.
+_ODD = "'!' || hex({r})"
+_SHORT = (
+    "CASE WHEN {t} GLOB '*[^0-9.-]*' THEN '!' || hex({t}) WHEN {t} LIKE '%.%' "
+    "THEN CASE rtrim(rtrim({t}, '0'), '.') WHEN '-0' THEN '0' ELSE rtrim(rtrim({t}, '0'), '.') END ELSE {t} END"
+)
+_FIXED = (
+    "CASE WHEN typeof({c}) = 'real' AND CAST(printf('%.{0}f', {c}) AS REAL) = {c} THEN printf('%.{0}f', {c}) "
+    "ELSE {r} END"
+)
+_DATE = "CASE WHEN {r} IS NULL OR date({r}) = {r} THEN {{v}} ELSE " + _ODD + " END"
+_DAYS = "CAST(julianday({r}) - 2440587.5 AS INTEGER)"
+_FRACTION = "CAST(substr(substr({r}, {at}) || '000000000', 1, {digits}) AS INTEGER)"
+_REST = (
+    "(length({r}) = {at} - 2 OR substr({r}, {at} - 1, 1) = '.' AND substr({r}, {at}) NOT GLOB '*[^0-9]*' "
+    "AND length({r}) BETWEEN {at} AND {at} + {digits} - 1)"
+)
+
+
+def _ticks(whole: str, before: int, digits: int) -> str:
+    """The whole seconds, which take so many characters, and so many digits behind them."""
+    clock = "datetime" if before == 19 else "time"
+    fraction = _FRACTION.replace("{at}", str(before + 2)).replace("{digits}", str(digits))
+    rest = _REST.replace("{at}", str(before + 2)).replace("{digits}", str(digits))
+    start = f"substr({{r}}, 1, {before})"
+    good = f"{{r}} IS NULL OR {clock}({start}) = {start} AND {rest}"
+    value = f"CAST(strftime('%s', {whole}{start}) AS INTEGER) * 1{'0' * digits} + {fraction}"
+    return f"CASE WHEN {good} THEN {value} ELSE {_ODD} END"
+
+
+_OF_DAY = "'1970-01-01 ' || "
+
+canon = Canon(
+    texts=(
+        (r"bool|int\(.*\)", "CAST({r} AS TEXT)"),
+        (r"decimal\(\d+,(\d+)\)", _SHORT.replace("{t}", f"({_FIXED})")),
+        (r"decimal", _SHORT.replace("{t}", "({r})")),
+        (r"string(?:\([\w ]+\))?", "{r}"),
+        (r"string(?:\([\w ]+\))? padded", "rtrim({r}, ' ')"),
+        (r"uuid|(?:string.*|uuid) as uuid", "lower({r})"),
+        (r"binary.*", "CASE WHEN {c} IS NOT NULL THEN lower(hex({r})) END"),  # hex() makes '' of NULL
+        (r"date", _DATE.replace("{{v}}", _DAYS)),
+        (r"date as timestamp", _DATE.replace("{{v}}", f"{_DAYS} * 86400000000")),
+        (r"time\([0-6]\)", _ticks(_OF_DAY, 8, 6)),
+        (r"time\([7-9]\)|time\([0-6]\) as nanoseconds", _ticks(_OF_DAY, 8, 9)),
+        (r"timestamp\([0-6](?:,utc)?\)", _ticks("", 19, 6)),
+        (r"timestamp\([7-9](?:,utc)?\)|timestamp\([0-6](?:,utc)?\) as nanoseconds", _ticks("", 19, 9)),
+    ),
+    counted="coalesce(length(CAST({t} AS BLOB)) || ':' || {t}, '~')",
+    md5="",
+    verified="SQLite 3",
+)
 
 dialect = Dialect(
     name="sqlite",
@@ -153,4 +206,5 @@ dialect = Dialect(
     literals={"timestamp": _MOMENT},
     only_schema="main",
     measure=_MEASURE,
+    canon=canon,
 )

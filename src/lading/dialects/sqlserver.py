@@ -1,11 +1,44 @@
 """Microsoft SQL Server, 2016 and later, and Azure SQL."""
 
-from lading.dialect import Aspects, Dialect
+from lading.dialect import Aspects, Canon, Dialect
 
 _COLLATE = r"(?: collate \w+)?"
 _D = "[0-9]"
 # The digits after the point of a text {t}, without zeros at the end.
 _USED = "LEN(REPLACE(RTRIM(REPLACE(SUBSTRING({t}, CHARINDEX('.', {t} + '.') + 1, 80), '0', ' ')), ' ', '0'))"
+
+_SINCE = "DATEDIFF_BIG(microsecond, CAST('1970-01-01' AS datetime2(0)), CAST({v} AS datetime2(6)))"
+_UTC = "SWITCHOFFSET({c}, '+00:00')"
+_TEXT = "CAST({r} COLLATE Latin1_General_100_BIN2_UTF8 AS varchar(max))"
+# There is no trimming of anything but blanks before 2022.
+_ZEROS = "REPLACE(RTRIM(REPLACE(CONVERT(varchar(50), {r}), '0', ' ')), ' ', '0')"
+_DAYS = "DATEDIFF(day, '19700101', {c})"
+
+canon = Canon(
+    texts=(
+        (r"bool|int\(.*\)|decimal\(\d+,0\)", "CONVERT(varchar(50), {c})"),
+        (r"decimal\(.*\)", f"REPLACE(RTRIM(REPLACE({_ZEROS}, '.', ' ')), ' ', '.')"),
+        (r"float\(.*\)", "LOWER(CONVERT(char(16), CAST(CAST({c} AS float) + 0e0 AS binary(8)), 2))"),
+        (r"string(?:\([\w ]+\))?", _TEXT),
+        (r"string(?:\([\w ]+\))? padded", f"RTRIM({_TEXT})"),
+        (r"uuid|(?:string.*|uuid) as uuid", "LOWER(CONVERT(varchar(8000), {c}))"),
+        (r"binary.*", "LOWER(CONVERT(varchar(max), {r}, 2))"),
+        (r"date", f"CONVERT(varchar(11), {_DAYS})"),
+        (r"date as timestamp", f"CONVERT(varchar(20), CAST({_DAYS} AS bigint) * 86400000000)"),
+        (r"time\([0-6]\)", "CONVERT(varchar(20), DATEDIFF_BIG(microsecond, CAST('00:00' AS time(7)), {c}))"),
+        (r"timestamp\([0-6]\)", f"CONVERT(varchar(20), {_SINCE.replace('{v}', '{c}')})"),
+        (r"timestamp\([0-6],utc\)", f"CONVERT(varchar(20), {_SINCE.replace('{v}', _UTC)})"),
+    ),
+    ended="COALESCE({t}, '~') + '|'",
+    counted="CASE WHEN {t} IS NULL THEN '~' ELSE CONCAT(DATALENGTH({t}), ':', {t}) END",
+    between=" + ",
+    md5="LOWER(CONVERT(char(32), HASHBYTES('MD5', {x}), 2))",
+    high="CAST(CONVERT(bigint, CONVERT(binary(8), '0' + LEFT({h}, 15), 2)) AS decimal(38,0))",
+    low="CAST(CONVERT(bigint, CONVERT(binary(8), '0' + RIGHT({h}, 15), 2)) AS decimal(38,0))",
+    once=" ORDER BY (SELECT NULL) OFFSET 0 ROWS",
+    refusal="""
+        SELECT 'the server is older than 2019' WHERE CAST(SERVERPROPERTY('ProductMajorVersion') AS int) < 15""",
+)
 
 dialect = Dialect(
     name="sqlserver",
@@ -170,4 +203,5 @@ dialect = Dialect(
         "timestamp": "CAST({v} AS datetime2(7))",
         "uuid": "CAST({v} AS uniqueidentifier)",
     },
+    canon=canon,
 )

@@ -2,5 +2,5 @@
 
 import pytest
 
-for _room in ("contract", "naming", "reading", "steps", "typed", "writing"):
+for _room in ("contract", "hashing", "naming", "reading", "steps", "typed", "writing"):
     pytest.register_assert_rewrite(f"lading.testing.{_room}")

@@ -19,6 +19,7 @@ import pytest
 from lading.connector import Connection, Session
 from lading.errors import LadingError
 from lading.testing.case import cases
+from lading.testing.hashing import Hashing
 from lading.testing.naming import NAMES, Names
 from lading.testing.reading import KEYS, Reading, Unlisted
 from lading.testing.steps import PEOPLE, Row, content, expected, found, load_of, need, staged
@@ -35,7 +36,7 @@ class Waiver(NamedTuple):
     reason: str
 
 
-class Contract(Types, Names, Writing, Reading):
+class Contract(Hashing, Types, Names, Writing, Reading):
     """What `lading.connector` asks, as tests."""
 
     waivers: ClassVar[dict[str, Waiver]] = {}

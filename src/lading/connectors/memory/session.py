@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.connector import WHOLE, Load, Slice
-from lading.connectors.memory.rows import inside, keys, refuse_nulls, schema, text
+from lading.connectors.memory.rows import inside as between
+from lading.connectors.memory.rows import keys, refuse_nulls, schema, text
 from lading.connectors.memory.store import Held, Staged, Store, published
 from lading.digest import Reading, Tally
 from lading.errors import Bug, DataError, SpecError
 from lading.schema import Table
+from lading.slicing import inside
 
 
 class Session:
@@ -77,9 +79,8 @@ class Session:
     def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
         held = self._held(table)
         form = schema(table)
-        for batch in held.filter(self._kept(held, table, slice)).select(form.names).to_batches():
-            if batch.num_rows:
-                yield batch.cast(form)
+        batches = held.filter(self._kept(held, table, slice)).select(form.names).to_batches()
+        yield from inside((batch.cast(form) for batch in batches if batch.num_rows), table, slice)
 
     def _held(self, table: Table) -> pa.Table:
         """The rows of a table, or of what is staged beside it."""
@@ -100,10 +101,10 @@ class Session:
 
     def _kept(self, held: pa.Table, table: Table, slice: Slice) -> pa.Array:
         if slice.within is None:
-            return inside(held, table, slice)
+            return between(held, table, slice)
         known = set(keys(self._held(table.model_copy(update={"name": slice.within})), table))
         same = pa.chunked_array([[key in known for key in keys(held, table)]], pa.bool_())
-        return pc.and_(inside(held, table, slice), same)
+        return pc.and_(between(held, table, slice), same)
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
         if not table.columns:  # batches without columns have no rows

@@ -16,6 +16,7 @@ from lading.dialect import Dialect
 from lading.dialects.odbc import Flavour
 from lading.errors import Unsupported
 from lading.schema import Column, Table
+from lading.slicing import inside
 from lading.sql import SqlSession, refuse_writing
 from lading.types import Type
 
@@ -31,6 +32,7 @@ def spoken(dialect: Dialect, flavour: Flavour) -> Dialect:
     return replace(
         replace(dialect, **bound), totals=totals,
         row_hash=dialect.row_hash if flavour.hashes else "", slice_column=True, refusals="", body="",
+        canon=None,  # drivers stand between our settings and the values
         create=dialect.create + flavour.options_of_tables,
     )  # fmt: skip
 
@@ -56,7 +58,8 @@ class OdbcSession(SqlSession):
 
     def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
         sizes = {kind: self._longest(table, slice, kind) for kind in ("text", "binary")}
-        yield from self.odbc.fetch(self._select(table, slice, self._reads(table)), table, **sizes)
+        batches = self.odbc.fetch(self._select(table, slice, self._reads(table)), table, **sizes)
+        yield from inside(batches, table, slice)
 
     def _reads(self, table: Table) -> list[str]:
         return [f"{self._expression(c)} AS {self.dialect.quote(c.name)}" for c in table.columns]

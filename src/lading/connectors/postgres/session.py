@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
 
-from lading.connector import Load, Slice
+from lading.canon import Compared
+from lading.connector import WHOLE, Load, Slice
 from lading.connectors.postgres import routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.hashing import contents, versions
@@ -17,6 +18,7 @@ from lading.connectors.postgres.rights import check, refuse_computed
 from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
 from lading.digest import Reading
+from lading.fingerprint import Fingerprint
 from lading.measuring import Ask
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
@@ -75,6 +77,12 @@ class PostgresSession(SqlSession):
     def _ask(self, table: Table) -> Ask:
         self.driver.hold(self.name(table))
         return super()._ask(table)
+
+    def fingerprints(
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
+    ) -> Fingerprint:
+        self.driver.hold(self.name(table))
+        return super().fingerprints(table, columns, key, buckets, slice)
 
     def _row_hash(self, table: Table) -> str:
         place = self.dialect.text(self.name(table))
