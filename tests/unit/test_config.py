@@ -45,7 +45,7 @@ HERE = "pipelines/nightly.yaml"
         (
             "steps:\n  - from: crm\n    to: wh\n    wholly: new\n",
             (f"{HERE}:4: step 1 has no option 'wholly'. There are: accept, do, exclude, from, into, key, max_rejects, "
-            "merge_key, mode, overlap_seconds, proof, since, slice_rows, tables, through, to, together."),
+            "merge_key, mode, overlap_seconds, proof, record, since, slice_rows, tables, through, to, together."),
         ),
         ("titel: x\n" + STEP, f"{HERE}:1: the pipeline has no option 'titel'. Did you mean 'title'?"),
         (

@@ -457,6 +457,16 @@ def test_a_loss_between_the_declared_types_is_not_told_twice():
     assert findings(made, Facts(systems=("sqlserver", "sqlserver"))) == []
 
 
+def test_decimals_that_were_measured_are_as_long_as_they_are():
+    bare = Column(name="price", type=parse("decimal"), native="sqlite:decimal", measured=parse("decimal(9,2)"))
+    source = Table(name="t", columns=(bare,))
+    target = Table(name="t", columns=(bare.model_copy(update={"type": parse("decimal(38,2)"), "measured": None}),))
+    assert findings(task(source, target), Facts()) == []
+    text = "CREATE PROC p @price decimal(9,1) AS INSERT dbo.t (price) VALUES (@price)"
+    facts = Facts(routines=((code(text),),))
+    assert levels(findings(task(source, target), facts), "price") == [("blocks", "rounds", "@price")]
+
+
 def test_without_sqlglot_it_says_what_to_install(monkeypatch):
     real = builtins.__import__
 

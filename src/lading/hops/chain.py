@@ -15,7 +15,7 @@ from lading.hops.split import GRAMMARS, body_start, tokens
 from lading.hops.trace import Node, Outputs, Scope, Step, outputs, same_table
 from lading.plan import Task
 from lading.route import Code, Finding, Parameter, Place, Route
-from lading.schema import Column
+from lading.schema import NO_VALUES, Column
 from lading.types import Type
 
 Way = tuple[Place, ...]
@@ -83,7 +83,11 @@ def _begun(task: Task, column: Column, facts: Facts, unknown: list[Finding]) -> 
     kind = "view column" if task.source.view else "source column"
     name = f"{task.source.full_name}.{column.name}"
     charset = facts.source.charsets.get(column.name, "")
-    end = of_column(system, column, charset, kind=kind, name=name, code=view.name if view else "")
+    there, fact = task.target.column(column.name), "catalogue"
+    if column.measured is not None:  # what comes later and does not fit is refused; see `schema.losses`
+        held = there.type if there and column.measured == NO_VALUES else column.measured
+        column, fact = column.model_copy(update={"type": held}), "measured"
+    end = of_column(system, column, charset, fact=fact, kind=kind, name=name, code=view.name if view else "")
     if view is None:
         return [(end,)]
     try:

@@ -101,6 +101,8 @@ def how(at: Place, kind: str, carried: Type | None) -> How:
         return How(True, f"the type {at.native} cuts {QUIET}")
     if kind == "null" and at.kind == "parameter":
         return How(True, f"the routine is STRICT and does not run with a NULL: the row is lost {QUIET}")
+    if at.system not in _RULES and at.kind in ("stage column", "target column"):
+        return How(False, "refused while rows are staged")
     rules = _RULES.get(at.system, {})
     part: str = "column" if at.kind in _COLUMNS else at.kind
     if at.loose and part != "cast":
