@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading import compare as room
 from lading.compare import Asked, Side, compare
+from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet
 from lading.connectors.memory import Memory
 from lading.errors import SpecError
@@ -279,4 +279,4 @@ def test_every_row_differing_is_joined_whole():
     theirs = [(n, "b") for n in range(70_000)]
     result = compared((TEXT, ours), (TEXT, theirs))
     assert (result.changed, len(result.differences)) == (70_000, 100)
-    assert result.dirty / result.buckets > room.CHANGE_OVER
+    assert result.dirty / result.buckets > CHANGE_OVER

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lading.compare.aggregates import aggregated
+from lading.compare.apart import both
 from lading.compare.asked import Asked as Asked
 from lading.compare.asked import Way
 from lading.compare.bringing import Mask, narrows
+from lading.compare.choosing import CHANGE_OVER, CHANGED_OVER, READ, Cuts, chosen, in_place
 from lading.compare.drill import Drill
 from lading.compare.half import BUCKETS, Half, Take
 from lading.compare.outcome import Comparison as Comparison
@@ -24,10 +26,6 @@ from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session
 from lading.schema import Table
-
-CHANGE_OVER = 0.3
-"""The share of buckets that differ from which on all rows are joined instead of those of the buckets."""
-
 
 Mark = tuple[str, str]
 """A column and one of its values, as canonical text."""
@@ -44,6 +42,10 @@ class Side:
     snapshot: str = ""
     again: Callable[[], AbstractContextManager[Session]] | None = None
     moved: Callable[[int, int], None] | None = None
+
+    @property
+    def place(self) -> tuple[Session, Table]:
+        return self.session, self.table
 
     @property
     def name(self) -> str:
@@ -73,35 +75,49 @@ def compare(left: Side, right: Side, asked: Asked | None = None) -> Comparison:
 def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -> Iterator[Found]:
     """As `compare`, and lets all differences be read. Rows of the left beyond a mark are on their way, and do not
     count as differences."""
-    began = time.monotonic()
-    paired = pairing(left.table, right.table, asked.key, asked.exclude)
-    with tempfile.TemporaryDirectory(prefix="lading-") as name:
-        folder = Path(name)
-        if asked.way is Way.AGGREGATES and paired.compared:
-            measured = aggregated(((left.session, left.table), (right.session, right.table)), paired)
-            yield Found(_comparison((left, right), paired, asked, measured), asked)
-            return
-        if not paired.compared:
-            yield Found(_comparison((left, right), paired, asked, {"seconds": time.monotonic() - began}), asked)
-            return
-        halves = _halves((left, right), paired, asked, folder)
-        _read(halves, int(BUCKETS * asked.sample) or 1)
+    began, paired = time.monotonic(), pairing(left.table, right.table, asked.key, asked.exclude)
+    way, why = chosen((left.place, right.place), paired, asked)
+
+    def said(measured: dict[str, Any]) -> Comparison:
+        measured = {"way": way, "why": why, "seconds": time.monotonic() - began, **measured}
+        return _comparison((left, right), paired, asked, measured)
+
+    if way is Way.AGGREGATES and paired.compared:
+        yield Found(said(aggregated((left.place, right.place), paired)), asked)
+        return
+    first: dict[str, Any] = {}
+    cuts: Cuts | None = None
+    if way is Way.IN_PLACE:
+        first, cuts = in_place((left.place, right.place), paired)
+        if cuts is None:
+            way, why = Way.CO_LOCATED, f"{CHANGED_OVER}; {READ}"
+    if not paired.compared or cuts == ():
+        yield Found(said(first), asked)
+        return
+    with tempfile.TemporaryDirectory(prefix="lading-") as name, ExitStack() as stack:
+        halves = _halves((left, right), paired, asked, Path(name))
+        for half, cut in zip(halves, cuts or (), strict=False):
+            half.cut = cut
+        both(lambda side: halves[side].take(int(BUCKETS * asked.sample) or 1), lambda: _stop(halves))
         takes, dirty = _nearest(halves)
-        measured = _measured(takes, dirty)
-        drill = None
-        try:
-            if dirty.any():
-                drill = _drilled(halves, (takes, dirty), paired, asked, folder)
-                if mark and (late := drill.set_aside(*mark)):
-                    measured["states"] = {State.MOVING: late}
-                measured |= drill.counts()
-                shown = zip(range(asked.limit), drill.differences(), strict=False)
-                measured["differences"] = tuple(each.masked(asked.hides) for _, each in shown)
-            measured |= {"seconds": time.monotonic() - began, **_costs(halves)}
-            yield Found(_comparison((left, right), paired, asked, measured), asked, drill)
-        finally:
-            if drill is not None:
-                drill.close()
+        measured, drill = _measured(takes, dirty), None
+        if dirty.any():
+            drill = stack.enter_context(closing(_drilled(halves, (takes, dirty), paired, asked, Path(name))))
+            measured |= _counted(drill, asked, mark)
+        yield Found(said(measured | _costs(halves) | (first if cuts else {})), asked, drill)
+
+
+def _stop(halves: tuple[Half, Half]) -> None:
+    for half in halves:
+        half.stop.set()
+
+
+def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:
+    late = drill.set_aside(*mark) if mark else 0
+    counts = drill.counts() | ({"states": {State.MOVING: late}} if late else {})
+    return counts | {
+        "differences": tuple(each.masked(asked.hides) for each in islice(drill.differences(), asked.limit))
+    }
 
 
 def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
@@ -114,26 +130,6 @@ def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Pat
     for side, half in zip(sides, halves, strict=True):
         half.moved = side.moved
     return halves
-
-
-def _read(halves: tuple[Half, Half], sampled: int) -> None:
-    """Both sides at once."""
-    failed: list[BaseException] = []
-
-    def work(half: Half) -> None:
-        try:
-            half.take(sampled)
-        except BaseException as error:  # noqa: BLE001 - it is raised by whoever waits
-            failed.append(error)
-            for each in halves:
-                each.stop.set()
-
-    thread = threading.Thread(target=work, args=(halves[1],), daemon=True)
-    thread.start()
-    work(halves[0])
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 def _nearest(halves: tuple[Half, Half]) -> tuple[tuple[Take, Take], Mask]:
@@ -186,18 +182,15 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
     partly = [f"column '{name}' was not compared: {why}" for name, why in not_compared.items()]
     if not paired.compared:
         partly.append("no column could be compared")
-    way, why = Way.CO_LOCATED, "both sides are read to this machine, every value is hashed in passing"
-    if asked.way is Way.AGGREGATES:
-        way, why = Way.AGGREGATES, "asked for; each side counts and sums its own columns"
+    if measured["way"] is Way.AGGREGATES:
         partly.append("only counts and sums were compared")
-    elif asked.sample < 1:
-        way, why = Way.SAMPLE, f"{asked.sample:.2%} of the keys, chosen by their hash"
+    elif measured["way"] is Way.SAMPLE:
         partly.append(f"only {asked.sample:.2%} of the keys were compared")
     verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
     unlike = {pair.name: f"{pair.left.type} as {pair.type}" for pair in paired.compared
               if not pair.left.type == pair.right.type == pair.type}  # fmt: skip
     return Comparison(
-        left=left.name, right=right.name, verdict=verdict, way=way, why=why, key=paired.key, types=unlike,
+        left=left.name, right=right.name, verdict=verdict, key=paired.key, types=unlike,
         not_compared=not_compared, reasons=(*reasons, *partly), snapshot_left=left.snapshot,
         snapshot_right=right.snapshot, **{**measured, "seconds": round(measured["seconds"], 3)},
     )  # fmt: skip

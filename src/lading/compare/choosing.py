@@ -1,0 +1,116 @@
+"""Chooses how two tables are compared, and compares them in place where that is the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lading.canon import VERSION, Compared
+from lading.compare.apart import both
+from lading.compare.asked import Asked, Way
+from lading.compare.pairing import Pair, Pairing
+from lading.connector import WHOLE, Fingerprints, Session, Slice
+from lading.fingerprint import Fingerprint, differing, fingerprint_of, root
+from lading.schema import Table, gaps
+from lading.types import Type
+
+LARGE = 20 << 30
+"""Bytes of a table from which on it is rather hashed where it is than read."""
+CHANGE_OVER = 0.3
+"""The share of buckets that differ from which on all rows are read instead of those of the buckets."""
+READ = "both sides are read to this machine, and every value is hashed in passing"
+
+
+CHANGED_OVER = f"more than {CHANGE_OVER:.0%} of the buckets differ"
+Place = tuple[Session, Table]
+Cuts = tuple[Slice, Slice] | tuple[()]
+
+
+def chosen(sides: tuple[Place, Place], paired: Pairing, asked: Asked) -> tuple[Way, str]:
+    """The way, and why."""
+    if asked.way is Way.AGGREGATES:
+        return Way.AGGREGATES, "asked for; each side counts and sums its own columns"
+    if asked.sample < 1:
+        return Way.SAMPLE, f"asked for: {asked.sample:.2%} of the keys, chosen by their hash"
+    size = max((table.bytes or 0) for _, table in sides)
+    if (asked.way is None and size < LARGE) or asked.way is Way.CO_LOCATED:
+        return Way.CO_LOCATED, READ
+    if why := _obstacle(sides, paired):
+        return Way.CO_LOCATED, f"{READ}; not in place: {why}"
+    return (
+        Way.IN_PLACE,
+        "asked for" if asked.way else f"a side has {size / 1e9:,.0f} GB, and it can be hashed where it is",
+    )
+
+
+def _obstacle(sides: tuple[Place, Place], paired: Pairing) -> str:
+    """What keeps two tables from being compared in place."""
+    for pair in paired.compared:
+        if exact(pair) is None:
+            return f"values of '{pair.name}' are narrowed to {pair.type}, which only who reads them can do"
+    able = [(right, *side) for right, side in enumerate(sides) if isinstance(side[0], Fingerprints)]
+    for right, session, table in able:
+        asking: Any = session
+        for name, why in asking.unrendered(table, compared(paired.compared, bool(right))).items():
+            return f"'{name}': {why}"
+    return "" if able else "neither side can hash its own rows"
+
+
+def exact(pair: Pair) -> Type | None:
+    """The type in which a pair is hashed: nothing is narrowed there, so that values which the narrower type changes
+    lie in buckets that differ, and are counted when these are read. None when there is none."""
+    if pair.type is None or not gaps(pair.left.type, pair.type):
+        return pair.type
+    if pair.left.type.kind != pair.type.kind or pair.type.kind not in (
+        "decimal",
+        "string",
+        "binary",
+        "time",
+        "timestamp",
+    ):
+        return None
+    return Type(pair.type.kind) if pair.type.kind in ("string", "binary") else pair.left.type
+
+
+def compared(pairs: tuple[Pair, ...], right: bool) -> list[Compared]:
+    """The columns of a side, as they are hashed."""
+    return [
+        Compared(name=(pair.right if right else pair.left).name, type=type_, padded=pair.padded)
+        for pair in pairs
+        if (type_ := exact(pair)) is not None
+    ]
+
+
+def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any], Cuts | None]:
+    """What both sides say of their own rows, from one scan each, both at once; and the slices of what differs on
+    either side, none where nothing does, None when it is too much to be read apart."""
+    pairs = paired.compared
+    rows = max((table.rows or 0) for _, table in sides)
+    buckets = min(max(1 << (rows // 256).bit_length(), 256), 1 << 16)
+    columns = [compared(pairs, right) for right in (False, True)]
+    keys = [
+        [column.name for column, pair in zip(own, pairs, strict=True) if pair.name in paired.key] for own in columns
+    ]
+
+    def ask(right: int) -> Fingerprint:
+        session, table = sides[right]
+        if isinstance(session, Fingerprints):
+            return session.fingerprints(table, columns[right], keys[right], buckets)
+        own = tuple(pair.right if right else pair.left for pair in pairs)
+        batches = session.read(table.model_copy(update={"columns": own}), WHOLE)
+        return fingerprint_of(batches, own, columns[right], keys[right], buckets)
+
+    left, right = both(ask)
+    unlike, used = differing(left, right), len(left.keys() | right.keys())
+    measured = {
+        "version": VERSION, "root_left": root(left), "root_right": root(right), "buckets": used, "dirty": len(unlike),
+        "rows_left": sum(each.rows for each in left.values()), "rows_right": sum(each.rows for each in right.values()),
+    }  # fmt: skip
+    if len(unlike) > CHANGE_OVER * used and used > 16:
+        return {}, None
+    if not unlike:
+        return measured, ()
+    ours, theirs = (
+        Slice(buckets=unlike, of=buckets, by=tuple(column for column in own if column.name in key or not key))
+        for own, key in zip(columns, keys, strict=True)
+    )
+    return measured, (ours, theirs)

@@ -1,0 +1,102 @@
+"""Ways to compare: whatever the way, the same differences are found; what is pulled differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lading.compare import choosing
+from lading.compare.asked import Way
+from tests.journeys import looks
+from tests.journeys.test_repair import diff, fill, spoil
+
+PAIRS = [("postgres", "mysql"), ("mysql", "duckdb"), ("duckdb", "sqlite"), ("postgres", "parquet"), ("csv", "postgres")]
+OPTIONS = {"key": ["region", "id"]}
+
+
+def filled(kinds: tuple[str, str], place: Callable[[str], str]) -> tuple[str, str]:
+    """Both sides, a copy of each other."""
+    from lading import actions
+    from lading.spec import Move
+
+    source = place("duckdb")
+    fill(source, "duckdb")
+    made = []
+    for kind in kinds:
+        made.append(place(kind))
+        if kind in ("parquet", "csv"):
+            assert actions.copy(Move.model_validate({"from": source, "to": made[-1]})).state == "proved"
+        else:
+            fill(made[-1], kind)
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+def test_in_place_finds_what_reading_finds(kinds: tuple[str, str], place: Callable[[str], str]):
+    left, right = filled(kinds, place)
+    same = diff(left, right, way="in place", **OPTIONS).tables[0]
+    assert (same.verdict, same.way, same.rows_left, same.rows_right) == ("equal", Way.IN_PLACE, 3_000, 3_000), same
+    assert same.root_left == same.root_right
+    assert same.cost_left.rows == same.cost_right.rows == 0, "nothing was read"
+    spoil(right if kinds[1] != "parquet" else left)
+    read, hashed = (diff(left, right, way=way, **OPTIONS).tables[0] for way in ("co-located", "in place"))
+    assert (read.way, hashed.way) == (Way.CO_LOCATED, Way.IN_PLACE)
+    assert hashed.differences == read.differences
+    assert (hashed.only_left, hashed.only_right, hashed.changed) == (read.only_left, read.only_right, read.changed)
+    assert hashed.columns == read.columns
+    assert read.differing == 9
+    assert hashed.cost_left.rows < 800, "only the rows of dirty buckets were read"
+
+
+def test_where_much_differs_all_is_read(place: Callable[[str], str]):
+    left, right = filled(("postgres", "postgres"), place)
+    looks.query(right, "UPDATE orders SET amount = amount + 1")
+    found = diff(left, right, way="in place").tables[0]
+    assert (found.way, found.changed) == (Way.CO_LOCATED, 3_000)
+    assert "more than 30%" in found.why
+
+
+def test_what_cannot_be_written_in_place_is_read_and_said(place: Callable[[str], str]):
+    left, right = place("postgres"), place("mysql")
+    for each, kind in ((left, "double precision"), (right, "double")):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, ratio {kind})")
+        looks.query(each, "INSERT INTO t VALUES (1, 0.1), (2, 1e300)")
+    found = diff(left, right, way="in place").tables[0]
+    assert (found.verdict, found.way) == ("equal", Way.CO_LOCATED)
+    assert "not in place: 'ratio'" in found.why
+
+
+def test_values_that_are_narrowed_are_counted_in_place(place: Callable[[str], str]):
+    left, right = place("postgres"), place("duckdb")
+    looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY, a numeric(12,4), b text, c timestamp)")
+    looks.query(right, "CREATE TABLE t (id integer PRIMARY KEY, a decimal(12,2), b varchar, c timestamp_s)")
+    for each in (left, right):
+        rows = ", ".join(f"({n}, {n}.25, 'x', '2024-01-01 00:00:00')" for n in range(2_000))
+        looks.query(each, f"INSERT INTO t VALUES {rows}")
+    looks.query(left, "UPDATE t SET a = a + 0.0021 WHERE id < 3")
+    looks.query(left, "UPDATE t SET c = c + interval '300 milliseconds' WHERE id = 9")
+    for way in ("co-located", "in place"):
+        found = diff(left, right, way=way).tables[0]
+        assert (found.way, found.verdict, found.narrowed) == (way, "equal", {"a": 3, "c": 1})
+    looks.query(right, "UPDATE t SET a = 9 WHERE id = 5")
+    assert diff(left, right, way="in place").tables[0].columns == {"a": 1}
+
+
+def test_large_tables_are_hashed_where_they_are(place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+    left, right = filled(("postgres", "duckdb"), place)
+    looks.query(left, "ANALYZE")
+    assert diff(left, right).tables[0].way is Way.CO_LOCATED
+    monkeypatch.setattr(choosing, "LARGE", 1_000)
+    found = diff(left, right).tables[0]
+    assert (found.way, found.verdict) == (Way.IN_PLACE, "equal")
+    assert "it can be hashed where it is" in found.why
+
+
+def test_a_multiset_is_hashed_in_place(place: Callable[[str], str]):
+    left, right = place("postgres"), place("mysql")
+    for each, times in ((left, 3), (right, 2)):
+        looks.query(each, "CREATE TABLE t (a varchar(10), b integer)")
+        looks.query(each, "INSERT INTO t VALUES " + ", ".join(["('x', 1)"] * times + ["(NULL, 2)"]))
+    found = diff(left, right, way="in place").tables[0]
+    assert (found.verdict, found.way, found.only_left, found.only_right) == ("different", Way.IN_PLACE, 1, 0)
