@@ -17,6 +17,7 @@ STRING = Type("string")
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _WHOLE = r"^[+-]?[0-9]+$"
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
+_DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _ROOM = Context(prec=2_000)  # decimal digits; the default of 28 would round
 
 
@@ -205,11 +206,11 @@ def _read(array: Array, target: Type, lossy: bool) -> Array:
             if lossy:
                 return _quantized(array, Type("decimal", 76)).cast(to)
             return pc.utf8_ltrim(array, "+").cast(to)
-        case "decimal" if not pa.types.is_decimal(to):
-            _refuse(_unlike(array, r"^[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]{1,4})?$"), array, "is not a decimal")
-            return array if not pc.any(_unlike(array, _PLAIN)).as_py() else _plain_texts(array)
         case "decimal":
-            return _quantized(array, target) if lossy else array.cast(to)
+            _refuse(_unlike(array, _DECIMAL), array, "is not a decimal")  # Python would also read 1_000
+            if pa.types.is_decimal(to):
+                return _quantized(array, target) if lossy else array.cast(to)
+            return array if not pc.any(_unlike(array, _PLAIN)).as_py() else _plain_texts(array)
         case "float":
             found = array.cast(to)
             _refuse(pc.and_(pc.is_inf(found), pc.match_substring_regex(array, "[0-9]")), array, "is out of range")

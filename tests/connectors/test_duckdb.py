@@ -134,6 +134,16 @@ def test_infinite_moments_are_refused(file, sql, native, value):
         content(session, found(session, "t"))
 
 
+@pytest.mark.parametrize("native", ["TIME", "TIME_NS"])
+def test_the_end_of_the_day_is_no_time(file, sql, native):
+    sql(f"CREATE TABLE t (v {native})", "INSERT INTO t VALUES ('23:59:59.999999')")
+    with opened(file) as session:
+        assert len(content(session, found(session, "t"))) == 1
+    sql("INSERT INTO t VALUES ('24:00:00')")
+    with opened(file) as session, pytest.raises(DataError, match="'v' of 't' holds 24:00:00"):
+        content(session, found(session, "t"))
+
+
 def test_what_hangs_on_a_table_survives_replace(file, sql):
     sql(
         "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR, paid DECIMAL(18,2))",

@@ -597,6 +597,17 @@ def test_other_peoples_parquet(tmp_path: Path) -> None:
         assert [batch.to_pylist() for batch in session.read(narrow, WHOLE)] == [[{"a": 1}]]
 
 
+def test_parquets_own_uuids(tmp_path: Path) -> None:
+    stored = pa.array([bytes.fromhex("a0eebc999c0b4ef8bb6d6bb9bd380a11"), None, bytes(16)], pa.binary(16))
+    pq.write_table(pa.table({"u": pa.ExtensionArray.from_storage(pa.uuid(), stored)}), tmp_path / "t.parquet")
+    with Files(path=str(tmp_path)).open() as session:
+        (table,) = session.tables()
+        (batch,) = session.read(table, WHOLE)
+    assert str(table.columns[0].type) == "uuid"
+    expected = ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", None, "00000000-0000-0000-0000-000000000000"]
+    assert batch.column(0).to_pylist() == expected
+
+
 def test_large_parquet_files_are_cut_by_row_groups(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": list(range(1000))}), tmp_path / "t.parquet", row_group_size=100)
     with Files(path=str(tmp_path)).open() as session:

@@ -80,6 +80,32 @@ def test_values_that_a_narrower_type_changed_are_counted_and_equal():
     assert compared((PEOPLE, exact), (rounded, nearest), Asked(strict=True)).verdict == "different"
 
 
+@pytest.mark.parametrize(
+    ("form", "to", "value", "nearest", "cut", "wrong"),
+    [
+        ("string", "decimal(20,2)", "1.0050", "1.01", "1.00", "1.02"),
+        ("string", "decimal(20,2)", "-1.5e-2", "-0.02", "-0.01", "0.01"),
+        ("decimal", "decimal(20,2)", "1.005", "1.01", "1.00", "0.99"),
+        ("string", "timestamp(3)", "2024-01-01T00:00:00.9996", "2024-01-01 00:00:01", "2024-01-01 00:00:00.999",
+         "2024-01-01 00:00:00.998"),
+        ("string", "time(0)", "00:00:00.9", "00:00:01", "00:00:00", "00:00:02"),
+        ("string", "int(32)", "2.5", 3, 2, 1),
+    ],
+)  # fmt: skip
+def test_text_and_decimals_without_a_limit_are_rounded_or_cut(form, to, value, nearest, cut, wrong):
+    left = (table("t", id="int(32)!", v=form), [(1, value), (2, None)])
+    for there, verdict in ((nearest, "equal"), (cut, "equal"), (wrong, "different")):
+        result = compared(left, (table("t", id="int(32)!", v=to), [(1, there), (2, None)]))
+        assert (result.verdict, result.narrowed) == (verdict, {"v": 1}), there
+
+
+def test_a_decimal_without_a_limit_is_no_narrower_than_one_with():
+    left = (table("t", id="int(32)!", v="decimal(20,4)"), [(1, "1.5000")])
+    for there, verdict in (("1.5", "equal"), ("1", "different"), ("2", "different")):
+        result = compared(left, (table("t", id="int(32)!", v="decimal"), [(1, there)]))
+        assert (result.verdict, result.narrowed) == (verdict, {}), there
+
+
 def test_a_wider_right_is_compared_exactly():
     day = table("t", id="int(32)!", day="date", n="int(32)")
     moment = table("t", id="decimal(38,0)!", day="timestamp(6)", n="decimal(20,4)")

@@ -102,6 +102,8 @@ def test_what_does_not_fit_is_refused(value, source, target):
         (2932896, "date", "timestamp(9)"),
         (-62135596800_000000, "timestamp(6)", "timestamp(9)"),
         (float("nan"), "float(64)", "decimal(18,2)"),
+        ("1_000", "string", "decimal(18,2)"),
+        (" 7", "string", "decimal(18,2)"),
     ],
 )
 def test_what_is_out_of_range_is_refused_although_losses_are_accepted(value, source, target):

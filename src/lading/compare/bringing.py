@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from lading.values import STRING, cast, texts
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _NUMBERS = ("int", "decimal", "float")
 _ZEROS = r"^[+-]?0[0-9]"
+_EXPONENT = r"^-?[0-9]*\.?[0-9]+[eE][+-]?[0-9]{1,3}$"
 _TRUE, _FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
 
 
@@ -40,27 +42,39 @@ def bring(array: pa.Array, pair: Pair, right: bool, down: bool = False) -> Broug
         raw = pc.utf8_rtrim(raw, " ")
     if here == to:
         return Brought(raw, raw)
-    array, zeros = raw, 0
+    array, lost = raw, 0
     if here.kind == "string":
         array = _readable(array, to)
         if to.kind in _NUMBERS:
             led = pc.match_substring_regex(raw, _ZEROS)
-            zeros = int(pc.sum(led).as_py() or 0)
-            if right and zeros:  # no number is written so; the other side's cannot have been
+            lost = _count(led)
+            if right and lost:  # no number is written so; the other side's cannot have been
                 array = pc.if_else(led, "?", array)
-    elif down and not right:
-        array, here = _lowered(array, here, to)
-    found, unfit, changed = _fitted(array, here, to, not right)
-    if down and not right and array is not raw:
-        changed = int(pc.sum(pc.not_equal(array, raw)).as_py() or 0)
-    return Brought(found, raw, unfit, changed + (0 if right else zeros))
+    if not right and pa.types.is_string(array.type) and (beyond := _beyond(to)):
+        lost += _count(pc.match_substring_regex(array, beyond[0]))
+        array = pc.replace_substring_regex(array, beyond[1], r"\1\2") if down else array
+        found, unfit, _ = _fitted(array, here, to, True)
+        return Brought(found, raw, unfit, lost)
+    lowered, here = _lowered(array, here, to) if down and not right else (array, here)
+    found, unfit, changed = _fitted(lowered, here, to, not right)
+    if lowered is not array:
+        changed = _count(pc.not_equal(lowered, array))
+    return Brought(found, raw, unfit, changed + (0 if right else lost))
+
+
+def _count(truths: pa.Array) -> int:
+    return int(pc.sum(truths).as_py() or 0)
 
 
 def narrows(pair: Pair) -> bool:
     """Whether loaders differ in how they narrow the left value: some round, some cut."""
     left, to = pair.left.type, pair.type
-    if to is None or left.kind == "string":
+    if to is None:
         return False
+    if left.kind == "string":
+        return _beyond(to) is not None
+    if to == Type("decimal"):
+        return False  # it holds every digit
     if left.kind == "float" and to.kind == "float":
         return left.size != to.size
     scaled = left.kind in ("decimal", "float") and to.kind in ("decimal", "int")
@@ -114,10 +128,34 @@ def _readable(array: pa.Array, to: Type) -> pa.Array:
             return pc.if_else(true, "1", pc.if_else(false, "0", array))
         case "timestamp" if to.utc:
             return pc.replace_substring_regex(array, r"(:[0-9.]+)([+-][0-9]{2})$", r"\1\2:00")
-        case "int" | "decimal" | "float":
+        case "int" | "decimal":
+            return _without_exponents(pc.utf8_ltrim(array, "+"))
+        case "float":
             return pc.utf8_ltrim(array, "+")
         case _:
             return array
+
+
+def _without_exponents(array: pa.Array) -> pa.Array:
+    found = pc.match_substring_regex(array, _EXPONENT)
+    if not pc.any(found).as_py():
+        return array
+    pairs = zip(array.to_pylist(), found.to_pylist(), strict=True)
+    return pa.array([format(Decimal(text), "f") if has else text for text, has in pairs], pa.string())
+
+
+def _beyond(to: Type) -> tuple[str, str] | None:
+    """Of texts: finds values with digits beyond those that a narrower type holds, and such digits, between what is
+    kept; None when it holds every digit."""
+    match to.kind:
+        case "int" | "decimal" if to != Type("decimal"):
+            digits, front, behind = to.scale, r"^[+-]?[0-9]*", ""
+        case "time" | "timestamp":
+            digits, front, behind = to.size or 0, r":[0-9]{2}", r"Z|[+-][0-9:]+"
+        case _:
+            return None
+    kept, gone = (rf"{front}\.[0-9]{{{digits}}}", "") if digits else (front, r"\.")
+    return rf"{kept}{gone}[0-9]*[1-9]", rf"({kept}){gone}[0-9]+({behind}|)$"
 
 
 def _lowered(array: pa.Array, here: Type, to: Type) -> tuple[pa.Array, Type]:

@@ -9,6 +9,7 @@ from lading.errors import AccessDenied, DataError, LadingError, Unreachable
 from lading.schema import Column, Table
 
 _ENDLESS = {"date": 2**31 - 1, "timestamp": 2**63 - 1}
+_DAY = {"us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 
 
 def error_of(path: str, error: Exception) -> LadingError:
@@ -33,11 +34,13 @@ def error_of(path: str, error: Exception) -> LadingError:
 
 
 def refuse_endless(array: pa.Array, column: Column, table: Table) -> None:
-    """In Arrow, DuckDB's infinite dates and moments look like finite ones in a far year."""
-    limit = _ENDLESS.get(column.type.kind)
+    """In Arrow, DuckDB's infinite dates and moments look like finite ones in a far year, and 24:00:00 like a time."""
+    time = column.type.kind == "time"
+    limit = _DAY[array.type.unit] if time else _ENDLESS.get(column.type.kind)
     if limit is None:
         return
     ints = array.cast(pa.int32() if column.type.kind == "date" else pa.int64())
     if pc.any(pc.greater_equal(pc.abs(ints), limit)).as_py():
-        what = f"Column '{column.name}' of '{table.full_name}' holds infinity, which {column.type} has no form for."
+        held = "24:00:00" if time else "infinity"
+        what = f"Column '{column.name}' of '{table.full_name}' holds {held}, which {column.type} has no form for."
         raise DataError(what, "Correct the value, or make it NULL.")

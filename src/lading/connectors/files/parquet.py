@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lading.connectors.files.place import Place
@@ -90,6 +91,9 @@ def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Sequence[int] 
 def _loaded(array: pa.Array, held: Type, type_: Type) -> pa.Array:
     if _textual(held):
         array = _interval(array) if pa.types.is_duration(array.type) else from_text(array, held)
+    elif held.kind == "uuid" and isinstance(array.type, pa.BaseExtensionType):
+        digits = to_text(array.storage.cast(pa.binary()), Type("binary"))
+        array = pc.replace_substring_regex(digits, r"^(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-")
     elif not array.type.equals(held.arrow()):
         array = array.cast(held.arrow())
     return array if held == type_ else cast(array, held, type_)[0]

@@ -1,0 +1,1 @@
+"""The torture suite: one type scenario a file, over every ordered pair of the systems at hand."""
