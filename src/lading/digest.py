@@ -92,8 +92,8 @@ class Digester:
             pass
 
     def keys(self, hashes: Sequence[Words]) -> Words:
-        """One word for the key of each row, of the hashes of its values."""
-        keys = np.zeros(len(hashes[0]), dtype=np.uint64)
+        """One word for the key of each row, of the hashes of its values; of others than the key's none is needed."""
+        keys = np.zeros(len(hashes[self.key[0]]), dtype=np.uint64)
         for place in self.key:
             keys *= _C
             keys += hashes[place]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "160MiB"
+INSERTED = 4 << 20
+"""Bytes that are inserted at once: few rows of each batch differ, and a statement a batch would cost more than they."""
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
 _ORDERED = {
@@ -90,6 +92,7 @@ class Drill:
         """Takes in one side's rows."""
         right = half.takes[0].right
         take = self.takes[right]
+        some: list[pa.RecordBatch] = []
         for batch in half.again():
             rows, brought = take.picked(batch, dirty)
             if not rows.num_rows:
@@ -97,9 +100,15 @@ class Drill:
             arrays = self._texts(brought, right)
             if self.other and not right:
                 arrays += self._texts(self.other.brought(rows), right)
-            names = [f"x{n}" for n in range(len(arrays))]
-            lading_rows = pa.table(arrays, names=names)
-            self.db.register("lading_rows", lading_rows)
+            some.append(pa.record_batch(arrays, names=[f"x{n}" for n in range(len(arrays))]))
+            if sum(each.nbytes for each in some) > INSERTED:
+                self._insert(some, right)
+                some = []
+        self._insert(some, right)
+
+    def _insert(self, some: Sequence[pa.RecordBatch], right: bool) -> None:
+        if some:
+            self.db.register("lading_rows", pa.Table.from_batches(some))
             self.db.execute(f"INSERT INTO {'r' if right else 'l'} SELECT * FROM lading_rows")
             self.db.unregister("lading_rows")
 

@@ -56,7 +56,9 @@ class Take:
 
     def add(self, batch: pa.RecordBatch, sampled: int = BUCKETS) -> None:
         """Takes the rows of a batch whose bucket is below `sampled`."""
-        brought, hashes, keys = self._keyed(batch)
+        brought = self.brought(batch)
+        hashes = [self._hashes(each, column) for each, column in zip(brought, self.digester.columns, strict=True)]
+        keys = self.digester.keys(hashes)
         places = (keys >> _SHIFT).astype(np.intp)
         if sampled < BUCKETS:
             kept = places < sampled
@@ -71,18 +73,21 @@ class Take:
 
     def picked(self, batch: pa.RecordBatch, dirty: Mask) -> tuple[pa.RecordBatch, list[Brought]]:
         """The rows of the dirty buckets, as they are and as they are compared."""
-        _, _, keys = self._keyed(batch)
-        rows = batch.filter(pa.array(dirty[(keys >> _SHIFT).astype(np.intp)]))
+        picked = dirty[(self._keys(batch) >> _SHIFT).astype(np.intp)]
+        rows = batch.filter(pa.array(picked)) if picked.any() else batch.slice(0, 0)
         return rows, self.brought(rows)
 
     def brought(self, batch: pa.RecordBatch) -> list[Brought]:
         """Its columns as they are compared."""
         return [bring(batch.column(n), pair, self.right, self.down) for n, pair in enumerate(self.pairs)]
 
-    def _keyed(self, batch: pa.RecordBatch) -> tuple[list[Brought], list[Words], Words]:
-        brought = self.brought(batch)
-        hashes = [self._hashes(each, column) for each, column in zip(brought, self.digester.columns, strict=True)]
-        return brought, hashes, self.digester.keys(hashes)
+    def _keys(self, batch: pa.RecordBatch) -> Words:
+        """The words of the keys alone, which a second look at all rows can afford."""
+        hashes = [np.zeros(0, dtype=np.uint64) for _ in self.pairs]
+        for place in self.digester.key:
+            each = bring(batch.column(place), self.pairs[place], self.right, self.down)
+            hashes[place] = self._hashes(each, self.digester.columns[place])
+        return self.digester.keys(hashes)
 
     def _hashes(self, each: Brought, column: Column) -> Words:
         words = hashes_of(each.array, column.type)

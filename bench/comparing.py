@@ -1,0 +1,245 @@
+"""Comparing two tables that differ in ten places, beside other tools: `python -m bench.comparing [--quick | --large]`.
+
+Every tool is called as its users call it, in a process of its own; its memory is that process's peak. Seconds are medians,
+from the start of the process to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from platformdirs import user_cache_path
+from rich.console import Console
+from rich.table import Table
+
+from bench import large
+from bench.peers import PINNED, Found, Tool, environments, kind, surroundings, tools
+from bench.planted import Places, Planted, fill, planted
+from tests.servers import MariaDB, Postgres
+
+LONG = 60.0
+"""Seconds from which on a case is not repeated."""
+POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "4GB", "jit": "off"}
+MARIADB = {"innodb-buffer-pool-size": "1G"}
+LIMITS = {"Lading co-located": 400, "Lading in place": 150}
+"""MiB of the client's memory that are aimed at."""
+# DVT sets the session's zone by its name, for which MariaDB must know zones by name.
+UTC = (
+    "INSERT INTO mysql.time_zone (time_zone_id, use_leap_seconds) VALUES (1, 'N')",
+    "INSERT INTO mysql.time_zone_name VALUES ('UTC', 1)",
+    "INSERT INTO mysql.time_zone_transition_type VALUES (1, 0, 0, 0, 'UTC')",
+)
+
+
+class Pair(NamedTuple):
+    """Two tables, as addresses."""
+
+    left: str
+    right: str
+
+    @property
+    def name(self) -> str:
+        return f"{kind(self.left)} to {kind(self.right)}"
+
+
+@dataclass
+class Measured:
+    """One tool on one pair."""
+
+    tool: Tool
+    pair: Pair
+    seconds: list[float] = field(default_factory=list)
+    peak_mb: int = 0
+    load: float = 0.0
+    exit: int | None = None
+    found: Found = Found({})  # noqa: RUF009 - it is never changed
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def hits(self, wanted: list[Planted]) -> tuple[list[Planted], int, int]:
+        """What was missed; how many were found with the column; and rows or values found that do not differ."""
+        rows = self.found.rows
+        missed = [each for each in wanted if each.key not in rows]
+        named = sum(1 for each in wanted if rows.get(each.key, set()) in ({each.column}, {"any"}))
+        false = len(rows.keys() - {each.key for each in wanted}) + self.found.more
+        return missed, named, false
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="bench.comparing", description=__doc__)
+    options.add_argument("--quick", action="store_true", help="100,000 rows, two pairs, one round")
+    options.add_argument("--large", action="store_true", help="100 million rows within 1 GiB, without the peers")
+    options.add_argument("--rows", type=int, help="rows of a table (default 1,000,000; with --large 100,000,000)")
+    options.add_argument("--rounds", type=int, help="how often each case runs (default 3)")
+    options.add_argument("--patience", type=float, help="seconds after which a case is ended (default 300, quick 20)")
+    options.add_argument("--only", default="", help="only tools and pairs in whose name this is")
+    options.add_argument("--venvs", type=Path, help="where the peers' environments are kept (default: the user's cache)")
+    given = options.parse_args()
+    if given.large:
+        return large.main(given.rows or 100_000_000)
+    rows = given.rows or (100_000 if given.quick else 1_000_000)
+    made, absent = environments(given.venvs or user_cache_path("lading") / "peers")
+    rounds, patience = given.rounds or (1 if given.quick else 3), given.patience or (20 if given.quick else 300)
+    with tempfile.TemporaryDirectory(prefix="lading-bench-") as name, placed(Path(name), rows) as places:
+        Path(name).chmod(0o755)
+        cases = [
+            Measured(tool, pair)
+            for pair in pairs(places, given.quick)
+            for tool in tools(made, Path(name))
+            if tool.command(*pair) and (given.only in pair.name or given.only in tool.name)
+        ]
+        for case in cases:
+            measure(case, Path(name), rounds, patience)
+    report(cases, rows, absent)
+    return 0
+
+
+@contextmanager
+def placed(folder: Path, rows: int) -> Iterator[Places]:
+    """Servers and files with both tables."""
+    with ExitStack() as stack:
+        postgres, mariadb = Postgres(settings=POSTGRES), MariaDB(settings=MARIADB)
+        stack.callback(postgres.close)
+        stack.callback(mariadb.close)
+        for statement in UTC:
+            mariadb.execute(statement)
+        addresses = postgres.create_database("bench"), mariadb.create_database("bench")
+        places = Places(*addresses, folder / "bench.duckdb", folder / "parquet")
+        fill(places, rows)
+        yield places
+
+
+def pairs(places: Places, quick: bool) -> list[Pair]:
+    """PostgreSQL against each system, both ways."""
+    postgres = places.postgres
+    others = [places.mariadb, f"duckdb:///{places.duckdb}", f"parquet:///{places.parquet}"]
+    found = [Pair(f"{postgres}#a", f"{postgres}#b")]
+    if quick:
+        return [*found, Pair(f"{postgres}#a", f"{others[1]}#b")]
+    for other in others:
+        found += [Pair(f"{postgres}#a", f"{other}#b"), Pair(f"{other}#a", f"{postgres}#b")]
+    return found
+
+
+def measure(case: Measured, folder: Path, rounds: int, patience: float) -> None:
+    """Runs one case until it has enough rounds, or has taken long."""
+    command = case.tool.command(*case.pair)
+    assert command
+    while len(case.seconds) < rounds and sum(case.seconds) < LONG:
+        case.load = max(case.load, os.getloadavg()[0])
+        texts = [folder / "out", folder / "err"]
+        with texts[0].open("wb") as out, texts[1].open("wb") as err:
+            began = time.monotonic()
+            process = subprocess.Popen(command, stdout=out, stderr=err, env=surroundings(folder), cwd=Path.cwd())
+            ended = watch(process, case, began + patience)
+            case.seconds.append(time.monotonic() - began)
+        case.exit = process.returncode if ended else None
+        case.found = case.tool.read(*(text.read_text(errors="replace") for text in texts))
+    print(f"{case.pair.name}: {case.tool.name}: {case.median:.1f} s", file=sys.stderr, flush=True)
+
+
+def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> bool:
+    """Waits, and keeps the process's peak memory; ends it at the deadline."""
+    status = Path(f"/proc/{process.pid}/status")
+    while True:
+        try:
+            process.wait(0.02)
+            return True
+        except subprocess.TimeoutExpired:
+            pass
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                case.peak_mb = max(case.peak_mb, int(line.split()[1]) >> 10)
+        if time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            return False
+
+
+def report(cases: list[Measured], rows: int, absent: dict[str, str]) -> None:
+    console, wanted = Console(width=120), planted(rows)
+    console.print(f"\nTwo tables of {rows:,} rows and 8 columns that differ in 10 places; {os.cpu_count()} cores")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "seconds", "x Lading", "peak MiB", "found", "with column", "false", "exit", "load"):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    for pair in dict.fromkeys(case.pair for case in cases):
+        some = [case for case in cases if case.pair == pair]
+        table.add_row(f"[bold]{pair.name}[/bold]")
+        for case in some:
+            table.add_row(f"  {case.tool.name}", *cells(case, some[0].median, wanted))
+    console.print(table)
+    console.print("\nWhat was missed")
+    for name in dict.fromkeys(case.tool.name for case in cases):
+        console.print(f"  [bold]{name}[/bold]: {verdict([c for c in cases if c.tool.name == name], wanted)}")
+    for name in PINNED:
+        if name in absent:
+            console.print(f"  [bold]{name}[/bold]: not installed: {absent[name]}", markup=True)
+    console.print("\nWhat is aimed at")
+    for line in aims(cases, wanted):
+        console.print(f"  {line}")
+
+
+def cells(case: Measured, base: float, wanted: list[Planted]) -> tuple[str, ...]:
+    missed, named, false = case.hits(wanted)
+    ended = case.exit is None
+    seconds = f"{'over ' if ended else ''}{case.median:.2f}"
+    peak, exit_ = f"{case.peak_mb:,}", "ended" if ended else str(case.exit)
+    found = "failed" if case.found.why and not case.found.rows else str(10 - len(missed))
+    return seconds, f"{case.median / base:.1f}", peak, found, str(named), f"{false:,}", exit_, f"{case.load:.1f}"
+
+
+def verdict(cases: list[Measured], wanted: list[Planted]) -> str:
+    """What one tool missed, over all pairs."""
+    lines: dict[str, list[str]] = {}
+    for case in cases:
+        missed, named, false = case.hits(wanted)
+        said = [f"ended after {case.median:.0f} s"] if case.exit is None else []
+        said += [case.found.why[:160]] if case.found.why else []
+        lost = dict.fromkeys(each.said for each in missed)
+        said += [f"misses {', '.join(lost)}"] if lost and len(missed) < 10 else ["misses all"] if lost else []
+        said += [f"{false:,} false differences"] if false else []
+        said += [f"names the column of {named} of {10 - len(missed)}"] if named < 10 - len(missed) else []
+        said += ["exit code 0"] if case.exit == 0 else []
+        lines.setdefault("; ".join(said) or "nothing", []).append(case.pair.name)
+    if len(lines) == 1:
+        return next(iter(lines))
+    return "".join(f"\n    {', '.join(names)}: {said}" for said, names in lines.items())
+
+
+def aims(cases: list[Measured], wanted: list[Planted]) -> Iterator[str]:
+    """What Lading is meant to be, and whether it was."""
+    ours = [case for case in cases if case.tool.name.startswith("Lading") and case.found.rows]
+    right = all(case.hits(wanted) == ([], 10, 0) and case.exit == 1 for case in ours)
+    yield f"all ten with their columns, nothing else, exit code 1, by Lading: {'yes' if right and ours else 'no'}"
+    others = {}
+    for case in cases:
+        if not case.tool.name.startswith("Lading") and not case.tool.why:
+            others[case.tool.name] = others.get(case.tool.name, True) and case.hits(wanted) == ([], 10, 0)
+    alike = [name for name, all_right in others.items() if all_right]
+    yield f"by another tool on every pair that it was called for: {', '.join(alike) or 'none'}"
+    for pair in dict.fromkeys(case.pair for case in cases):
+        some = [case for case in cases if case.pair == pair and case.found.rows]
+        best = min((case for case in some), key=lambda case: case.median, default=None)
+        if best and not best.tool.name.startswith("Lading"):
+            yield f"{pair.name}: {best.tool.name} is faster"
+    for name, limit in LIMITS.items():
+        if found := [case for case in ours if case.tool.name == name]:
+            most = max(case.peak_mb for case in found)
+            yield f"{name} within {limit} MiB: {'yes' if most <= limit else 'no'}, {most} MiB at most"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
