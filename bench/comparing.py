@@ -86,7 +86,9 @@ def main() -> int:
     options.add_argument("--rounds", type=int, help="how often each case runs (default 3)")
     options.add_argument("--patience", type=float, help="seconds after which a case is ended (default 300, quick 20)")
     options.add_argument("--only", default="", help="only tools and pairs in whose name this is")
-    options.add_argument("--venvs", type=Path, help="where the peers' environments are kept (default: the user's cache)")
+    options.add_argument(
+        "--venvs", type=Path, help="where the peers' environments are kept (default: the user's cache)"
+    )
     given = options.parse_args()
     if given.large:
         return large.main(given.rows or 100_000_000)

@@ -138,13 +138,25 @@ def main(rows: int) -> int:
 
 def report(console: Console, runs: dict[str, Run]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "verdict", "changed", "only left", "only right", "seconds", "rows/s a side", "peak MiB", "disk MiB"):
+    for heading in (
+        "",
+        "verdict",
+        "changed",
+        "only left",
+        "only right",
+        "seconds",
+        "rows/s a side",
+        "peak MiB",
+        "disk MiB",
+    ):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, run in runs.items():
         found = run.table
         counts = [f"{found[each]:,}" for each in ("changed", "only_left", "only_right")]
         rate = f"{found['rows_left'] / run.seconds:,.0f}"
-        table.add_row(name, found["verdict"], *counts, f"{run.seconds:.1f}", rate, f"{run.peak_mb:,}", f"{run.disk_mb:,}")
+        table.add_row(
+            name, found["verdict"], *counts, f"{run.seconds:.1f}", rate, f"{run.peak_mb:,}", f"{run.disk_mb:,}"
+        )
     console.print(table)
     most = max(run.peak_mb for run in runs.values())
     console.print(f"Within {MEMORY_MB:,} MiB of memory: {'yes' if most <= MEMORY_MB else 'no'}, {most:,} MiB at most")
