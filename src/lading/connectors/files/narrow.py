@@ -13,6 +13,7 @@ from lading.connector import Slice
 from lading.connectors.files.text import from_text
 from lading.digest import hashes_of
 from lading.errors import SpecError, Unsupported
+from lading.fingerprint import Fingerprinter
 from lading.schema import Column, Table
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -24,6 +25,8 @@ class Narrowing:
     def __init__(self, table: Table, cut: Slice) -> None:
         if cut.on and cut.keys is None:
             raise Unsupported("Files cannot be read by ranges of keys.", "Read them by file.")
+        self._taker = Fingerprinter(table.columns, cut.by, (), cut.of) if cut.buckets is not None else None
+        self._buckets = cut.buckets or ()
         self._since, self._low = None, None
         if cut.since is not None and cut.since_low is not None:
             column = table.column(cut.since)
@@ -52,7 +55,7 @@ class Narrowing:
             batch = batch.filter(pc.or_(pc.is_null(values), pc.fill_null(pc.greater_equal(values, self._low), False)))
         if self._keys is not None:
             batch = batch.filter(pa.array(np.isin(_hashes(batch, self._keyed), self._keys)))
-        return batch
+        return next(self._taker.kept([batch], self._buckets), batch) if self._taker else batch
 
 
 def _unlimited(column: Column) -> bool:

@@ -23,7 +23,6 @@ from lading.connectors.files.staging import Staging, refuse
 from lading.digest import Reading
 from lading.errors import AccessDenied, SpecError, Unreachable, Unsupported
 from lading.schema import Column, Table
-from lading.slicing import inside
 
 if TYPE_CHECKING:
     from lading.connectors.files import Files
@@ -120,7 +119,7 @@ class FilesSession:
             if self._marks.get(file.path, before) != before:
                 raise changed(file.path)
             for batch in source.read(file, table.columns, slice.pages if name == slice.file else None):
-                yield from inside(iter([narrowing.kept(batch)]), table, slice)
+                yield narrowing.kept(batch)
             if self.place.mark(file.path) != before:
                 raise changed(file.path)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyarrow as pa
-
-from lading.canon import Compared
-from lading.connector import WHOLE, Load, Slice
+from lading.connector import Load, Slice
 from lading.connectors.postgres import routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.hashing import contents, versions
@@ -17,9 +14,6 @@ from lading.connectors.postgres.replacing import refilling
 from lading.connectors.postgres.rights import check, refuse_computed
 from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
-from lading.digest import Reading
-from lading.fingerprint import Fingerprint
-from lading.measuring import Ask
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -61,28 +55,14 @@ class PostgresSession(SqlSession):
 
     # Reading
 
-    def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
+    def place(self, table: Table, slice: Slice) -> str:
         self.driver.hold(self.name(table))
-        yield from super().read(table, slice)
+        return super().place(table, slice)
 
     def _reads(self, table: Table) -> list[str]:
         """Padded columns come as they are, and `Parser` trims them: one expression in a select slows it by a third."""
         quote = self.dialect.quote
         return [f"{quote(c.name) if padded(c) else self.dialect.read(c)} AS {quote(c.name)}" for c in table.columns]
-
-    def digest(self, table: Table, slice: Slice) -> Reading | None:
-        self.driver.hold(self.name(table))
-        return super().digest(table, slice)
-
-    def _ask(self, table: Table) -> Ask:
-        self.driver.hold(self.name(table))
-        return super()._ask(table)
-
-    def fingerprints(
-        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
-    ) -> Fingerprint:
-        self.driver.hold(self.name(table))
-        return super().fingerprints(table, columns, key, buckets, slice)
 
     def _row_hash(self, table: Table) -> str:
         place = self.dialect.text(self.name(table))
