@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak bench bench-quick check docs clean
+.PHONY: help demo test soak bench bench-quick check torture docs clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,11 @@ check: .venv/installed-dev ## lint, format, types, rooms
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+torture: .venv/installed-dev ## compare every type over every pair of systems, write what came of it
+	@sh tests/install.sh
+	@LADING_TEST_WRITE=1 $(BIN)/python -m pytest tests/torture
+	@$(BIN)/python -m lading.docs
 
 docs: .venv/installed-dev ## write docs/reference anew
 	@$(BIN)/python -m lading.docs

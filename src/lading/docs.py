@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lading import cli, config, describe, dialects, docs_canon, find, hops
+from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, hops
 from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
@@ -64,6 +64,7 @@ def pages() -> dict[Path, str]:
         Path("pipelines.md"): _pipelines(),
         Path("types.md"): _types(),
         Path("canonical.md"): docs_canon.page(),
+        Path("comparing.md"): docs_comparing.page(),
     }
     for kind in find.kinds():
         made[Path(f"connectors/{kind}.md")] = _connector(kind)
@@ -100,7 +101,8 @@ def main(words: Sequence[str]) -> int:
 
 def _index() -> str:
     lines = ["# Reference", "", "- [Command line](cli.md)", "- [Pipelines and connections](pipelines.md)"]
-    lines += ["- [Types and losses](types.md)", "- [Canonical values](canonical.md)", "- [Errors](errors.md)"]
+    lines += ["- [Types and losses](types.md)", "- [Canonical values](canonical.md)"]
+    lines += ["- [Comparing](comparing.md)", "- [Errors](errors.md)"]
     lines += ["", "## Connectors", ""]
     can = ("reads", "writes", "snapshot", "atomic", "together", "merges", "appends", "digests")
     rows = []
