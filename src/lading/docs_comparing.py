@@ -14,16 +14,16 @@ _SAID = {
 }  # fmt: skip
 _HEAD = """# Comparing
 
-`lading diff` and `lading prove` compare each column in a type that both sides have: see [canonical values](canonical.md).
-What follows is written from the results of the tests, run on real servers whose zones, formats and modes are set
-awkwardly. Each row is a table in every system, loaded with the system's own client; copies of it that must be found equal;
-and one with planted differences, each of which must be named by its key and column, and nothing else. All of it is run for
-each ordered pair of the systems that can hold it, also from a system to itself.
+`lading diff` and `lading prove` compare each column in a type that both sides have: see
+[canonical values](canonical.md). What follows is written from the results of the tests, run on real servers whose zones,
+formats and modes are set awkwardly. Each row is a table in every system, loaded with the system's own client; copies of it that must be found
+equal; and one with planted differences, each of which must be named by its key and column, and nothing else. All of it
+is run for each ordered pair of the systems that can hold it, also from a system to itself.
 """
 _LEGEND = """
-`yes`: as source and as target, to and from every system that can. `source`, `target`: as that only. `-`: the system cannot
-hold it; why, stands below. `unread`: such values cannot be read, and the verdict is *inconclusive*, never *equal*. `WRONG`:
-a pair where something was missed, or a difference found that is none.
+`yes`: as source and as target, to and from every system that can. `source`, `target`: as that only. `-`: the system
+cannot hold it; why, stands below. `unread`: such values cannot be read, and the verdict is *inconclusive*, never
+*equal*. `WRONG`: a pair where something was missed, or a difference found that is none.
 
 SQL Server, Oracle and other systems that ODBC reaches were not at hand, and are not verified.
 """
@@ -38,13 +38,14 @@ def page() -> str:
     said = f"{len(every)} scenarios, {good + wrong:,} pairs of tables: {good:,} right, {wrong:,} wrong. "
     said += f"{planted:,} planted differences were named."
     names = found["systems"]
-    rows = ["| Scenario | Planted | " + " | ".join(_SAID[name] for name in names) + " |", "| --- " * (len(names) + 2) + "|"]
+    rows = [
+        "| Scenario | Planted | " + " | ".join(_SAID[name] for name in names) + " |",
+        "| --- " * (len(names) + 2) + "|",
+    ]
     for each in every:
         cells = [each["title"].replace("|", "\\|"), str(each["planted"]), *_cells(each["pairs"].split())]
         rows.append("| " + " | ".join(cells) + " |")
-    lacks = [
-        f"- {each['title']}: {_joined(each['lacks'])}" for each in every if each["lacks"]
-    ]
+    lacks = [f"- {each['title']}: {_joined(each['lacks'])}" for each in every if each["lacks"]]
     return "\n".join([_HEAD, said, "", *rows, _LEGEND, "## What systems cannot hold", "", *lacks])
 
 

@@ -112,7 +112,7 @@ def duckdb_file(path: Path, scenarios: Sequence[Scenario]) -> None:
 
 def csv(folder: Path, scenarios: Sequence[Scenario]) -> dict[str, str]:
     """Returns the types that a connection must be told, by table and column."""
-    declared = {}
+    declared: dict[str, str] = {}
     for scenario in scenarios:
         for name, columns, rows in scenario.tables("csv"):
             lines = [",".join(column.name for column in columns)]

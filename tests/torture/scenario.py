@@ -34,7 +34,7 @@ from lading.testing.case import value_of
 
 SYSTEMS = ("postgres", "mariadb", "sqlite", "duckdb", "parquet", "csv")
 FOLDER = Path(__file__).parent / "scenarios"
-FILLERS = [(str(n), None) for n in range(901, 941)]
+FILLERS: list[Row] = [(str(n), None) for n in range(901, 941)]
 _LONG = re.compile(r'("(?:[^"\\]|\\.)*")\*(\d+)("(?:[^"\\]|\\.)*")?')
 _LINE = re.compile(r"(columns|key|verdict|before (?:\w+)|" + "|".join(SYSTEMS) + r"):\s*(.*)")
 _WRITES = re.compile(rf"({'|'.join(SYSTEMS)}) writes (.+) as (.+)")
@@ -138,7 +138,7 @@ class Scenario:
 
 def row_of(line: str) -> Row:
     """The values of a line."""
-    values = []
+    values: list[str | None] = []
     for text in re.split(r"(?:^| +)\|(?: +|$)", line.strip()) if " | " in line else [line.strip()]:
         if long := _LONG.fullmatch(text):
             values.append((value_of(long[1]) or "") * int(long[2]) + (value_of(long[3] or '""') or ""))
