@@ -63,7 +63,8 @@ def make(folder: Path, rows: int) -> None:
     files.mkdir(parents=True)
     size = max(rows * 20 // 8, 1 << 20)
     statements = [
-        "SET enable_progress_bar = false", "SET memory_limit = '2GB'", "SET preserve_insertion_order = false", f"SET temp_directory = '{folder}/made'",
+        "SET enable_progress_bar = false", "SET memory_limit = '2GB'", "SET preserve_insertion_order = false",
+        f"SET temp_directory = '{folder}/made'",
         f"CREATE TABLE t AS {ROWS.format(rows=rows)}",
         f"COPY t TO '{files}' (FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES {size}, OVERWRITE_OR_IGNORE)",
     ]  # fmt: skip
@@ -138,13 +139,25 @@ def main(rows: int) -> int:
 
 def report(console: Console, runs: dict[str, Run]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "verdict", "changed", "only left", "only right", "seconds", "rows/s a side", "peak MiB", "disk MiB"):
+    for heading in (
+        "",
+        "verdict",
+        "changed",
+        "only left",
+        "only right",
+        "seconds",
+        "rows/s a side",
+        "peak MiB",
+        "disk MiB",
+    ):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, run in runs.items():
         found = run.table
         counts = [f"{found[each]:,}" for each in ("changed", "only_left", "only_right")]
         rate = f"{found['rows_left'] / run.seconds:,.0f}"
-        table.add_row(name, found["verdict"], *counts, f"{run.seconds:.1f}", rate, f"{run.peak_mb:,}", f"{run.disk_mb:,}")
+        table.add_row(
+            name, found["verdict"], *counts, f"{run.seconds:.1f}", rate, f"{run.peak_mb:,}", f"{run.disk_mb:,}"
+        )
     console.print(table)
     most = max(run.peak_mb for run in runs.values())
     console.print(f"Within {MEMORY_MB:,} MiB of memory: {'yes' if most <= MEMORY_MB else 'no'}, {most:,} MiB at most")
