@@ -1,7 +1,7 @@
 """Comparing two tables that differ in ten places, beside other tools: `python -m bench.comparing [--quick | --large]`.
 
-Every tool is called as its users call it, in a process of its own; its memory is that process's peak. Seconds are medians,
-from the start of the process to its end.
+Every tool is called as its users call it, in a process and an environment of its own; its memory is that process's
+peak. Seconds are medians, from the start of the process to its end.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, help="how often each case runs (default 3)")
     options.add_argument("--patience", type=float, help="seconds after which a case is ended (default 300, quick 20)")
     options.add_argument("--only", default="", help="only tools and pairs in whose name this is")
-    options.add_argument(
-        "--venvs", type=Path, help="where the peers' environments are kept (default: the user's cache)"
-    )
+    options.add_argument("--venvs", type=Path, help="where environments are kept (default: the user's cache)")
     given = options.parse_args()
     if given.large:
         return large.main(given.rows or 100_000_000)

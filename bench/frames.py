@@ -1,7 +1,7 @@
 """datacompy on two tables, run by its own environment's Python: `frames.py polars|pandas LEFT RIGHT [alike]`.
 
-A side is an address with #table, as Lading takes it. Loads both whole, as datacompy wants them, and prints what it found.
-With `alike` the left is cast to the right's types first.
+A side is an address with #table, as Lading takes it. Loads both whole, as datacompy wants them, and prints what it
+found. With `alike` the left is cast to the right's types first.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def make(folder: Path, rows: int) -> None:
     files.mkdir(parents=True)
     size = max(rows * 20 // 8, 1 << 20)
     statements = [
-        "SET enable_progress_bar = false", "SET memory_limit = '2GB'", "SET preserve_insertion_order = false", f"SET temp_directory = '{folder}/made'",
+        "SET enable_progress_bar = false", "SET memory_limit = '2GB'", "SET preserve_insertion_order = false",
+        f"SET temp_directory = '{folder}/made'",
         f"CREATE TABLE t AS {ROWS.format(rows=rows)}",
         f"COPY t TO '{files}' (FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES {size}, OVERWRITE_OR_IGNORE)",
     ]  # fmt: skip

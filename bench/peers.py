@@ -28,8 +28,8 @@ QUIET = {
     "DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true", "COLUMNS": "100000", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore",
 }  # fmt: skip
 Rows = dict[str, set[str]]
-"""What a tool says differs: columns by key. '' stands for a row that one side lacks; none are there where the tool names
-no column."""
+"""What a tool says differs: columns by key. '' stands for a row that one side lacks; there are none where the tool
+names no column."""
 
 
 class Found(NamedTuple):

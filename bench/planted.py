@@ -11,8 +11,9 @@ import psycopg
 import pymysql
 
 COLUMNS = ("id", "amount", "title", "note", "moment", "paid", "ratio", "number")
-POSTGRES = """CREATE TABLE {table} (id bigint PRIMARY KEY, amount numeric(18,4) NOT NULL, title text NOT NULL, note text,
-    moment timestamp(6) NOT NULL, paid boolean NOT NULL, ratio double precision NOT NULL, number integer NOT NULL)"""
+POSTGRES = """CREATE TABLE {table} (id bigint PRIMARY KEY, amount numeric(18,4) NOT NULL, title text NOT NULL,
+    note text, moment timestamp(6) NOT NULL, paid boolean NOT NULL, ratio double precision NOT NULL,
+    number integer NOT NULL)"""
 MARIADB = """CREATE TABLE {table} (id bigint PRIMARY KEY, amount decimal(18,4) NOT NULL, title varchar(100) NOT NULL,
     note varchar(100), moment datetime(6) NOT NULL, paid tinyint(1) NOT NULL, ratio double NOT NULL,
     number int NOT NULL)"""
@@ -98,10 +99,10 @@ def fill(places: Places, rows: int) -> None:
 def _postgres(url: str, table: str, text: Path) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(POSTGRES.format(table=table))  # type: ignore[arg-type]
-        with text.open("rb") as file, connection.cursor() as cursor:
-            with cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv, NULL '\\N')") as copy:  # type: ignore[arg-type]
-                while block := file.read(1 << 20):
-                    copy.write(block)
+        copied = f"COPY {table} FROM STDIN (FORMAT csv, NULL '\\N')"
+        with text.open("rb") as file, connection.cursor() as cursor, cursor.copy(copied) as copy:  # type: ignore[arg-type]
+            while block := file.read(1 << 20):
+                copy.write(block)
         connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")  # type: ignore[arg-type]
         connection.execute("CHECKPOINT")
 

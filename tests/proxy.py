@@ -27,6 +27,7 @@ class Proxy:
         self.connections = 0  # accepted so far
         self.paused = False
         self._budget: int | None = None
+        self._pausing: int | None = None
         self._lock = threading.Lock()
         self._links: set[_Link] = set()
         self._listener: socket.socket | None = None
@@ -57,6 +58,11 @@ class Proxy:
         """Let connections live, and nothing pass."""
         self.paused = True
 
+    def pause_after(self, count: int) -> None:
+        """Pause once so many bytes more have come from the target, give or take a chunk."""
+        with self._lock:
+            self._pausing = self.bytes_down + count
+
     def resume(self) -> None:
         """End a pause."""
         self.paused = False
@@ -73,7 +79,7 @@ class Proxy:
         """Forward again, whatever was asked before."""
         self.paused = False
         with self._lock:
-            self._budget = None
+            self._budget = self._pausing = None
         if self._listener is None:
             self._listen()
 
@@ -128,6 +134,8 @@ class Proxy:
                 self.bytes_up += len(chunk)
             else:
                 self.bytes_down += len(chunk)
+                if self._pausing is not None and self.bytes_down >= self._pausing:
+                    self.paused, self._pausing = True, None
             return chunk
 
     def _forget(self, link: _Link) -> None:

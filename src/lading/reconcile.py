@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from lading.compare import Asked, Comparison, Found, Side, comparing
 from lading.compare.outcome import Diff, Verdict, worst
+from lading.compare.pairing import pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
-from lading.errors import LadingError, SpecError
+from lading.errors import LadingError, SpecError, Unreachable
 from lading.moving import Watch
 from lading.run import Silent, lading_version, new_id, peak_memory
 from lading.schema import Table
@@ -98,10 +99,18 @@ class Reconciling:
         )
         hidden = [*self.connections[0].hidden(left), *self.connections[1].hidden(there)]
         asked = self.asked.model_copy(update={"sensitive": (*self.asked.sensitive, *hidden)})
-        with comparing(sides[0], sides[1], asked, self._marks.get(left.full_name)) as found:
+        pairing(left, there, asked.key, asked.exclude)  # whose SpecError is the mistake of who asked
+        try:
+            return self._sides((sides[0], sides[1]), asked, seen)
+        except SpecError as error:  # what was described a moment ago is gone
+            raise Unreachable(error.what, error.fix) from error
+
+    def _sides(self, sides: tuple[Side, Side], asked: Asked, seen: Seen | None) -> Comparison:
+        left, right = sides
+        with comparing(left, right, asked, self._marks.get(left.table.full_name)) as found:
             seconds = self._wait()
             if found.comparison.differing and seconds is not None:
-                found.comparison = settled(found, (sides[0], sides[1]), asked, seconds)
+                found.comparison = settled(found, (left, right), asked, seconds)
             if seen:
                 seen(found)
             return found.comparison
