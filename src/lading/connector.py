@@ -208,6 +208,14 @@ class Fingerprints(Protocol):
         too long for the system to hash."""
 
 
+@runtime_checkable
+class Spends(Protocol):
+    """A session whose system may tell what it costs."""
+
+    def cpu_seconds(self) -> float | None:
+        """Seconds of processor time that the server has taken for this session so far; None where nobody can tell."""
+
+
 def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 

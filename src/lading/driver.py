@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -45,6 +47,25 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Ends the connection."""
+
+
+def spent(tasks: Iterable[int], program: str, host: str | None) -> float | None:
+    """Seconds of processor time that processes or threads of a server on this machine have taken; None where the
+    server is elsewhere."""
+    if host and not host.startswith("/") and host not in ("localhost", "127.0.0.1", "::1"):
+        return None
+    ticks = 0
+    for task in tasks:
+        found = [Path(f"/proc/{task}/stat"), *Path("/proc").glob(f"[0-9]*/task/{task}/stat")]
+        try:
+            text = next(path.read_text() for path in found if path.exists())
+        except (OSError, StopIteration):
+            return None
+        name, _, fields = text.partition("(")[2].rpartition(")")
+        if not name.startswith(program):
+            return None
+        ticks += sum(map(int, fields.split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

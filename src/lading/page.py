@@ -99,6 +99,7 @@ def _facts(bill: Bill) -> str:
         ("Snapshot", dict.fromkeys(t.proof.snapshot for t in bill.tables if t.proof and t.proof.snapshot)),
     ):
         facts += [(name, "; ".join(list(values)[:3]))] if values else []
+    facts += [("Digest", bill.root)] if bill.root else []
     facts += [("Continues", bill.continued)] if bill.continued else []
     return pairs("facts", facts)
 

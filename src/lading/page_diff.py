@@ -63,6 +63,10 @@ def _told(table: Comparison) -> str:
     waited = ", ".join(f"{n:,} {state}" for state, n in table.states.items())
     lines += [("Waited", waited)] if waited else []
     lines += [("Snapshots", f"{table.snapshot_left}; {table.snapshot_right}")] if table.snapshot_left else []
+    for side, cost in (("Left read", table.cost_left), ("Right read", table.cost_right)):
+        server = "" if cost.server_cpu_seconds is None else f", {clock(cost.server_cpu_seconds)} of its server's"
+        spent = f"{clock(cost.cpu_seconds)} of processor time here{server}"
+        lines.append((side, f"{cost.rows:,} rows, {size(cost.bytes)}, {spent}"))
     same = table.root_left == table.root_right
     roots = [("Digest", f"{table.root_left} on both sides")] if same else [
         ("Left", table.root_left), ("Right", table.root_right)

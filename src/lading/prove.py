@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 
@@ -98,6 +99,15 @@ class Bill(BaseModel, frozen=True):
     version: str = ""
     continued: str = ""
     """The interrupted run that this one went on from."""
+
+    @property
+    def root(self) -> str:
+        """32 hexadecimal digits that stand for all that arrived: two bills with the same root hold the same tables
+        with the same values. Empty when not every table has a digest."""
+        roots = sorted((table.into, table.proof.target_root if table.proof else "") for table in self.tables)
+        if not roots or not all(root for _, root in roots):
+            return ""
+        return hashlib.sha256("\n".join(f"{name} {root}" for name, root in roots).encode()).hexdigest()[:32]
 
     @property
     def rows(self) -> Rows:

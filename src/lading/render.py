@@ -259,6 +259,8 @@ def _foot(found: Bill) -> Iterable[tuple[str, str]]:
     levels = dict.fromkeys(table.proof.level for table in found.tables if table.proof)
     for number, level in enumerate(levels):
         yield "Proof" if number == 0 else "", f"{level}: {LEVELS[level]}"
+    if found.root:
+        yield "Digest", found.root
     snapshots = dict.fromkeys(table.proof.snapshot for table in found.tables if table.proof and table.proof.snapshot)
     for number, snapshot in enumerate(list(snapshots)[:3]):
         yield "Snapshot" if number == 0 else "", snapshot

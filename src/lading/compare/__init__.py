@@ -24,7 +24,7 @@ from lading.compare.half import BUCKETS, Half, Take
 from lading.compare.outcome import Comparison as Comparison
 from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
-from lading.connector import Session
+from lading.connector import Session, Spends
 from lading.schema import Table
 
 Mark = tuple[str, str]
@@ -77,9 +77,12 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
     count as differences."""
     began, paired = time.monotonic(), pairing(left.table, right.table, asked.key, asked.exclude)
     way, why = chosen((left.place, right.place), paired, asked)
+    before = _spending((left, right))
 
     def said(measured: dict[str, Any]) -> Comparison:
         measured = {"way": way, "why": why, "seconds": time.monotonic() - began, **measured}
+        for name, *spent in zip(("cost_left", "cost_right"), before, _spending((left, right)), strict=True):
+            measured[name] = _spent(measured.get(name, Cost()), *spent)
         return _comparison((left, right), paired, asked, measured)
 
     if way is Way.AGGREGATES and paired.compared:
@@ -167,6 +170,18 @@ def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
 def _costs(halves: tuple[Half, Half]) -> dict[str, Cost]:
     left, right = (Cost(rows=each.rows, bytes=each.bytes, cpu_seconds=round(each.cpu_seconds, 3)) for each in halves)
     return {"cost_left": left, "cost_right": right}
+
+
+def _spending(sides: tuple[Side, Side]) -> list[float | None]:
+    """What the servers have taken for both sessions so far."""
+    sessions = (side.session for side in sides)
+    return [session.cpu_seconds() if isinstance(session, Spends) else None for session in sessions]
+
+
+def _spent(cost: Cost, before: float | None, after: float | None) -> Cost:
+    if before is None or after is None:
+        return cost
+    return cost.model_copy(update={"server_cpu_seconds": round(after - before, 2)})
 
 
 def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measured: dict[str, Any]) -> Comparison:

@@ -57,8 +57,8 @@ class Difference(BaseModel, frozen=True):
 
 
 class Cost(BaseModel, frozen=True):
-    """What one side cost: rows and bytes that were read, and the seconds of processor time its session took here;
-    None where the system's own seconds are not known."""
+    """What one side cost: rows and bytes that were read, the seconds of processor time that the thread took which read
+    them, and those of the system's server; None where nobody can tell."""
 
     rows: int = 0
     bytes: int = 0

@@ -29,7 +29,7 @@ class Driver:
 
     def __init__(self, settings: MySQL) -> None:
         self.wire = Wire(settings)
-        self.server = self.wire.server
+        self.server, self.host = self.wire.server, settings.host
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self.wire.query(sql, values)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from lading.connector import Slice
 from lading.dialects.mysql import dialect
+from lading.driver import spent
 from lading.schema import Table
 
 if TYPE_CHECKING:
+    from lading.connectors.mysql.driver import Driver
     from lading.connectors.mysql.session import MySQLSession
 
 _SHORT = 100
@@ -44,3 +46,10 @@ def row_hash(table: Table) -> str:
             value = f"md5({value})"
         items.append(f"ifnull({value}, '~')")
     return dialect.row_hash.format(columns=", ".join(items))
+
+
+def cpu_seconds(driver: Driver) -> float | None:
+    """See `connector.Spends`; MySQL names no threads that the machine knows."""
+    own = "SELECT tid FROM information_schema.processlist WHERE id = connection_id()"
+    tasks = [int(row[0]) for row in driver.query(own)] if driver.server.mariadb else []
+    return spent(tasks, "mariadbd", driver.host) if tasks else None

@@ -9,7 +9,7 @@ from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.publishing import old_table, publish
-from lading.connectors.mysql.reading import bounds, row_hash
+from lading.connectors.mysql.reading import bounds, cpu_seconds, row_hash
 from lading.connectors.mysql.room import key_parts, roomy
 from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
@@ -76,6 +76,9 @@ class MySQLSession(SqlSession):
 
     def _row_hash(self, table: Table) -> str:
         return row_hash(table)
+
+    def cpu_seconds(self) -> float | None:
+        return cpu_seconds(self.mysql)
 
     # Writing
 

@@ -39,16 +39,16 @@ class Driver:
             what = f"PostgreSQL needs the library '{error.name}'."
             raise Unsupported(what, "Install it: pip install 'lading[postgres]'.") from error
         self.where = f"PostgreSQL at {settings.host or 'localhost'}:{settings.port}"
-        self._words = words(settings)
+        self.words = words(settings)
         self._failures = (psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
         try:
-            self._connection = psycopg.connect(**self._words, autocommit=True, prepare_threshold=None)
+            self._connection = psycopg.connect(**self.words, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise translate(error, self.where) from error
         for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb", "uuid"):
             self._connection.adapters.register_loader(name, TextLoader)
         self._pinned, self._held = False, set[str]()
-        self._wire = Wire(settings, self._export)
+        self.wire = Wire(settings, self._export)
         try:
             self.execute(setup(settings))
             self.version = int(self.query("SELECT current_setting('server_version_num')::int")[0][0])
@@ -81,14 +81,14 @@ class Driver:
 
     def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
         parser, rows = Parser(table), 0
-        with self._translated(sql), closing(self._wire.copy(sql)) as blocks:
+        with self._translated(sql), closing(self.wire.copy(sql)) as blocks:
             for block in blocks:
                 batch = parser.batch(block)
                 rows += batch.num_rows
                 yield batch
-        if rows != self._wire.said:
+        if rows != self.wire.said:
             raise Bug(
-                f"PostgreSQL sent {self._wire.said:,} rows of '{table.full_name}'; {rows:,} were read.", "Report it."
+                f"PostgreSQL sent {self.wire.said:,} rows of '{table.full_name}'; {rows:,} were read.", "Report it."
             )
 
     def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
@@ -136,7 +136,7 @@ class Driver:
         return swapping(self, load)
 
     def close(self) -> None:
-        self._wire.close()
+        self.wire.close()
         self._connection.close()
 
     @contextmanager
@@ -145,6 +145,6 @@ class Driver:
             yield
         except self._failures as error:
             if getattr(error, "sqlstate", None) == "55P03":
-                ours = (self._connection.info.backend_pid, *self._wire.pids)
-                raise held(self.where, self._words, sql, ours) or translate(error, self.where) from error
+                ours = (self._connection.info.backend_pid, *self.wire.pids)
+                raise held(self.where, self.words, sql, ours) or translate(error, self.where) from error
             raise translate(error, self.where) from error

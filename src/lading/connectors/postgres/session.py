@@ -14,6 +14,7 @@ from lading.connectors.postgres.replacing import refilling
 from lading.connectors.postgres.rights import check, refuse_computed
 from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
+from lading.driver import spent
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -70,6 +71,11 @@ class PostgresSession(SqlSession):
         if self.driver.version >= 140_000 and self.driver.query(kind)[0][0]:
             return versions()
         return contents(table, self.driver.version)
+
+    def cpu_seconds(self) -> float | None:
+        """See `connector.Spends`: of both backends."""
+        own = self.driver.query("SELECT pg_backend_pid()")
+        return spent((int(own[0][0]), *self.driver.wire.pids), "postgres", self.driver.words.get("host"))
 
     # Writing
 
