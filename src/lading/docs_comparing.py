@@ -14,11 +14,11 @@ _SAID = {
 }  # fmt: skip
 _HEAD = """# Comparing
 
-`lading diff` and `lading prove` compare each column in a type that both sides have: see
-[canonical values](canonical.md). What follows is written from the results of the tests, run on real servers whose zones,
-formats and modes are set awkwardly. Each row is a table in every system, loaded with the system's own client; copies of it that must be found
-equal; and one with planted differences, each of which must be named by its key and column, and nothing else. All of it
-is run for each ordered pair of the systems that can hold it, also from a system to itself.
+`lading diff` and `lading prove` compare each column in a type that both sides have: see [canonical
+values](canonical.md). What follows is written from the results of the tests, on real servers whose zones, formats and
+modes are set awkwardly. Each row is a table in every system, loaded with the system's own client; copies of it that
+must be found equal; and one with planted differences, each of which must be named by its key and column, and nothing
+else. All of it is run for each ordered pair of the systems that can hold it, also from a system to itself.
 """
 _LEGEND = """
 `yes`: as source and as target, to and from every system that can. `source`, `target`: as that only. `-`: the system
@@ -38,10 +38,8 @@ def page() -> str:
     said = f"{len(every)} scenarios, {good + wrong:,} pairs of tables: {good:,} right, {wrong:,} wrong. "
     said += f"{planted:,} planted differences were named."
     names = found["systems"]
-    rows = [
-        "| Scenario | Planted | " + " | ".join(_SAID[name] for name in names) + " |",
-        "| --- " * (len(names) + 2) + "|",
-    ]
+    rows = ["| Scenario | Planted | " + " | ".join(_SAID[name] for name in names) + " |"]
+    rows.append("| --- " * (len(names) + 2) + "|")
     for each in every:
         cells = [each["title"].replace("|", "\\|"), str(each["planted"]), *_cells(each["pairs"].split())]
         rows.append("| " + " | ".join(cells) + " |")
