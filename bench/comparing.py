@@ -84,7 +84,7 @@ def main() -> int:
     options.add_argument("--large", action="store_true", help="100 million rows within 1 GiB, without the peers")
     options.add_argument("--rows", type=int, help="rows of a table (default 1,000,000; with --large 100,000,000)")
     options.add_argument("--rounds", type=int, help="how often each case runs (default 3)")
-    options.add_argument("--patience", type=float, help="seconds after which a case is ended (default 300, quick 20)")
+    options.add_argument("--patience", type=float, help="seconds after which a case is ended (default 300, quick 5)")
     options.add_argument("--only", default="", help="only tools and pairs in whose name this is")
     options.add_argument("--venvs", type=Path, help="where environments are kept (default: the user's cache)")
     given = options.parse_args()
@@ -92,7 +92,9 @@ def main() -> int:
         return large.main(given.rows or 100_000_000)
     rows = given.rows or (100_000 if given.quick else 1_000_000)
     made, absent = environments(given.venvs or user_cache_path("lading") / "peers")
-    rounds, patience = given.rounds or (1 if given.quick else 3), given.patience or (20 if given.quick else 300)
+    if "Lading" in absent:
+        raise SystemExit(f"Lading could not be installed: {absent['Lading']}")
+    rounds, patience = given.rounds or (1 if given.quick else 3), given.patience or (5 if given.quick else 300)
     with tempfile.TemporaryDirectory(prefix="lading-bench-") as name, placed(Path(name), rows) as places:
         Path(name).chmod(0o755)
         cases = [
@@ -101,6 +103,7 @@ def main() -> int:
             for tool in tools(made, Path(name))
             if tool.command(*pair) and (given.only in pair.name or given.only in tool.name)
         ]
+        subprocess.run([made["Lading"] / "python", "-m", "lading.cli", "history"], env=surroundings(Path(name)))
         for case in cases:
             measure(case, Path(name), rounds, patience)
     report(cases, rows, absent)

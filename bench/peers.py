@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import subprocess
-import sys
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from bench.planted import COLUMNS, mariadb_words
 
+ROOT = Path(__file__).parent.parent
 PINNED = {
+    "Lading": ("--editable", f"{ROOT}[postgres,mysql]", "--constraint", f"{ROOT}/constraints.txt"),
     "reladiff": ("reladiff==0.6.0", "psycopg2-binary==2.9.13", "mysql-connector-python==26.10.0", "duckdb==2.0.0"),
     "DVT": ("google-pso-data-validator==8.10.1",),
     "datacompy": (
@@ -23,7 +25,7 @@ PINNED = {
         "SQLAlchemy==2.0.58", "psycopg2-binary==2.9.13", "PyMySQL==1.2.4",
     ),
 }  # fmt: skip
-"""The first is the peer, the rest what it reads with."""
+"""What pip is given. Lading, too, has no more around it than a user's would."""
 QUIET = {
     "DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true", "COLUMNS": "100000", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore",
 }  # fmt: skip
@@ -54,25 +56,29 @@ def environments(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     """An environment a peer, made where it is not there; and why one could not be."""
     made, absent = {}, {}
     for name, pins in PINNED.items():
-        place = folder / f"{name.lower()}-{pins[0].partition('==')[2]}"
-        mark, wanted = place / "installed", "\n".join(pins)
-        if not mark.exists() or mark.read_text() != wanted:
-            print(f"Installing {pins[0]} into {place} (once).", flush=True)
+        wanted = "\n".join(pins)
+        if name == "Lading":
+            wanted += "".join((ROOT / each).read_text() for each in ("pyproject.toml", "constraints.txt"))
+        place = folder / f"{name.lower()}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
+        mark = place / "installed"
+        if not mark.exists():
+            print(f"Installing {name} into {place} (once).", flush=True)
             venv.create(place, with_pip=True, clear=True)
             pip = [place / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *pins]
             done = subprocess.run(pip, capture_output=True, text=True)
             if done.returncode:
                 absent[name] = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
                 continue
-            mark.write_text(wanted)
+            mark.touch()
         made[name] = place / "bin"
     return made, absent
 
 
 def tools(made: dict[str, Path], folder: Path) -> Iterator[Tool]:
     """All that can be run here."""
-    yield Tool("Lading co-located", _lading("co-located"), _read_lading)
-    yield Tool("Lading in place", _lading("in place"), _read_in_place)
+    python = str(made["Lading"] / "python")
+    yield Tool("Lading co-located", _lading(python, "co-located"), _read_lading)
+    yield Tool("Lading in place", _lading(python, "in place"), _read_in_place)
     if bin_ := made.get("reladiff"):
         program = str(bin_ / "reladiff")
         some = tuple(name for name in COLUMNS[1:] if name not in ("note", "ratio"))
@@ -98,11 +104,11 @@ def kind(address: str) -> str:
 # Lading
 
 
-def _lading(way: str) -> Callable[[str, str], list[str] | None]:
+def _lading(python: str, way: str) -> Callable[[str, str], list[str] | None]:
     def command(left: str, right: str) -> list[str] | None:
         if way == "in place" and "Parquet" in (kind(left), kind(right)):
             return None
-        return [sys.executable, "-m", "lading.cli", "diff", left, right, "--key", "id", "--way", way, "--json"]
+        return [python, "-m", "lading.cli", "diff", left, right, "--key", "id", "--way", way, "--json"]
 
     return command
 
@@ -120,9 +126,9 @@ def _read_lading(out: str, err: str) -> Found:
 
 def _read_in_place(out: str, err: str) -> Found:
     found = _read_lading(out, err)
-    if not found.rows or json.loads(out)["tables"][0]["way"] == "in place":
+    if not found.rows or (table := json.loads(out)["tables"][0])["way"] == "in place":
         return found
-    return Found({}, why="not built into this Lading yet")
+    return Found({}, why=f"compared otherwise: {table['why']}")
 
 
 # reladiff
