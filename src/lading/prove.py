@@ -104,7 +104,9 @@ class Bill(BaseModel, frozen=True):
     def root(self) -> str:
         """32 hexadecimal digits that stand for all that arrived: two bills with the same root hold the same tables
         with the same values. Empty when not every table has a digest."""
-        roots = sorted((table.into, table.proof.target_root if table.proof else "") for table in self.tables)
+        whole = (Level.ROWS, Level.FULL)
+        proofs = [(table.into, table.proof) for table in self.tables]
+        roots = sorted((name, proof.target_root if proof and proof.level in whole else "") for name, proof in proofs)
         if not roots or not all(root for _, root in roots):
             return ""
         return hashlib.sha256("\n".join(f"{name} {root}" for name, root in roots).encode()).hexdigest()[:32]

@@ -51,7 +51,17 @@ nightly · {when} · 13.4 s · peak 312 MB
 
 Balance   source 1,005,000 = target 1,005,000 + rejected 0 + filtered 0
 Proof     rows: every value read was compared with the target read again
+Digest    43e11e439e19debaa70674338b7c8163
 Snapshot  one transaction"""
+
+
+def test_a_bill_has_one_digest_of_all_that_arrived():
+    assert PROVED.root == "43e11e439e19debaa70674338b7c8163"
+    first, second = PROVED.tables
+    assert PROVED.model_copy(update={"tables": (second, first)}).root == PROVED.root
+    other = first.model_copy(update={"proof": first.proof and first.proof.model_copy(update={"target_root": "0" * 32})})
+    assert PROVED.model_copy(update={"tables": (other, second)}).root != PROVED.root
+    assert PROVED.model_copy(update={"tables": ()}).root == ""
 
 
 def test_a_proved_bill_at_80_columns():
