@@ -153,7 +153,7 @@ def facts(column: Column, rows: int, raw: dict[str, Any], about: bool, target: T
     numeric = kind in ("int", "decimal")
     all_numbers = kind == "string" and parses.get("number") == values
     return Facts(
-        column=column.name, type=column.type, nulls=rows - values, distinct=count("distinct"), about=about,
+        column=column.name, type=column.type, nulls=rows - values, distinct=_most(count("distinct"), values), about=about,
         min=low, max=high, characters=count("characters"), bytes=count("bytes"),
         digits=whole_digits(low, high) if numeric else count("digits") if all_numbers else None,
         scale=count("scale") if kind == "decimal" or all_numbers else None, fraction=count("fraction"),
@@ -161,3 +161,8 @@ def facts(column: Column, rows: int, raw: dict[str, Any], about: bool, target: T
         infinite=count("infinite"), parses=parses,
         lost={} if target is None else {str(target): count("lost") or 0},
     )  # fmt: skip
+
+
+def _most(distinct: int | None, values: int) -> int | None:
+    """An estimate may be more than there are values."""
+    return None if distinct is None else min(distinct, values)
