@@ -21,13 +21,15 @@ soak: .venv/installed-dev ## run the long tests
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -m soak
 
-bench: .venv/installed-dev ## measure speed and memory against the physical limit
+bench: .venv/installed-dev ## measure copying against the physical limit, and comparing beside other tools
 	@sh tests/install.sh
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.comparing
 
 bench-quick: .venv/installed-dev ## the same on little data
 	@sh tests/install.sh
 	@$(BIN)/python -m bench --quick
+	@$(BIN)/python -m bench.comparing --quick
 
 check: .venv/installed-dev ## lint, format, types, rooms
 	$(BIN)/ruff check

@@ -163,9 +163,7 @@ def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> 
             return True
         except subprocess.TimeoutExpired:
             pass
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM"):
-                case.peak_mb = max(case.peak_mb, int(line.split()[1]) >> 10)
+        case.peak_mb = max(case.peak_mb, large.peak_of(status))
         if time.monotonic() > deadline:
             process.kill()
             process.wait()

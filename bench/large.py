@@ -18,8 +18,9 @@ from rich.table import Table
 MEMORY_MB = 1_024
 """What the process may have at its peak, everything counted."""
 SPOOL_MB = 2_048
-ROW_BYTES = 80
-"""Room on disk a row: the table, the Parquet files, and what is spooled."""
+"""What each side may keep on disk."""
+ROW_BYTES = 60
+"""What a row of both tables takes on disk at most."""
 ROWS = """SELECT id, ((hash(id) % 999_999_999_999)::DECIMAL(18, 0) * 0.0001::DECIMAL(5, 4))::DECIMAL(18, 4) AS amount,
     'client ' || (hash(id + 1) % 100_000)::VARCHAR AS title,
     TIMESTAMP '2020-01-01' + to_microseconds(id * 1_000_003 + (hash(id + 2) % 1_000_000)::BIGINT) AS moment,
@@ -82,7 +83,7 @@ def generate(folder: Path, statements: list[str]) -> None:
     subprocess.run(command, input=json.dumps(statements), text=True, check=True)
 
 
-def compare(folder: Path) -> Run:
+def compare(folder: Path, spool_mb: int = SPOOL_MB) -> Run:
     """`lading diff`, watched: its memory, and what it has on disk."""
     spool = folder / "spool"
     spool.mkdir(exist_ok=True)
@@ -91,15 +92,20 @@ def compare(folder: Path) -> Run:
     command = [sys.executable, "-m", "lading.cli", "diff", left, right, "--key", "id", "--json", "--quiet"]
     began, peak, disk = time.monotonic(), 0, 0
     with (folder / "out").open("wb") as out:
-        process = subprocess.Popen([*command, "--spool-mb", str(SPOOL_MB)], stdout=out, env=surroundings)
+        process = subprocess.Popen([*command, "--spool-mb", str(spool_mb)], stdout=out, env=surroundings)
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-            peak = max([peak, *(int(line.split()[1]) >> 10 for line in lines)])
+            peak = max(peak, peak_of(status))
             disk = max(disk, used(spool))
             time.sleep(0.05)
     said = json.loads((folder / "out").read_text())
     return Run(said, process.returncode, time.monotonic() - began, peak, disk >> 20)
+
+
+def peak_of(status: Path) -> int:
+    """MiB that a process had at most; none when it has ended."""
+    lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(lines[0].split()[1]) >> 10 if lines else 0
 
 
 def used(folder: Path) -> int:
@@ -118,9 +124,9 @@ def main(rows: int) -> int:
     console = Console(width=110)
     folder = Path(tempfile.mkdtemp(prefix="lading-large-"))
     try:
-        free = shutil.disk_usage(folder).free
-        if free < rows * ROW_BYTES:
-            raise SystemExit(f"'{folder}' has {free >> 30} GiB free; {rows * ROW_BYTES >> 30} are wanted. Set TMPDIR.")
+        free, wanted = shutil.disk_usage(folder).free, rows * ROW_BYTES + (2 * SPOOL_MB << 20)
+        if free < wanted:
+            raise SystemExit(f"'{folder}' has {free >> 30} GiB free; {wanted >> 30} are wanted. Set TMPDIR.")
         began = time.monotonic()
         make(folder, rows)
         sizes = [used(folder / name) >> 20 for name in ("files", "")]
