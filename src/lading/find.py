@@ -47,7 +47,7 @@ def from_url(url: str) -> Connection:
     scheme = url.partition("://")[0].lower()
     if scheme in kinds():
         return connection_class(scheme).from_url(url)
-    for kind in kinds():
+    for kind in sorted(kinds(), key=lambda kind: not scheme.startswith(kind)):  # postgresql needs no other's library
         found = connection_class(kind)
         if scheme in found.schemes:
             return found.from_url(url)
