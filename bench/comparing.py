@@ -194,6 +194,8 @@ def report(cases: list[Measured], rows: int, absent: dict[str, str]) -> None:
 
 
 def cells(case: Measured, base: float, wanted: list[Planted]) -> tuple[str, ...]:
+    if case.found.other:
+        return "", "", "", "not possible"
     missed, named, false = case.hits(wanted)
     ended = case.exit is None
     seconds = f"{'over ' if ended else ''}{case.median:.2f}"
@@ -206,36 +208,42 @@ def verdict(cases: list[Measured], wanted: list[Planted]) -> str:
     """What one tool missed, over all pairs."""
     lines: dict[str, list[str]] = {}
     for case in cases:
-        missed, named, false = case.hits(wanted)
-        said = [f"ended after {case.median:.0f} s"] if case.exit is None else []
-        said += [case.found.why[:160]] if case.found.why else []
-        lost = dict.fromkeys(each.said for each in missed)
-        said += [f"misses {', '.join(lost)}"] if lost and len(missed) < 10 else ["misses all"] if lost else []
-        said += [f"{false:,} false differences"] if false else []
-        said += [f"names the column of {named} of {10 - len(missed)}"] if named < 10 - len(missed) else []
-        said += ["exit code 0"] if case.exit == 0 else []
-        lines.setdefault("; ".join(said) or "nothing", []).append(case.pair.name)
+        lines.setdefault("; ".join(said(case, wanted)) or "nothing", []).append(case.pair.name)
     if len(lines) == 1:
         return next(iter(lines))
-    return "".join(f"\n    {', '.join(names)}: {said}" for said, names in lines.items())
+    return "".join(f"\n    {', '.join(names)}: {text}" for text, names in lines.items())
+
+
+def said(case: Measured, wanted: list[Planted]) -> Iterator[str]:
+    """What is to be said of one case."""
+    if case.found.other:
+        yield f"not possible: {case.found.why}"
+        return
+    missed, named, false = case.hits(wanted)
+    if case.exit is None:
+        yield f"ended after {case.median:.0f} s"
+    if case.found.why:
+        yield case.found.why[:160]
+    if missed:
+        yield "misses all" if len(missed) == 10 else f"misses {', '.join(dict.fromkeys(m.said for m in missed))}"
+    if false:
+        yield f"{false:,} false differences"
+    if named < 10 - len(missed):
+        yield f"names the column of {named} of {10 - len(missed)}"
+    if case.exit == 0:
+        yield "exit code 0"
 
 
 def aims(cases: list[Measured], wanted: list[Planted]) -> Iterator[str]:
     """What Lading is meant to be, and whether it was."""
-    ours = [case for case in cases if case.tool.name.startswith("Lading") and case.found.rows]
-    right = all(case.hits(wanted) == ([], 10, 0) and case.exit == 1 for case in ours)
-    yield f"all ten with their columns, nothing else, exit code 1, by Lading: {'yes' if right and ours else 'no'}"
-    others = {}
-    for case in cases:
-        if not case.tool.name.startswith("Lading") and not case.tool.why:
-            others[case.tool.name] = others.get(case.tool.name, True) and case.hits(wanted) == ([], 10, 0)
-    alike = [name for name, all_right in others.items() if all_right]
-    yield f"by another tool on every pair that it was called for: {', '.join(alike) or 'none'}"
+    ours = [case for case in cases if case.tool.name.startswith("Lading") and not case.found.other]
+    right = [case for case in cases if case.hits(wanted) == ([], 10, 0)]
+    good = all(case in right and case.exit == 1 for case in ours)
+    yield f"all ten with their columns, nothing else, exit code 1, by Lading: {'yes' if good and ours else 'no'}"
     for pair in dict.fromkeys(case.pair for case in cases):
-        some = [case for case in cases if case.pair == pair and case.found.rows]
-        best = min((case for case in some), key=lambda case: case.median, default=None)
-        if best and not best.tool.name.startswith("Lading"):
-            yield f"{pair.name}: {best.tool.name} is faster"
+        some = sorted((case for case in right if case.pair == pair), key=lambda case: case.median)
+        who = ", ".join(f"{case.tool.name} {case.median:.2f} s" for case in some)
+        yield f"{pair.name}: all right, the fastest first: {who or 'none'}"
     for name, limit in LIMITS.items():
         if found := [case for case in ours if case.tool.name == name]:
             most = max(case.peak_mb for case in found)

@@ -35,21 +35,23 @@ names no column."""
 
 
 class Found(NamedTuple):
-    """What one run said; `false` counts rows or values that differ in truth nowhere, `why` is what went wrong."""
+    """What one run said: the first rows, how many values `more`, and what went wrong; `other` where it compared in
+    another way than it was asked to."""
 
     rows: Rows
     more: int = 0
     why: str = ""
+    other: bool = False
 
 
 class Tool(NamedTuple):
-    """One way of comparing: its command for two tables, None where it cannot, and how its output is read."""
+    """One way of comparing: its command for two tables, None where it cannot, and how its output is read. `helped` are
+    the ways in which somebody has first found out what the tool cannot do, and spares it that."""
 
     name: str
     command: Callable[[str, str], list[str] | None]
     read: Callable[[str, str], Found]
-    why: str = ""
-    once: bool = False
+    helped: bool = False
 
 
 def environments(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -84,13 +86,15 @@ def tools(made: dict[str, Path], folder: Path) -> Iterator[Tool]:
         some = tuple(name for name in COLUMNS[1:] if name not in ("note", "ratio"))
         yield Tool("reladiff hashdiff", _reladiff(program, COLUMNS[1:]), _read_reladiff)
         helped = _reladiff(program, some)
-        yield Tool("reladiff hashdiff, without note and ratio", helped, _read_reladiff, "helped")
+        yield Tool("reladiff hashdiff, without note and ratio", helped, _read_reladiff, helped=True)
         yield Tool("reladiff joindiff", _reladiff(program, COLUMNS[1:], joined=True), _read_reladiff)
     if bin_ := made.get("DVT"):
         yield Tool("DVT row hash", _dvt(bin_, folder), _read_dvt)
     if bin_ := made.get("datacompy"):
         yield Tool("datacompy Polars", _datacompy(bin_, "polars"), _read_datacompy)
-        yield Tool("datacompy Polars, types made alike", _datacompy(bin_, "polars", "alike"), _read_datacompy, "helped")
+        yield Tool(
+            "datacompy Polars, types made alike", _datacompy(bin_, "polars", "alike"), _read_datacompy, helped=True
+        )
         yield Tool("datacompy pandas", _datacompy(bin_, "pandas"), _read_datacompy)
 
 
@@ -128,7 +132,7 @@ def _read_in_place(out: str, err: str) -> Found:
     found = _read_lading(out, err)
     if not found.rows or (table := json.loads(out)["tables"][0])["way"] == "in place":
         return found
-    return Found({}, why=f"compared otherwise: {table['why']}")
+    return Found({}, why=table["why"], other=True)
 
 
 # reladiff
@@ -222,8 +226,8 @@ def _datacompy(bin_: Path, frame: str, *more: str) -> Callable[[str, str], list[
     driver = str(Path(__file__).with_name("frames.py"))
 
     def command(left: str, right: str) -> list[str] | None:
-        if more and {kind(left), kind(right)} == {"PostgreSQL"}:
-            return None
+        if more and not {kind(left), kind(right)} & {"DuckDB", "Parquet"}:
+            return None  # there is nothing to make alike
         return [str(bin_ / "python"), driver, frame, left, right, *more]
 
     return command
