@@ -154,7 +154,8 @@ def facts(column: Column, rows: int, raw: dict[str, Any], about: bool, target: T
     all_numbers = kind == "string" and parses.get("number") == values
     return Facts(
         column=column.name, type=column.type, nulls=rows - values,
-        distinct=_most(count("distinct"), values), about=about, min=low, max=high, characters=count("characters"), bytes=count("bytes"),
+        distinct=_most(count("distinct"), values), about=about,
+        min=low, max=high, characters=count("characters"), bytes=count("bytes"),
         digits=whole_digits(low, high) if numeric else count("digits") if all_numbers else None,
         scale=count("scale") if kind == "decimal" or all_numbers else None, fraction=count("fraction"),
         midnight=count("midnight"), empty=count("empty"), blanks=count("blanks"), nan=count("nan"),
