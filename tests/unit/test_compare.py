@@ -13,6 +13,7 @@ from lading.compare import Asked, Side, compare
 from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet
 from lading.connectors.memory import Memory
+from lading.connectors.sqlite import SQLite
 from lading.errors import SpecError
 from lading.testing.steps import found, put, table
 from lading.types import parse
@@ -104,6 +105,16 @@ def test_a_decimal_without_a_limit_is_no_narrower_than_one_with():
     for there, verdict in (("1.5", "equal"), ("1", "different"), ("2", "different")):
         result = compared(left, (table("t", id="int(32)!", v="decimal"), [(1, there)]))
         assert (result.verdict, result.narrowed) == (verdict, {}), there
+
+
+def test_text_that_this_side_cannot_hash_as_a_number_is_read(tmp_path):
+    with SQLite(path=str(tmp_path / "t.db")).open() as left, Memory(name=secrets.token_hex(4)).open() as right:
+        shapes = [table("t", id="int(64)!", v=form) for form in ("int(64)", "string")]
+        ours = found(left, put(left, shapes[0], [(1, 7), (2, 42)]).table.full_name)
+        theirs = found(right, put(right, shapes[1], [(1, "7"), (2, "43")]).table.full_name)
+        result = compare(Side(left, ours), Side(right, theirs), Asked(way="in place"))
+    assert (result.verdict, result.way, result.columns) == ("different", "co-located", {"v": 1})
+    assert "not in place: 'v': string is read as int(64)" in result.why
 
 
 def test_a_wider_right_is_compared_exactly():

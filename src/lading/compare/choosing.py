@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lading.canon import VERSION, Compared
+from lading.canon import VERSION, Compared, form
 from lading.compare.apart import both
 from lading.compare.asked import Asked, Way
 from lading.compare.pairing import Pair, Pairing
@@ -47,10 +47,15 @@ def _obstacle(sides: tuple[Place, Place], paired: Pairing) -> str:
     for pair in paired.compared:
         if exact(pair) is None:
             return f"values of '{pair.name}' are narrowed to {pair.type}, which only who reads them can do"
-    able = [(right, *side) for right, side in enumerate(sides) if isinstance(side[0], Fingerprints)]
-    for right, session, table in able:
-        asking: Any = session
-        for name, why in asking.unrendered(table, compared(paired.compared, bool(right))).items():
+    able = False
+    for right, (session, table) in enumerate(sides):
+        columns = compared(paired.compared, bool(right))
+        if isinstance(session, Fingerprints):
+            able, lacking = True, session.unrendered(table, columns)
+        else:
+            own = {column.name: column.type for column in table.columns}
+            lacking = {c.name: f"{own[c.name]} is read as {c.type}" for c in columns if form(own[c.name], c) is None}
+        for name, why in lacking.items():
             return f"'{name}': {why}"
     return "" if able else "neither side can hash its own rows"
 
