@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.compare import Asked, Comparison, Side, compare
-from lading.compare.outcome import Verdict
+from lading.compare.outcome import Verdict, Way
 from lading.connector import Connection
 from lading.connectors.duckdb import DuckDB
 from lading.errors import LadingError
@@ -53,14 +53,16 @@ class Open:
     def close(self) -> None:
         self._stack.close()
 
-    def compared(self, tables: tuple[str, str], systems: tuple[str, str], key: tuple[str, ...] = ()) -> Comparison:
+    def compared(
+        self, tables: tuple[str, str], systems: tuple[str, str], key: tuple[str, ...] = (), way: Way | None = None
+    ) -> Comparison:
         """What cannot be read is inconclusive."""
         left, right = (self.tables[system][table] for system, table in zip(systems, tables, strict=True))
         ours, theirs = (side[system] for side, system in zip(self.sessions, systems, strict=True))
         reasons = [*left.problems, *right.problems]
         try:
             if not reasons:
-                asked = Asked(key=() if left.key or right.key else key, limit=1_000)
+                asked = Asked(key=() if left.key or right.key else key, limit=1_000, way=way)
                 return compare(Side(ours, left), Side(theirs, right), asked)
         except LadingError as error:
             reasons.append(str(error))
@@ -82,12 +84,12 @@ def begin(connections: dict[str, Connection], folder: Path) -> None:
     _open = Open({**connections, "duckdb": duckdb.model_copy(update={"path": str(own)})})
 
 
-def tried(name: str) -> tuple[list[str], list[Wrong]]:
+def tried(name: str, way: Way | None = None) -> tuple[list[str], list[Wrong]]:
     """A line of marks for each source, a mark for each target; and what was wrong."""
     scenario = next(each for each in scenarios() if each.name == name)
     marks, wrong = [], []
     for pair in PAIRS:
-        found = [] if scenario.lacks(*pair) else list(_tried(scenario, pair))
+        found = [] if scenario.lacks(*pair) else list(_tried(scenario, pair, way))
         wrong += found
         good = LACKS if scenario.lacks(*pair) else RIGHT if scenario.readable else UNREAD
         marks.append(found[-1].mark if found else good)
@@ -95,17 +97,17 @@ def tried(name: str) -> tuple[list[str], list[Wrong]]:
     return ["".join(marks[n : n + size]) for n in range(0, size * size, size)], wrong
 
 
-def _tried(scenario: Scenario, systems: tuple[str, str]) -> Iterator[Wrong]:
+def _tried(scenario: Scenario, systems: tuple[str, str], way: Way | None) -> Iterator[Wrong]:
     assert _open is not None
     source, planted = scenario.table("source"), scenario.table("planted")
     wanted = Verdict.EQUAL if scenario.readable else Verdict.INCONCLUSIVE
     for table in [scenario.table("equal", label) for label in scenario.equal]:
-        found = _open.compared((source, table), systems, scenario.key)
+        found = _open.compared((source, table), systems, scenario.key, way)
         if found.verdict is not wanted:
             yield Wrong(ALARM, f"{' -> '.join(systems)}, {table}", _said(found, scenario), wanted.value)
     wanted = Verdict.DIFFERENT if scenario.readable else Verdict.INCONCLUSIVE
     expected = scenario.expected() if scenario.readable else Counter()
-    found = _open.compared((source, planted), systems, scenario.key)
+    found = _open.compared((source, planted), systems, scenario.key, way)
     named = Counter(_named(found, scenario))
     if found.verdict is not wanted or named != expected:
         missing, extra = (", ".join(map(_shown, some)) for some in (expected - named, named - expected))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lading.compare.outcome import Way
 from lading.config import resolve
 from lading.connectors.files import Files
 from tests.conftest import ROOT
@@ -26,19 +27,24 @@ Outcomes = dict[str, Future[tuple[list[str], list[Wrong]]]]
 
 
 @pytest.fixture(scope="module")
-def outcomes(
+def pool(
     awkward_postgres: Postgres, awkward_mariadb: MariaDB, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Outcomes]:
-    """What comes of each scenario, worked out by two processes."""
+) -> Iterator[ProcessPoolExecutor]:
+    """Two processes that have all systems open."""
     folder = tmp_path_factory.mktemp("torture")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", ZONE)
         connections = _loaded(folder, awkward_postgres, awkward_mariadb)
         pool = ProcessPoolExecutor(2, get_context("spawn"), begin, (connections, folder))
         try:
-            yield {each.name: pool.submit(tried, each.name) for each in scenarios()}
+            yield pool
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def outcomes(pool: ProcessPoolExecutor) -> Outcomes:
+    return {each.name: pool.submit(tried, each.name) for each in scenarios()}
 
 
 def _loaded(folder: Path, postgres: Postgres, mariadb: MariaDB) -> dict[str, Any]:
@@ -62,6 +68,18 @@ def _loaded(folder: Path, postgres: Postgres, mariadb: MariaDB) -> dict[str, Any
 def test_equal_is_equal_and_what_was_planted_is_named(name: str, outcomes: Outcomes) -> None:
     _, wrong = outcomes[name].result()
     assert not wrong, "\n".join(["", *map(str, wrong[:12]), f"{len(wrong)} in all"])
+
+
+@pytest.mark.soak
+def test_the_same_in_place(pool: ProcessPoolExecutor) -> None:
+    """Where a side can hash its own rows. What cannot be read may be hashed, so that more has a verdict."""
+    readable = [each.name for each in scenarios() if each.readable]
+    wrong = {name: found for name, (_, found) in zip(readable, pool.map(_in_place, readable), strict=True) if found}
+    assert not wrong, "\n".join(["", *(f"{each}" for found in wrong.values() for each in found[:2])])
+
+
+def _in_place(name: str) -> tuple[list[str], list[Wrong]]:
+    return tried(name, Way.IN_PLACE)
 
 
 def test_the_kept_results_are_these(outcomes: Outcomes) -> None:
