@@ -1,5 +1,6 @@
 """Comparing two tables: what is equal, what differs and how it is named, over tables in memory."""
 
+import random
 import secrets
 import shutil
 from collections import Counter
@@ -317,3 +318,32 @@ def test_every_row_differing_is_joined_whole():
     result = compared((TEXT, ours), (TEXT, theirs))
     assert (result.changed, len(result.differences)) == (70_000, 100)
     assert result.dirty / result.buckets > CHANGE_OVER
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_rows_and_many_are_joined_alike(monkeypatch, seed):
+    """With NULLs in values, composite keys, decimals that loaders cut or round, and rows on one side only."""
+    rng = random.Random(seed)
+    key = {"a": "int(32)!", "b": "string!"} if seed % 2 else {"a": "int(32)!"}
+    wide = table("wide", **key, c="string", d="decimal(18,4)", e="timestamp(6)")
+    slim = table("slim", **key, c="string", d="decimal(18,2)", e="timestamp(3)")
+
+    def row(n):
+        at = f"2024-01-01 00:00:00.00{rng.randrange(3)}{rng.choice(['000', '500'])}"
+        names = (n // 3, f"k{n % 3}") if seed % 2 else (n,)
+        return (*names, rng.choice([None, "", "x", "x "]), rng.choice([None, "1.0050", "1.0100", "2.9999"]), at)
+
+    def narrowed(values):
+        d = values[-2] and rng.choice([values[-2][:4], {"1.0050": "1.01", "2.9999": "3.00"}.get(values[-2], "1.01")])
+        return (*values[:-2], d, values[-1][:23])
+
+    left = [row(n) for n in range(300)]
+    right = [narrowed(rng.choice([each, row(n)])) for n, each in enumerate([*left, row(300)]) if n % 50]
+    asked = Asked(key=tuple(key), limit=10_000)
+    few = compared((wide, left), (slim, right), asked)
+    monkeypatch.setattr("lading.compare.few.ROWS", 0)
+    many = compared((wide, left), (slim, right), asked)
+    assert few.differing > 20
+    assert told(few) == told(many)
+    names = ("only_left", "only_right", "changed", "columns", "narrowed", "verdict")
+    assert [getattr(few, name) for name in names] == [getattr(many, name) for name in names]

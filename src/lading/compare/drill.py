@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.compare import few
 from lading.compare.asked import Asked
 from lading.compare.bringing import Brought, Mask
 from lading.compare.half import Half, Take
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "160MiB"
-INSERTED = 4 << 20
-"""Bytes that are inserted at once: few rows of each batch differ, and a statement a batch would cost more than they."""
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
 _ORDERED = {
@@ -64,35 +63,45 @@ class Drill:
     def __init__(
         self, folder: Path, takes: tuple[Take, Take], key: Sequence[str], other: Take | None, asked: Asked
     ) -> None:
-        import duckdb
-
-        self.takes, self.other = takes, other
+        self.folder, self.takes, self.other = folder, takes, other
         self.pairs = takes[0].pairs
         self.policies = asked.policies
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
         self.key = [names.index(name) for name in key] if key else list(range(len(names)))
         self.values = [place for place in range(len(names)) if place not in self.key]
-        self.db: duckdb.DuckDBPyConnection = duckdb.connect(str(folder / "differences.duckdb"))
-        for setting in (
-            f"memory_limit = '{MEMORY}'",
-            f"temp_directory = '{folder}'",
-            "preserve_insertion_order = false",
-        ):
-            self.db.execute(f"SET {setting}")
-        columns = ", ".join(f"c{n} VARCHAR" for n in range(len(names)))
-        extra = "".join(f", a{n} VARCHAR" for n in range(len(names))) if other else ""
-        self.db.execute(f"CREATE TABLE l ({columns}{extra})")
-        self.db.execute(f"CREATE TABLE r ({columns})")
+        self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
+        self._rows = self._bytes = 0
+        self._few: list[few.Row] | None = None
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def db(self) -> duckdb.DuckDBPyConnection:
+        """Where the rows are joined when they are not few."""
+        if self._db is None:
+            import duckdb
+
+            self._db = duckdb.connect(str(self.folder / "differences.duckdb"))
+            for setting in (
+                f"memory_limit = '{MEMORY}'",
+                f"temp_directory = '{self.folder}'",
+                "preserve_insertion_order = false",
+            ):
+                self._db.execute(f"SET {setting}")
+            columns = ", ".join(f"c{n} VARCHAR" for n in range(len(self.pairs)))
+            extra = "".join(f", a{n} VARCHAR" for n in range(len(self.pairs))) if self.other else ""
+            self._db.execute(f"CREATE TABLE l ({columns}{extra})")
+            self._db.execute(f"CREATE TABLE r ({columns})")
+        return self._db
 
     def close(self) -> None:
-        self.db.close()
+        if self._db is not None:
+            self._db.close()
 
     def add(self, half: Half, dirty: Mask) -> None:
         """Takes in one side's rows."""
         right = half.takes[0].right
         take = self.takes[right]
-        some: list[pa.RecordBatch] = []
         for batch in half.again():
             rows, brought = take.picked(batch, dirty)
             if not rows.num_rows:
@@ -100,17 +109,25 @@ class Drill:
             arrays = self._texts(brought, right)
             if self.other and not right:
                 arrays += self._texts(self.other.brought(rows), right)
-            some.append(pa.record_batch(arrays, names=[f"x{n}" for n in range(len(arrays))]))
-            if sum(each.nbytes for each in some) > INSERTED:
-                self._insert(some, right)
-                some = []
-        self._insert(some, right)
+            self._hold(pa.record_batch(arrays, names=[f"x{n}" for n in range(len(arrays))]), right)
 
-    def _insert(self, some: Sequence[pa.RecordBatch], right: bool) -> None:
-        if some:
-            self.db.register("lading_rows", pa.Table.from_batches(some))
-            self.db.execute(f"INSERT INTO {'r' if right else 'l'} SELECT * FROM lading_rows")
-            self.db.unregister("lading_rows")
+    def _hold(self, batch: pa.RecordBatch, right: bool) -> None:
+        """Few rows of each batch differ, and a statement a batch would cost more than they."""
+        self._held[right].append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows > few.ROWS or self._bytes > few.BYTES:
+            self._pour()
+
+    def _pour(self) -> None:
+        """Puts what is held into the tables."""
+        for side, held in zip("lr", self._held, strict=True):
+            if held:
+                self.db.register("lading_rows", pa.Table.from_batches(held))
+                self.db.execute(f"INSERT INTO {side} SELECT * FROM lading_rows")
+                self.db.unregister("lading_rows")
+                held.clear()
+        self._rows = self._bytes = 0
 
     def _texts(self, brought: Sequence[Brought], right: bool) -> list[pa.Array]:
         return [
@@ -121,6 +138,13 @@ class Drill:
     def join(self) -> None:
         """Makes the table of differing rows: l0.., r0.. and, per column that is not part of the key, whether it
         differs (d0..) and whether only a policy makes it equal (p0..)."""
+        if self._db is None and self.keyed and not self.policies:
+            self._few = few.joined(self._held, self.key, self.values)
+        if self._few is None:
+            self._pour()
+            self._join()
+
+    def _join(self) -> None:
         doubled = not self.keyed or any(self._doubled(side) for side in "lr")
         left, right = ("l", "r") if not doubled else (self._numbered("l", "r"), self._numbered("r", "l"))
         on = " AND ".join(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key)
@@ -141,6 +165,10 @@ class Drill:
 
     def set_aside(self, column: str, mark: str) -> int:
         """Takes out the rows whose value of a column on the left is beyond a mark; returns how many there were."""
+        if self._few is not None:
+            self._few = None
+            self._pour()
+            self._join()
         place = next((n for n, pair in enumerate(self.pairs) if pair.name == column), None)
         type_ = self.pairs[place].type if place is not None else None
         if type_ is None:
@@ -179,6 +207,8 @@ class Drill:
 
     def counts(self) -> dict[str, Any]:
         """Rows that only the left has, only the right, that were changed; and changed rows by column."""
+        if self._few is not None:
+            return few.counts(self._few, {n: self.pairs[n].name for n in self.values})
         changed = " OR ".join(f"d{n}" for n in self.values) or "false"
         items = ["count(*) FILTER (NOT hr)", "count(*) FILTER (NOT hl)", f"count(*) FILTER ({changed})"]
         items += [f"count(*) FILTER ({mark}{n})" for mark in "dp" for n in self.values]
@@ -192,6 +222,10 @@ class Drill:
 
     def differences(self) -> Iterator[Difference]:
         """Every difference, in the order of the keys' texts."""
+        if self._few is not None:
+            for each in self._few:
+                yield from self._told(each)
+            return
         order = ", ".join(f"coalesce(l{n}, r{n})" for n in self.key)
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n}" for n in self.values)])
         found = self.db.execute(f"SELECT * FROM found WHERE {some} ORDER BY {order}")
