@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.compare import Asked, Comparison, Side, compare
-from lading.compare.outcome import Verdict, Way
+from lading.compare.asked import Way
+from lading.compare.outcome import Verdict
 from lading.connector import Connection
 from lading.connectors.duckdb import DuckDB
 from lading.errors import LadingError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lading.compare.outcome import Way
+from lading.compare.asked import Way
 from lading.config import resolve
 from lading.connectors.files import Files
 from tests.conftest import ROOT
