@@ -1,13 +1,14 @@
 """Comparing two tables that differ in ten places, beside other tools: `python -m bench.comparing [--quick | --large]`.
 
 Every tool is called as its users call it, in a process and an environment of its own; its memory is that process's
-peak. Seconds are medians, from the start of the process to its end.
+peak. Seconds are medians, from the start of the process to its end; the processor's are those of the servers, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class Measured:
     tool: Tool
     pair: Pair
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     peak_mb: int = 0
     load: float = 0.0
     exit: int | None = None
@@ -105,7 +107,7 @@ def main() -> int:
         ]
         subprocess.run([made["Lading"] / "python", "-m", "lading.cli", "history"], env=surroundings(Path(name)))
         for case in cases:
-            measure(case, Path(name), rounds, patience)
+            measure(case, places, rounds, patience)
     report(cases, rows, absent)
     return 0
 
@@ -120,7 +122,7 @@ def placed(folder: Path, rows: int) -> Iterator[Places]:
         for statement in UTC:
             mariadb.execute(statement)
         addresses = postgres.create_database("bench"), mariadb.create_database("bench")
-        places = Places(*addresses, folder / "bench.duckdb", folder / "parquet")
+        places = Places(*addresses, folder / "bench.duckdb", folder / "parquet", (postgres.pid, mariadb.pid))
         fill(places, rows)
         yield places
 
@@ -137,44 +139,56 @@ def pairs(places: Places, quick: bool) -> list[Pair]:
     return found
 
 
-def measure(case: Measured, folder: Path, rounds: int, patience: float) -> None:
+def measure(case: Measured, places: Places, rounds: int, patience: float) -> None:
     """Runs one case until it has enough rounds, or has taken long."""
+    folder, servers = places.duckdb.parent, places.servers
     command = case.tool.command(*case.pair)
     assert command
     while len(case.seconds) < rounds and sum(case.seconds) < LONG:
         case.load = max(case.load, os.getloadavg()[0])
         texts = [folder / "out", folder / "err"]
         with texts[0].open("wb") as out, texts[1].open("wb") as err:
-            began = time.monotonic()
+            before, began = sum(map(spent, servers)), time.monotonic()
             process = subprocess.Popen(command, stdout=out, stderr=err, env=surroundings(folder), cwd=Path.cwd())
-            ended = watch(process, case, began + patience)
+            own = watch(process, case, began + patience)
             case.seconds.append(time.monotonic() - began)
-        case.exit = process.returncode if ended else None
+        time.sleep(0.2)  # until the servers' processes have ended, and are counted
+        case.cpu.append(own + sum(map(spent, servers)) - before)
+        case.exit = process.returncode if process.returncode != -signal.SIGKILL else None
         case.found = case.tool.read(*(text.read_text(errors="replace") for text in texts))
     print(f"{case.pair.name}: {case.tool.name}: {case.median:.1f} s", file=sys.stderr, flush=True)
 
 
-def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> bool:
-    """Waits, and keeps the process's peak memory; ends it at the deadline."""
-    status = Path(f"/proc/{process.pid}/status")
+def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> float:
+    """Waits, and keeps the process's peak memory; ends it at the deadline. Returns its processor's seconds."""
+    status, seconds = Path(f"/proc/{process.pid}/status"), 0.0
     while True:
         try:
             process.wait(0.02)
-            return True
+            return seconds
         except subprocess.TimeoutExpired:
             pass
         case.peak_mb = max(case.peak_mb, large.peak_of(status))
+        seconds = max(seconds, spent(process.pid))
         if time.monotonic() > deadline:
             process.kill()
-            process.wait()
-            return False
+
+
+def spent(pid: int) -> float:
+    """Seconds of the processor's time of a process, and of its children that have ended or are there."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(spent(int(child)) for child in children)
 
 
 def report(cases: list[Measured], rows: int, absent: dict[str, str]) -> None:
-    console, wanted = Console(width=120), planted(rows)
+    console, wanted = Console(width=130), planted(rows)
     console.print(f"\nTwo tables of {rows:,} rows and 8 columns that differ in 10 places; {os.cpu_count()} cores")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "seconds", "x Lading", "peak MiB", "found", "with column", "false", "exit", "load"):
+    for heading in ("", "seconds", "x Lading", "CPU s", "peak MiB", "found", "with column", "false", "exit", "load"):
         table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for pair in dict.fromkeys(case.pair for case in cases):
         some = [case for case in cases if case.pair == pair]
@@ -195,13 +209,14 @@ def report(cases: list[Measured], rows: int, absent: dict[str, str]) -> None:
 
 def cells(case: Measured, base: float, wanted: list[Planted]) -> tuple[str, ...]:
     if case.found.other:
-        return "", "", "", "not possible"
+        return "", "", "", "", "not possible"
     missed, named, false = case.hits(wanted)
     ended = case.exit is None
     seconds = f"{'over ' if ended else ''}{case.median:.2f}"
-    peak, exit_ = f"{case.peak_mb:,}", "ended" if ended else str(case.exit)
+    cpu, peak = f"{statistics.median(case.cpu):.1f}", f"{case.peak_mb:,}"
+    exit_ = "ended" if ended else str(case.exit)
     found = "failed" if case.found.why and not case.found.rows else str(10 - len(missed))
-    return seconds, f"{case.median / base:.1f}", peak, found, str(named), f"{false:,}", exit_, f"{case.load:.1f}"
+    return seconds, f"{case.median / base:.1f}", cpu, peak, found, str(named), f"{false:,}", exit_, f"{case.load:.1f}"
 
 
 def verdict(cases: list[Measured], wanted: list[Planted]) -> str:

@@ -46,12 +46,13 @@ class Planted(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Addresses of databases, and two files' folders."""
+    """Addresses of databases, a file and a folder beside it, and the servers' process ids."""
 
     postgres: str
     mariadb: str
     duckdb: Path
     parquet: Path
+    servers: tuple[int, ...]
 
 
 def planted(rows: int) -> list[Planted]:
