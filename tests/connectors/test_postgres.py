@@ -1,6 +1,8 @@
 """What is peculiar to PostgreSQL."""
 
 import datetime as dt
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -867,6 +869,13 @@ def test_addresses(url, address, settings):
     assert found.address() == address
     assert {name: getattr(found, name) for name in settings} == settings
     assert Postgres.from_url(found.address()).address() == address
+
+
+def test_an_address_loads_no_other_connector():
+    code = "import sys; from lading.find import from_url; from_url('postgresql://a@h/b'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    found = {name.split(".")[2] for name in loaded if name.startswith("lading.connectors.")}
+    assert found == {"postgres"}
 
 
 def test_addresses_that_are_wrong():

@@ -91,6 +91,24 @@ def test_pause_holds_and_resume_delivers(echo):
         assert side.recv(1) == b"x"
 
 
+def test_pause_after_so_many_bytes(echo):
+    with Proxy("127.0.0.1", echo) as proxy, connect(proxy) as side:
+        proxy.pause_after(4)
+        side.sendall(b"abc")
+        assert read(side, 3) == b"abc"
+        assert not proxy.paused
+        side.sendall(b"d")
+        assert read(side, 1) == b"d"  # what has passed is delivered
+        assert proxy.paused
+        side.sendall(b"e")
+        side.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            side.recv(1)
+        proxy.resume()
+        side.settimeout(5)
+        assert side.recv(1) == b"e"
+
+
 def test_refuse_until_healed(echo):
     with Proxy("127.0.0.1", echo) as proxy, connect(proxy) as side:
         side.sendall(b"x")
