@@ -118,6 +118,14 @@ def test_text_that_this_side_cannot_hash_as_a_number_is_read(tmp_path):
     assert "not in place: 'v': string is read as int(64)" in result.why
 
 
+def test_a_decimal_that_a_float_gives_back_is_not_narrowed():
+    exact = table("t", id="int(32)!", v="decimal(20,4)")
+    rows = [(1, "0.1000"), (2, "12345.6789"), (3, "1000000000000000.0001"), (4, None)]
+    floats = [(n, None if v is None else float(v)) for n, v in rows]
+    result = compared((exact, rows), (table("t", id="int(32)!", v="float(64)"), floats))
+    assert (result.verdict, result.narrowed) == ("equal", {"v": 1})
+
+
 def test_a_wider_right_is_compared_exactly():
     day = table("t", id="int(32)!", day="date", n="int(32)")
     moment = table("t", id="decimal(38,0)!", day="timestamp(6)", n="decimal(20,4)")

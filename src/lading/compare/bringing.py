@@ -102,10 +102,12 @@ def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Arra
 
 
 def _float(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, int]:
-    """By way of the text: Arrow's own way from decimals to floats is not always the nearest one."""
-    found = cast(texts(array, here), STRING, Type("float", to.size))[0]
-    exact = [None if v is None else v == f for v, f in zip(array.to_pylist(), found.to_pylist(), strict=True)]
-    changed = exact.count(False)
+    """By way of the text: Arrow's own way from decimals to floats is not always the nearest one. A value is unchanged
+    when the shortest text of the float gives it back, as 0.1 does."""
+    said, type_ = texts(array, here), Type("float", to.size)
+    found = cast(said, STRING, type_)[0]
+    pairs = zip(said.to_pylist(), texts(found, type_).to_pylist(), strict=True)
+    changed = sum(1 for old, new in pairs if old is not None and Decimal(old) != Decimal(new))
     if changed and not lossy:
         raise DataError("A value would be rounded.", "")
     return found, changed
