@@ -18,7 +18,7 @@ from lading.compare.waiting import settled
 from lading.connector import Connection, Session
 from lading.errors import LadingError, SpecError, Unreachable
 from lading.moving import Watch
-from lading.run import Silent, lading_version, new_id, peak_memory
+from lading.run import Silent, lading_version, lean, new_id, peak_memory
 from lading.schema import Table
 
 Seen = Callable[[Found], None]
@@ -48,6 +48,7 @@ class Reconciling:
 
     def __enter__(self) -> Reconciling:
         with ExitStack() as stack:
+            stack.enter_context(lean())
             sessions = [stack.enter_context(connection.open()) for connection in self.connections]
             left, right = (
                 System(each, session, session.pin()) for each, session in zip(self.connections, sessions, strict=True)
