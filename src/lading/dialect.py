@@ -120,6 +120,8 @@ class Dialect:
     """Kind to the sum that `digest.Aggregate` describes; `high:low`, where sums have 64 bits, for high * 2^32 + low."""
     total_digits: int | None = None
     """Decimals of more digits are not summed, as their sum could be too long for the system."""
+    unsummed: str = ""
+    """Native types whose sum would cost the database more than all others together."""
     row_hash: str = ""
     """A sum over {row} that tells the table's rows apart, {row} being `rows` filled; empty when there is none."""
     row: str = "{columns}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -94,7 +95,8 @@ def reading(dialect: Dialect, ask: Ask, table: Table, row_hash: str) -> Reading:
 def _totalled(dialect: Dialect, column: Column) -> str | None:
     """The template of a column's sum; None when it is not summed."""
     most, digits = dialect.total_digits, column.type.size if column.type.kind == "decimal" else 0
-    if not summed(column.type) or (most is not None and (digits or 0) > most):
+    native = column.native.partition(":")[2].lower()
+    if not summed(column.type) or (most is not None and (digits or 0) > most) or re.fullmatch(dialect.unsummed, native):
         return None
     return dialect.totals.get(column.type.kind)
 

@@ -213,6 +213,7 @@ dialect = Dialect(
         "binary": "sum(octet_length({q}))",
         "date": "sum({c} - DATE '1970-01-01')",
     },
+    unsummed=r"(?:character(?:\(\d+\))?|bpchar)",
     row_hash="coalesce(sum(hash_record_extended(ROW({columns}), 0)), 0)::text",
     # NaN and infinity have no scale.
     measure=(
