@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from lading.compare import Asked, Side, compare
 from lading.connector import WHOLE, Session, Slice
-from lading.digest import Digest, Digester, digest_of
+from lading.digest import Digest, Digester
 from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import Refused, isolate, sifting
 from lading.moving import Moving, Stopped, bill_of, fingerprint, later, rows_of
-from lading.passing import Passing, ahead, reading
+from lading.passing import Passing, digested, reading
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
 from lading.store import Line, Open
@@ -229,7 +229,7 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
     """The digest of rows as the target has them; at lower levels their number."""
     if moving.plan.level in (Level.ROWS, Level.FULL):
-        return digest_of(_stoppable(moving, ahead(target.read(table, cut))), moving.load.table.columns, moving.load.key)
+        return digested(_stoppable(moving, target.read(table, cut)), moving.load.table, moving.load.key)
     return Digest(rows=_count(target, table, cut))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ from lading.digest import Digest, Digester, Tally
 from lading.errors import Bug
 from lading.moving import Moving, Stopped, later
 from lading.prove import Level
+from lading.schema import Table
 from lading.store import Line
 from lading.values import texts
 
@@ -31,38 +31,30 @@ def reading(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBat
             batches.close()
 
 
-def ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches, read by a thread of its own while those before are worked on."""
-    ready: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(maxsize=2)
-    over = threading.Event()
+def digested(batches: Iterator[pa.RecordBatch], table: Table, key: Sequence[str]) -> Digest:
+    """The digest of batches, of which one is read while another is worked on."""
+    digesters = [Digester(table.columns, key) for _ in range(2)]
+    turn, errors = threading.Lock(), list[BaseException]()
 
-    def hand(each: pa.RecordBatch | BaseException | None) -> None:
-        while not over.is_set():
-            with suppress(queue.Full):
-                ready.put(each, timeout=0.2)
-                return
-
-    def work() -> None:
+    def work(digester: Digester) -> None:
         try:
-            with reading(batches) as found:
-                for batch in found:
-                    hand(batch)
-                    if over.is_set():
-                        return
-            hand(None)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the batches are taken
-            hand(error)
+            while not errors:
+                with turn:
+                    batch = next(found, None)
+                if batch is None:
+                    return
+                digester.add(batch)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the digest is asked for
+            errors.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (each := ready.get()) is not None:
-            if isinstance(each, BaseException):
-                raise each
-            yield each
-    finally:
-        over.set()
-        thread.join()
+    with reading(batches) as found:
+        second = threading.Thread(target=work, args=(digesters[1],), daemon=True)
+        second.start()
+        work(digesters[0])
+        second.join()
+    if errors:
+        raise errors[0]
+    return digesters[0].digest() + digesters[1].digest()
 
 
 class Passing:

@@ -26,7 +26,7 @@ class DuckDB(Connection):
     kind: Literal["duckdb"] = "duckdb"
     path: str = Field(description="The database file.", min_length=1)
     schema_name: str | None = Field(None, alias="schema", description="The schema that names without one mean.")
-    memory_mb: int = Field(192, description="How much memory DuckDB may use, in MiB.", ge=64)
+    memory_mb: int = Field(160, description="How much memory DuckDB may use, in MiB.", ge=64)
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, writers=4, atomic=True, together=True, merges=True, appends=True,

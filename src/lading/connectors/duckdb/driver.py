@@ -97,6 +97,8 @@ class DuckDBDriver:
         self._connection.register("lading_in", pa.RecordBatchReader.from_batches(schema, source.batches()))
         columns = ", ".join(dialect.quote(column.name) for column in table.columns)
         try:
+            # Several threads would leave parts of row groups, which the checkpoint at the end writes again, larger.
+            self._connection.execute("SET threads = 1")
             self._connection.execute(f"INSERT INTO {dialect.table(table)} ({columns}) SELECT * FROM lading_in")
         except self._errors as error:
             raise source.error or error_of(self.path, error) from error
