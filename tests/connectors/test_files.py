@@ -414,7 +414,7 @@ def test_small_print_of_csv(
         ("t.csv", b"a,b\r1,x\r2,y\nz\r", 3, "line feed"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), 1, "zero bytes"),
         ("t.csv", "\ufeffa,b\n1,2\n".encode("utf-16")[:-1], 2, "truncated"),
-        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-9], 1, "damaged"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-9], 1, "damaged"),
         ("t.csv.zst", b"nothing", 1, "damaged"),
         ("t.parquet", b"PAR1 nothing", 1, "cannot be read"),
         ("t.jsonl", b'{"a":1}\n\n{"a":\n', 3, "is not JSON"),
