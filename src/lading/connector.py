@@ -22,29 +22,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Capabilities(BaseModel, frozen=True, use_attribute_docstrings=True):
+class Capabilities(BaseModel, frozen=True):
     """What a system can do. Everything is off until a connector says otherwise."""
 
-    reads: bool = False
-    """Tables can be read."""
-    writes: bool = False
-    """Tables can be written."""
-    snapshot: bool = False
-    """All reads of a session see one pinned state."""
-    readers: int = 1
-    """Sessions that can read at one pinned state."""
-    writers: int = 1
-    """Sessions that can stage slices of one table at a time."""
-    atomic: bool = False
-    """Publishing shows readers the old table or the new one, never a mixture."""
-    together: bool = False
-    """Several tables can be published at once."""
-    merges: bool = False
-    """Rows can be merged by key."""
-    appends: bool = False
-    """Rows can be appended to a table."""
-    digests: bool = False
-    """Slices can be counted, summed and hashed in place."""
+    reads: bool = Field(False, description="Tables can be read.")
+    writes: bool = Field(False, description="Tables can be written.")
+    snapshot: bool = Field(False, description="All reads of a session see one pinned state.")
+    readers: int = Field(1, description="Sessions that can read at one pinned state.")
+    writers: int = Field(1, description="Sessions that can stage slices of one table at a time.")
+    atomic: bool = Field(False, description="Publishing shows readers the old table or the new one, never a mixture.")
+    together: bool = Field(False, description="Several tables can be published at once.")
+    merges: bool = Field(False, description="Rows can be merged by key.")
+    appends: bool = Field(False, description="Rows can be appended to a table.")
+    digests: bool = Field(False, description="Slices can be counted, summed and hashed in place.")
 
 
 class Slice(BaseModel, frozen=True):

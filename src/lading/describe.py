@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -57,10 +58,11 @@ class Described:
     can: tuple[tuple[str, bool | int, str], ...]
 
 
-def rows(model: type[BaseModel]) -> list[Row]:
+@cache
+def rows(model: type[BaseModel]) -> tuple[Row, ...]:
     """One row per field, in the order of the fields."""
     schema = model.model_json_schema(by_alias=True)
-    return [_row(name, part, schema, model) for name, part in schema.get("properties", {}).items()]
+    return tuple(_row(name, part, schema, model) for name, part in schema.get("properties", {}).items())
 
 
 def connector(kind: str) -> Described:

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 
 from lading import connectors
 from lading.connector import Connection
@@ -16,10 +16,15 @@ GROUP = "lading.connectors"
 
 
 @cache
+def _outside() -> EntryPoints:
+    return entry_points(group=GROUP)
+
+
+@cache
 def kinds() -> tuple[str, ...]:
     """Every kind there is."""
     own = {module.name for module in pkgutil.iter_modules(connectors.__path__)}
-    return tuple(sorted(own | {point.name for point in entry_points(group=GROUP)}))
+    return tuple(sorted(own | {point.name for point in _outside()}))
 
 
 @cache
@@ -29,7 +34,7 @@ def connection_class(kind: str) -> type[Connection]:
         near = get_close_matches(kind, kinds(), n=1)
         hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(kinds())}."
         raise SpecError(f"There is no connector of the kind '{kind}'.", hint)
-    for point in entry_points(group=GROUP):
+    for point in _outside():
         if point.name == kind:
             found: type[Connection] = point.load()
             return found

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from lading.errors import SpecError
+
+if TYPE_CHECKING:
+    import yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[int | str, ...]
@@ -71,6 +73,8 @@ class File:
 
 def read(path: Path, shown: str) -> File:
     """The file's values. Raises SpecError for what is not YAML, for a key given twice, and where no map is found."""
+    import yaml
+
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -126,6 +130,8 @@ def near(word: str, words: Iterable[str], mark: str = "'") -> str:
 
 
 def _children(node: yaml.Node) -> Iterator[tuple[Any, yaml.Node, yaml.Mark]]:
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield key.value, value, key.start_mark
@@ -136,6 +142,8 @@ def _children(node: yaml.Node) -> Iterator[tuple[Any, yaml.Node, yaml.Mark]]:
 
 def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> None:
     """Raises where a map has a key twice: the first value would be lost without a word."""
+    import yaml
+
     seen: dict[Any, int] = {}
     if node in above:
         raise SpecError(f"{shown}:{node.start_mark.line + 1}: a value holds itself.", "Write it out.")
@@ -149,6 +157,8 @@ def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> Non
 
 
 def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
+    import yaml
+
     mark = getattr(error, "problem_mark", None)
     number = mark.line if mark is not None else 0
     lines = text.splitlines()

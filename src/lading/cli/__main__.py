@@ -1,5 +1,5 @@
 """`python -m lading.cli`."""
 
-from lading.cli import main
+from lading.cli import start
 
-main()
+start()

@@ -23,7 +23,7 @@ class Compare(click.Command):
 
         own = super().get_params(ctx)
         places = [row for row in describe.rows(Move) if row.field in PLACES and self.name == "diff"]
-        rows = places + list(describe.rows(Asked))
+        rows = [*places, *describe.rows(Asked)]
         return [*own[:-1], *map(option, rows), own[-1]]
 
 
