@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from lading.connector import Load
+from lading.connectors.files.groups import ParquetPart
 from lading.connectors.files.layout import Found
 from lading.connectors.files.naming import folder_name
 from lading.connectors.files.note import NOTE, Compression, Format, Note, read_note
-from lading.connectors.files.parquet import ParquetPart
 from lading.connectors.files.place import Place
 from lading.connectors.files.written import CsvPart, LinesPart
 from lading.errors import DataError, SpecError, Unsupported
