@@ -389,8 +389,12 @@ def _close(moving: Moving, target: Session) -> None:
     top = reduce(lambda a, b: later(a, b, numeric), cursors) if cursors else moving.store.last(mark)[1]
     moving.store.change(moving.load.id, state="done", rows=rows.source, cursor=top, bill=moving.bill.model_dump_json())
     moving.watch.state(moving.name, state.value)
-    try:
+    tidy(moving, target)
+
+
+def tidy(moving: Moving, target: Session) -> None:
+    """Removes what only the load needed. What cannot go now is tried again when the run ends, and by the next one."""
+    with suppress(LadingError):
         target.discard(moving.load)
-    except LadingError:  # the next run of the same work removes it
-        return
-    moving.store.change(moving.load.id, state="clean")
+        moving.store.change(moving.load.id, state="clean")
+        moving.state = "clean"

@@ -191,6 +191,9 @@ class Crew:
             self._stage(source, target, snapshot)
             if self.plan.together:
                 self._publish_together(target)
+            for moving in self.movings:
+                if moving.state == "published" and moving.bill and moving.bill.state is not State.FAILED:
+                    engine.tidy(moving, target)
 
     def _guard(
         self, moving: Moving, step: Callable[[], object], sessions: tuple[Session, Session] | None = None

@@ -338,3 +338,21 @@ def test_a_store_that_cannot_be_written_is_one_of_the_seven_errors(tmp_path):
     with pytest.raises(Unreachable, match=r"The store at sqlite:///.*store\.db: attempt to write a readonly database"):
         store.beat("one")
     store.close()
+
+
+def test_a_stage_that_cannot_go_at_once_goes_when_the_run_ends(ledger):
+    asked = []
+
+    class Busy(Session):
+        def discard(self, load):
+            asked.append(load.id)
+            if len(asked) == 1:
+                raise Unreachable("Another session has it.", "Run again.")
+            super().discard(load)
+
+    source, target = odd(Session), odd(Busy, ())
+    assert moved(source, target, ledger).state == "proved"
+    assert len(asked) == 2
+    with target.open() as session:
+        assert not session._store.staged
+    assert rows_of(target) == rows_of(source)
