@@ -12,7 +12,7 @@ from lading import render
 from lading.compare import Comparison
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill
-from lading.render import LEVELS, MARKS, clock, plural, rate, size, speed
+from lading.render import LEVELS, MARKS, clock, cost, plural, rate, size, speed
 
 T = TypeVar("T")
 
@@ -93,6 +93,7 @@ def _facts(bill: Bill) -> str:
         ("Rows a second", rate(bill.rows.source, seconds)),
         ("Moved", f"{size(moved)}, {speed(moved, seconds)}"),
         ("Peak memory", size(bill.peak_memory) if bill.peak_memory else "not known"),
+        ("Cost", cost(bill)),
     ]
     for name, values in (
         ("Proof", dict.fromkeys(f"{t.proof.level}: {LEVELS[t.proof.level]}" for t in bill.tables if t.proof)),

@@ -96,6 +96,11 @@ class Bill(BaseModel, frozen=True):
     seconds: float
     tables: tuple[TableBill, ...] = ()
     peak_memory: int = 0
+    cpu_seconds: float = 0.0
+    """Processor time of this process."""
+    source_cpu_seconds: float | None = None
+    target_cpu_seconds: float | None = None
+    """Processor time that the servers took for the run's sessions; None where nobody can tell."""
     version: str = ""
     continued: str = ""
     """The interrupted run that this one went on from."""
@@ -110,6 +115,11 @@ class Bill(BaseModel, frozen=True):
         if not roots or not all(root for _, root in roots):
             return ""
         return hashlib.sha256("\n".join(f"{name} {root}" for name, root in roots).encode()).hexdigest()[:32]
+
+    @property
+    def bytes(self) -> int:
+        """What was read of the source, as Arrow batches."""
+        return sum(table.bytes for table in self.tables)
 
     @property
     def rows(self) -> Rows:

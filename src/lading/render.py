@@ -19,22 +19,9 @@ if TYPE_CHECKING:
 COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red"}
 MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗"}
 FOLDS = {
-    "Table",
-    "Problem",
-    "Column",
-    "Native",
-    "Key",
-    "Type",
-    "Value",
-    "Help",
-    "Losses",
-    "From",
-    "Addresses",
-    "Pipeline",
-    "Min",
-    "Max",
-    "Seen",
-}
+    "Table", "Problem", "Column", "Native", "Key", "Type", "Value", "Help", "Losses", "From", "Addresses", "Pipeline",
+    "Min", "Max", "Seen",
+}  # fmt: skip
 """Columns of lists whose words may go on in the next line."""
 LEVELS = {
     "counts": "the rows were counted on both sides",
@@ -264,6 +251,15 @@ def _foot(found: Bill) -> Iterable[tuple[str, str]]:
     snapshots = dict.fromkeys(table.proof.snapshot for table in found.tables if table.proof and table.proof.snapshot)
     for number, snapshot in enumerate(list(snapshots)[:3]):
         yield "Snapshot" if number == 0 else "", snapshot
+    if found.cpu_seconds:
+        yield "Cost", cost(found)
+
+
+def cost(found: Bill) -> str:
+    """What a run took of this machine and of the servers."""
+    sides = (("the source", found.source_cpu_seconds), ("the target", found.target_cpu_seconds))
+    servers = [f"{clock(seconds)} in {name}" for name, seconds in sides if seconds is not None]
+    return f"{size(found.bytes)} read; processor {', '.join([f'{clock(found.cpu_seconds)} here', *servers])}"
 
 
 def _told(table: TableBill) -> Iterable[RenderableType]:

@@ -11,14 +11,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import pyarrow as pa
 
 from lading import engine
-from lading.connector import Connection, Session
+from lading.connector import Connection, Session, Spends
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
 from lading.moving import Moving, Stopped, Watch, fail, new_load
 from lading.plan import Plan
@@ -56,7 +56,7 @@ def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: W
     """Moves, proves and publishes every table of the plan. Always ends in a bill, but for an interruption, after
     which the same call goes on where this one was."""
     watch = watch or Silent()
-    name, started, clock = new_id(), datetime.now(UTC), time.monotonic()
+    name, started, clock, spent = new_id(), datetime.now(UTC), time.monotonic(), time.process_time()
     store.begin(name, plan.pipeline)
     crew = Crew(name, plan, sides, store, watch)
     try:
@@ -70,7 +70,8 @@ def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: W
     bill = Bill(
         run=name, pipeline=plan.pipeline, state=worst([t.state for t in crew.bills]), source=plan.source,
         target=plan.target, started=started, seconds=round(time.monotonic() - clock, 3), tables=tuple(crew.bills),
-        peak_memory=peak_memory(), version=lading_version(),
+        peak_memory=peak_memory(), cpu_seconds=round(time.process_time() - spent, 2),
+        source_cpu_seconds=crew.spent[0], target_cpu_seconds=crew.spent[1], version=lading_version(),
         continued=next((m.continued for m in crew.movings if m.continued), ""),
     )  # fmt: skip
     store.end(name, bill.state.value, bill)
@@ -114,6 +115,8 @@ class Crew:
         self.plan, self.source, self.target = plan, *sides
         self.stop, self.over = threading.Event(), threading.Event()
         self.watch = watch
+        self.spent: list[float | None] = [None, None]
+        self._counting = threading.Lock()
         self.movings = [
             Moving(name, plan, task, store, watch, self.stop, "", new_load(plan, task))
             for task in plan.tasks
@@ -194,6 +197,14 @@ class Crew:
             for moving in self.movings:
                 if moving.state == "published" and moving.bill and moving.bill.state is not State.FAILED:
                     engine.tidy(moving, target)
+            self._spend(source, target)
+
+    def _spend(self, *sessions: Session) -> None:
+        """Adds what the servers say that two sessions have cost."""
+        with self._counting, suppress(LadingError):
+            for place, session in enumerate(sessions):
+                if isinstance(session, Spends) and (seconds := session.cpu_seconds()) is not None:
+                    self.spent[place] = round((self.spent[place] or 0) + seconds, 2)
 
     def _guard(
         self, moving: Moving, step: Callable[[], object], sessions: tuple[Session, Session] | None = None
@@ -245,6 +256,7 @@ class Crew:
             with self.source.open() as source, self.target.open() as target:
                 source.pin(snapshot)
                 self._worker(units, left, lock, (source, target))
+                self._spend(source, target)
         except Stopped:
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -112,6 +113,10 @@ def _moved(source: str, target: str) -> Ended:
     assert states == dict.fromkeys(TABLES, ("proved", ""))
     assert [loss for table in bill["tables"] for loss in table["losses"]] == []
     assert abs(bill["peak_memory"] - ended.peak) < 30 * MIB, (bill["peak_memory"] / MIB, ended.peak / MIB)
+    for side, place in (("source", source), ("target", target)):
+        spent = bill[f"{side}_cpu_seconds"]
+        known = place.startswith(("postgresql:", "mysql:"))
+        assert (0 < spent < bill["seconds"] * (os.cpu_count() or 1)) if known else spent is None, (place, spent)
     ways = f"{source.split(':')[0]} -> {target.split(':')[0]}"
     print(f"{ways}: {bill['seconds']} s, {ended.peak // MIB} MiB")
     return ended

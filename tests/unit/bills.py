@@ -32,7 +32,7 @@ def bill(*tables: TableBill, **words) -> Bill:
     settled = {
         "run": "20261123-061704-9f3a", "pipeline": "nightly", "state": State.PROVED, "source": "sqlite:///legacy.db",
         "target": "duckdb:///warehouse.duckdb", "started": datetime(2026, 11, 23, 6, 17, 4, tzinfo=UTC),
-        "seconds": 13.4, "peak_memory": 312_000_000, "version": "0.1.0",
+        "seconds": 13.4, "peak_memory": 312_000_000, "cpu_seconds": 9.64, "source_cpu_seconds": 2.1, "version": "0.1.0",
     }  # fmt: skip
     return Bill(tables=tables, **{**settled, **words})
 

@@ -52,7 +52,8 @@ nightly · {when} · 13.4 s · peak 312 MB
 Balance   source 1,005,000 = target 1,005,000 + rejected 0 + filtered 0
 Proof     rows: every value read was compared with the target read again
 Digest    43e11e439e19debaa70674338b7c8163
-Snapshot  one transaction"""
+Snapshot  one transaction
+Cost      100 MB read; processor 9.6 s here, 2.1 s in the source"""
 
 
 def test_a_bill_has_one_digest_of_all_that_arrived():
