@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
-
-import pyarrow as pa
 
 from lading.compare import Asked, Side, compare
 from lading.connector import WHOLE, Session, Slice
 from lading.digest import Digest, Digester
 from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import Refused, isolate, sifting
-from lading.moving import Moving, Stopped, bill_of, fingerprint, later, rows_of
+from lading.moving import Moving, bill_of, fingerprint, later, rows_of
 from lading.passing import Passing, digested, reading
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
@@ -229,7 +227,7 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
     """The digest of rows as the target has them; at lower levels their number."""
     if moving.plan.level in (Level.ROWS, Level.FULL):
-        return digested(_stoppable(moving, target.read(table, cut)), moving.load.table, moving.load.key)
+        return digested(moving, target.read(table, cut))
     return Digest(rows=_count(target, table, cut))
 
 
@@ -261,13 +259,6 @@ def _covered(moving: Moving, source: Session) -> None:
             f"The slices of '{moving.name}' hold {rows:,} rows; the source counts {whole.rows:,} at the same snapshot.",
             "Report it with 'lading bill'; nothing was published.",
         )
-
-
-def _stoppable(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if moving.stop.is_set():
-            raise Stopped
-        yield batch
 
 
 def _equal(moving: Moving, expected: Digest, found: Digest, where: str) -> None:
@@ -329,6 +320,7 @@ def announce(moving: Moving, target: Session) -> None:
     load = moving.load
     if load.mode is Mode.APPEND and not load.key and not load.fresh:
         moving.store.note(load.id, _read_back(moving, target, load.table))
+    moving.stands = _stands(moving, target)
     moving.watch.state(moving.name, "publishing")
     moving.store.change(load.id, state="publishing")
     moving.state = "publishing"
@@ -357,9 +349,15 @@ def published(moving: Moving, target: Session, late: bool = False) -> None:
     _close(moving, target)
 
 
+def _stands(moving: Moving, target: Session) -> bool:
+    """Whether the rows that will replace others are still a table of their own."""
+    replaces = moving.load.mode is Mode.REPLACE and not moving.load.fresh
+    return replaces and target.describe(moving.load.stage.full_name) is not None
+
+
 def _last_look(moving: Moving, target: Session) -> None:
     load, expected = moving.load, moving.expected
-    if load.fresh:
+    if load.fresh or (moving.stands and not _stands(moving, target)):  # what was read again has only another name now
         _equal(moving, Digest(rows=expected.rows), Digest(rows=_count(target, load.table)), "in the target")
     elif load.mode is Mode.REPLACE:
         _equal(moving, expected, _read_back(moving, target, load.table), "in the target")

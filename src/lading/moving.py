@@ -73,6 +73,8 @@ class Moving:
     proof: Proof | None = None
     bill: TableBill | None = None
     began: float | None = None
+    stands: bool = False
+    """Whether the rows that replace others were a table of their own before they were published."""
     lost: int = 0
     """How often its system did not answer; what fails so for itself must not keep others from being moved."""
     lock: threading.Lock = field(default_factory=threading.Lock)

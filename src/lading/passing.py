@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -15,7 +15,6 @@ from lading.digest import Digest, Digester, Tally
 from lading.errors import Bug
 from lading.moving import Moving, Stopped, later
 from lading.prove import Level
-from lading.schema import Table
 from lading.store import Line
 from lading.values import texts
 
@@ -31,14 +30,17 @@ def reading(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBat
             batches.close()
 
 
-def digested(batches: Iterator[pa.RecordBatch], table: Table, key: Sequence[str]) -> Digest:
-    """The digest of batches, of which one is read while another is worked on."""
-    digesters = [Digester(table.columns, key) for _ in range(2)]
+def digested(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Digest:
+    """The digest of rows as the target has them, of which some are read while others are worked on."""
+    load = moving.load
+    digesters = [Digester(load.table.columns, load.key) for _ in range(2)]
     turn, errors = threading.Lock(), list[BaseException]()
 
     def work(digester: Digester) -> None:
         try:
             while not errors:
+                if moving.stop.is_set():
+                    raise Stopped
                 with turn:
                     batch = next(found, None)
                 if batch is None:
