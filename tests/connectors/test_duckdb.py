@@ -160,6 +160,53 @@ def test_what_hangs_on_a_table_survives_replace(file, sql):
         sql("INSERT INTO people VALUES (1, 'again', NULL)")
 
 
+PLAIN = "CREATE TABLE people (id BIGINT NOT NULL, name VARCHAR, paid DECIMAL(18,2))"
+
+
+def swapped(file, sql) -> bool:
+    """Whether a replaced table is the staged one under its name."""
+    sql("CREATE OR REPLACE VIEW names AS SELECT name FROM people")
+    with opened(file) as session:
+        load = load_of(session, PEOPLE)
+        session.prepare(load)
+        session.stage(load, [batch(load.table, ROWS)], 0)
+        session.publish([load])
+        left = session.describe(load.stage.full_name)
+        session.discard(load)
+    assert sql("SELECT id, name FROM people ORDER BY id") == [row[:2] for row in sorted(ROWS)]
+    assert sql("SELECT count(*) FROM names") == [(len(ROWS),)]
+    return left is None
+
+
+@pytest.mark.parametrize(
+    "table", [PLAIN, PLAIN.replace(" NOT NULL", ""), PLAIN.replace("paid", "CHECK (id > 0), paid")]
+)
+def test_a_table_that_is_all_text_gives_way_to_the_staged_one(file, sql, table):
+    sql(table, "INSERT INTO people VALUES (1, 'old', NULL)")
+    made = sql("SELECT sql FROM duckdb_tables() WHERE table_name = 'people'")
+    assert swapped(file, sql)
+    assert sql("SELECT sql FROM duckdb_tables() WHERE table_name = 'people'") == made
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "CREATE INDEX by_name ON people (name)",
+        "COMMENT ON TABLE people IS 'ours'",
+        "COMMENT ON COLUMN people.name IS 'ours'",
+        "ALTER TABLE people ALTER name SET DEFAULT 'nobody'",
+        "CREATE TABLE other (id INTEGER PRIMARY KEY); CREATE TABLE child (id INTEGER REFERENCES other (id))",
+        PLAIN.replace("CREATE", "CREATE OR REPLACE").replace("BIGINT NOT NULL", "BIGINT PRIMARY KEY"),
+        PLAIN.replace("CREATE", "CREATE OR REPLACE").replace("VARCHAR", "VARCHAR COLLATE NOCASE"),
+    ],
+)
+def test_a_table_with_more_to_it_stays(file, sql, more):
+    sql(PLAIN, more)
+    made = sql("SELECT sql, comment FROM duckdb_tables() WHERE table_name = 'people'")
+    assert not swapped(file, sql)
+    assert sql("SELECT sql, comment FROM duckdb_tables() WHERE table_name = 'people'") == made
+
+
 def test_a_parent_that_is_referred_to_is_not_emptied(file, sql):
     sql(
         "CREATE TABLE people (id BIGINT PRIMARY KEY, name VARCHAR, paid DECIMAL(18,2))",
