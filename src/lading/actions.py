@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from lading.moving import Watch
     from lading.sample import TerritoryLine
 
+LOCK_SECONDS = 2
+"""How long a gentle run waits for a lock: while it does, others wait behind it."""
+
 
 @contextmanager
 def store() -> Iterator[Store]:
@@ -55,7 +58,12 @@ def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
 
 
 def _sides(move: Move) -> tuple[Connection, Connection]:
-    return config.resolve(move.source)[1], config.resolve(move.target)[1]
+    sides = config.resolve(move.source)[1], config.resolve(move.target)[1]
+    return (_gentle(sides[0]), _gentle(sides[1])) if move.gentle else sides
+
+
+def _gentle(side: Connection) -> Connection:
+    return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
 
 
 def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection], canary: bool = False) -> Plan:

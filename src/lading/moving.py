@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -47,6 +48,19 @@ class Watch(Protocol):
         """The run is over."""
 
 
+class Pace:
+    """Holds readers back to so many rows a second, taken over the whole run."""
+
+    def __init__(self, rows_a_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit, self.clock = rows_a_second, clock
+        self.rows, self.began = 0, clock()
+
+    def ahead(self, rows: int) -> float:
+        """Seconds that the rows read so far, with these, are too early."""
+        self.rows += rows
+        return max(self.rows / self.limit - (self.clock() - self.began), 0.0) if self.limit else 0.0
+
+
 class Stopped(Exception):
     """The run was interrupted or another slice lost its connection."""
 
@@ -77,6 +91,7 @@ class Moving:
     """Whether the rows that replace others were a table of their own before they were published."""
     lost: int = 0
     """How often its system did not answer; what fails so for itself must not keep others from being moved."""
+    pace: Pace = field(default_factory=lambda: Pace(0))
     lock: threading.Lock = field(default_factory=threading.Lock)
     sifting: threading.Lock = field(default_factory=threading.Lock)
     made: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -78,7 +78,7 @@ class Passing:
             yield from self.written(iter([self.moving.fit(batch, self.narrowed)]))
 
     def read(self, batch: pa.RecordBatch) -> None:
-        if self.moving.stop.is_set():
+        if self.moving.stop.wait(self.moving.pace.ahead(batch.num_rows)):
             raise Stopped
         self.tally.add(batch)
         if batch.schema.names != [column.name for column in self.moving.source.columns]:

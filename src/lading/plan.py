@@ -63,6 +63,8 @@ class Plan(BaseModel, frozen=True):
     together: bool = False
     slice_rows: int = 500_000
     readers: int = 1
+    gentle: int = 0
+    """The most rows that are read in a second; 0 where there is no limit."""
     reasons: tuple[str, ...] = ()
     """Why it is done this way."""
     tasks: tuple[Task, ...] = ()
@@ -150,7 +152,7 @@ def plan(
              else t for t in tasks]  # fmt: skip
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
-        together=move.together, slice_rows=move.slice_rows, readers=max(min(source.can.readers, target.can.writers), 1),
+        together=move.together, slice_rows=move.slice_rows, readers=_readers(move, source, target), gentle=move.gentle,
         reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),
     )  # fmt: skip
 
@@ -167,11 +169,17 @@ def refuse(move: Move, target: Side) -> None:
         raise SpecError(f"{move.target} cannot publish several tables at once.", "Leave out 'together'.")
 
 
+def _readers(move: Move, source: Side, target: Side) -> int:
+    return 1 if move.gentle else max(min(source.can.readers, target.can.writers), 1)
+
+
 def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
-    readers = min(source.can.readers, target.can.writers)
+    readers = _readers(move, source, target)
     if not source.can.snapshot:
         yield "the source has no snapshot: rows are proved as they were when read"
-    if readers > 1:
+    if move.gentle:
+        yield f"gently: at most {move.gentle:,} rows a second, one slice at a time, locks are waited for two seconds"
+    elif readers > 1:
         yield f"up to {readers} slices at a time, all at one pinned snapshot"
     elif source.can.snapshot:
         narrow = "source reads" if source.can.readers == 1 else "target writes"

@@ -20,7 +20,7 @@ import pyarrow as pa
 from lading import engine
 from lading.connector import Connection, Session, Spends
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
-from lading.moving import Moving, Stopped, Watch, fail, new_load
+from lading.moving import Moving, Pace, Stopped, Watch, fail, new_load
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
@@ -117,8 +117,9 @@ class Crew:
         self.watch = watch
         self.spent: list[float | None] = [None, None]
         self._counting = threading.Lock()
+        pace = Pace(plan.gentle)
         self.movings = [
-            Moving(name, plan, task, store, watch, self.stop, "", new_load(plan, task))
+            Moving(name, plan, task, store, watch, self.stop, "", new_load(plan, task), pace=pace)
             for task in plan.tasks
             if not task.problem
         ]

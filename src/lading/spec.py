@@ -47,6 +47,11 @@ class Move(BaseModel):
     max_rejects: int = Field(0, ge=0, description="How many refused rows a table may have before its run stops.")
     together: bool = Field(False, description="Publish all tables in one transaction.")
     record: bool = Field(False, description="Add the run's verdicts to the table 'lading_bills' of the target.")
+    gentle: int = Field(
+        0,
+        ge=0,
+        description="At most so many rows a second, one stream, two seconds for locks; 0: no limit.",
+    )
     slice_rows: int = Field(500_000, ge=1, description="About how many rows are staged, and resumed, at a time.")
 
     @model_validator(mode="after")

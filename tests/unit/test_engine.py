@@ -3,6 +3,7 @@
 import os
 import secrets
 import sqlite3
+import sys
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -16,6 +17,7 @@ from lading.connector import WHOLE, Capabilities
 from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
 from lading.errors import DataError, SpecError, Unreachable
+from lading.moving import Pace
 from lading.plan import Side
 from lading.plan import plan as make_plan
 from lading.run import run
@@ -356,3 +358,34 @@ def test_a_stage_that_cannot_go_at_once_goes_when_the_run_ends(ledger):
     with target.open() as session:
         assert not session._store.staged
     assert rows_of(target) == rows_of(source)
+
+
+def test_a_gentle_run_is_held_back_to_its_rows_a_second(ledger, monkeypatch):
+    waited = []
+
+    class Counted(Pace):
+        def ahead(self, rows):
+            waited.append((rows, super().ahead(rows)))
+            return 0.0
+
+    monkeypatch.setattr(sys.modules["lading.run"], "Pace", Counted)
+    source = odd(Session)
+    bill = moved(source, Memory(name=secrets.token_hex(4)), ledger, slice_rows=10, gentle=20)
+    assert bill.state == "proved"
+    assert sum(rows for rows, _ in waited) == len(ROWS)
+    # A hundred rows at twenty a second are five seconds, of which a few thousandths have passed.
+    assert 4 < waited[-1][1] <= 5
+    plan = planned(source, Memory(name=secrets.token_hex(4)), gentle=20)
+    assert plan.readers == 1
+    assert "gently: at most 20 rows a second, one slice at a time, locks are waited for two seconds" in plan.reasons
+
+
+def test_a_pace_is_taken_over_the_whole_run():
+    now = [100.0]
+    pace = Pace(1_000, lambda: now[0])
+    assert pace.ahead(500) == 0.5
+    now[0] += 0.5
+    assert pace.ahead(1_500) == 1.5
+    now[0] += 60
+    assert pace.ahead(10) == 0
+    assert Pace(0).ahead(10**9) == 0
