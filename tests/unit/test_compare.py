@@ -319,6 +319,15 @@ def test_the_type_in_which_two_are_compared(left, right, met):
     found_ = meet(parse(left), parse(right))
     assert (str(found_) if found_ else None) == met
 
+def test_what_is_told_of_a_long_value_is_not_that_value():
+    long = "a" * 50_000
+    ((*_, said, _right),) = told(compared((TEXT, [(1, long)]), (TEXT, [(1, "b")])))
+    for rows in ([(1, long)], [(1, said)]), ([(1, said)], [(1, long)]):
+        assert compared((TEXT, rows[0]), (TEXT, rows[1])).changed == 1
+    bare = TEXT.model_copy(update={"key": ()})
+    assert compared((bare, [(1, long)]), (bare, [(1, said)])).verdict == "different"
+
+
 
 def test_every_row_differing_is_joined_whole():
     ours = [(n, "a") for n in range(70_000)]

@@ -27,6 +27,8 @@ LONG = 2_000
 _ORDERED = {
     "int": "DECIMAL(38, 0)", "decimal": "DECIMAL(38, 10)", "float": "DOUBLE", "date": "DATE", "timestamp": "TIMESTAMP"
 }  # fmt: skip
+_CUT = r"characters, sha256 [0-9a-f]{64}\)$"
+"""How a text ends that is shown so."""
 _UNFIT = "\1"
 """Begins texts that have no form in the type in which their column is compared."""
 POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
@@ -45,7 +47,9 @@ def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
     if each.unfit is not None and each.unfit.any():
         said = pc.binary_join_element_wise(_UNFIT, texts(each.raw, raw), "")
         found = pc.if_else(pa.array(each.unfit), said, found)
-    long = pc.fill_null(pc.greater(pc.binary_length(found), LONG), False)
+    # A text that looks like one that was cut must not equal it: it is cut too.
+    long = pc.or_(pc.greater(pc.binary_length(found), LONG), pc.match_substring_regex(found, _CUT))
+    long = pc.fill_null(long, False)
     if pc.any(long).as_py():
         pairs = zip(found.to_pylist(), long.to_pylist(), strict=True)
         found = pa.array([_short(text) if cut else text for text, cut in pairs], pa.string())
