@@ -171,6 +171,19 @@ def test_leading_zeros_that_a_number_cannot_keep_are_counted():
 
 
 def test_multisets_without_a_key():
+def test_digits_of_a_text_that_a_float_cannot_keep_are_counted():
+    ours = ["0.12345678901234567891", "16777217", "0.10000000000000001", "1e300", "NaN", "Infinity", "0.1", None]
+    floats = table("t", id="int(32)!", v="float(64)")
+    theirs = [0.12345678901234567891, 16777217.0, 0.1, 1e300, float("nan"), float("inf"), 0.1, None]
+    left, right = (list(enumerate(values)) for values in (ours, theirs))
+    result = compared((TEXT, left), (floats, right))
+    assert (result.verdict, result.narrowed) == ("equal", {"v": 1})
+    single = compared((TEXT, left[1:3]), (table("t", id="int(32)!", v="float(32)"), [(1, 16777216.0), (2, 0.1)]))
+    assert (single.verdict, single.narrowed) == ("equal", {"v": 2})
+    back = compared((floats, right), (TEXT, left))
+    assert told(back) == [("changed", "0", "v", "0.12345678901234568", "0.12345678901234567891")]
+
+
     bare = table("t", (), a="string", b="string")
     rows = [("x", "1")] * 3 + [("y", "2")] * 2
     assert compared((bare, rows), (bare, rows[::-1])).verdict == "equal"

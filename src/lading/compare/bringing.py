@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ def narrows(pair: Pair) -> bool:
 
 def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, Mask | None, int]:
     try:
-        if here.kind in ("decimal", "int") and to.kind == "float":
+        if here.kind in ("decimal", "int", "string") and to.kind == "float":
             found, changed = _float(array, here, to, lossy)
         elif here.kind == "string" and to.kind == "binary":
             found, changed = _bytes(array), 0
@@ -103,14 +104,25 @@ def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Arra
 
 def _float(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, int]:
     """By way of the text: Arrow's own way from decimals to floats is not always the nearest one. A value is unchanged
-    when the shortest text of the float gives it back, as 0.1 does."""
+    when the shortest text of the float gives it back, as 0.1 does; a text also when it is the float with more digits,
+    as 0.10000000000000001 is."""
     said, type_ = texts(array, here), Type("float", to.size)
     found = cast(said, STRING, type_)[0]
-    pairs = zip(said.to_pylist(), texts(found, type_).to_pylist(), strict=True)
-    changed = sum(1 for old, new in pairs if old is not None and Decimal(old) != Decimal(new))
+    triples = zip(said.to_pylist(), texts(found, type_).to_pylist(), found.to_pylist(), strict=True)
+    changed = sum(
+        1
+        for old, new, number in triples
+        if old is not None and isfinite(number) and Decimal(old) != Decimal(new)
+        and not (here.kind == "string" and Decimal(old) == _with_digits(number, Decimal(old)))
+    )  # fmt: skip
     if changed and not lossy:
         raise DataError("A value would be rounded.", "")
     return found, changed
+
+
+def _with_digits(number: float, like: Decimal) -> Decimal:
+    """The float with as many digits as a decimal has."""
+    return Decimal(f"{number:.{len(like.as_tuple().digits)}g}")
 
 
 def _bytes(array: pa.Array) -> pa.Array:
