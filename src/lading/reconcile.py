@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lading.compare import Asked, Comparison, Found, Side, comparing
 from lading.compare.outcome import Diff, Verdict, worst
-from lading.compare.pairing import pairing
+from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
 from lading.errors import LadingError, SpecError, Unreachable
@@ -98,13 +98,19 @@ class Reconciling:
             Side(system.session, table, "", system.snapshot, system.connection.open, self._told(left, place))
             for place, (system, table) in enumerate(zip(self.systems, (left, there), strict=True))
         )
-        hidden = [*self.connections[0].hidden(left), *self.connections[1].hidden(there)]
-        asked = self.asked.model_copy(update={"sensitive": (*self.asked.sensitive, *hidden)})
-        pairing(left, there, asked.key, asked.exclude)  # whose SpecError is the mistake of who asked
+        paired = pairing(left, there, self.asked.key, self.asked.exclude)  # its SpecError is the mistake of who asked
+        asked = self.asked.model_copy(update={"sensitive": (*self.asked.sensitive, *self._hidden(left, there, paired))})
         try:
             return self._sides((sides[0], sides[1]), asked, seen)
         except SpecError as error:  # what was described a moment ago is gone
             raise Unreachable(error.what, error.fix) from error
+
+    def _hidden(self, left: Table, right: Table, paired: Pairing) -> list[str]:
+        """The columns that either connection hides, or that are asked for as the right calls them; by the left's
+        names."""
+        ours, theirs = (side.hidden(table) for side, table in zip(self.connections, (left, right), strict=True))
+        also = [p.name for p in paired.pairs if p.right.name in theirs or self.asked.hides(p.right.name)]
+        return [*ours, *also]
 
     def _sides(self, sides: tuple[Side, Side], asked: Asked, seen: Seen | None) -> Comparison:
         left, right = sides

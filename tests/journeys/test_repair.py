@@ -249,3 +249,14 @@ def test_sensitive_columns_of_a_connection_are_not_shown(place: Callable[[str], 
     found = actions.diff(move, Asked(), export=path)
     assert [(d.left, d.right) for d in found.tables[0].differences] == [("•••", "•••")]
     assert "leaked" not in path.read_text("utf-8") + found.model_dump_json()
+
+
+@pytest.mark.parametrize("asked", [Asked(), Asked(sensitive="NOTE")])
+def test_a_sensitive_column_may_be_called_otherwise_on_the_left(place: Callable[[str], str], asked: Asked):
+    source, target = place("sqlite"), place("duckdb")
+    looks.query(source, "CREATE TABLE t (id integer PRIMARY KEY, Note text)")
+    looks.query(source, "INSERT INTO t VALUES (1, 'leaked')")
+    looks.query(target, "CREATE TABLE t (id integer PRIMARY KEY, NOTE varchar); INSERT INTO t VALUES (1, 'other')")
+    hiding = target if asked.sensitive else target.replace("duckdb:///", "duckdb:////") + "?sensitive=NOTE"
+    found = actions.diff(Move.model_validate({"from": source, "to": hiding}), asked)
+    assert [(d.column, d.left, d.right) for d in found.tables[0].differences] == [("Note", "•••", "•••")]

@@ -272,6 +272,13 @@ def test_sensitive_values_are_not_shown():
     assert told(result) == [("changed", "1", "v", "•••", "•••")]
     assert "secret" not in result.model_dump_json()
 
+    paid = table("t", id="int(32)!", paid="int(32)")
+    sums = Asked(way="aggregates", sensitive=["paid"])
+    (why, _) = compared((paid, [(1, 4711)]), (paid, [(1, 4712)]), sums).reasons
+    assert why == "'paid' sums to ••• on the left, to ••• on the right"
+    odd = table("t", id="int(32)!", **{"v[1]": "string"})
+    result = compared((odd, [(1, "secret")]), (odd, [(1, "hidden")]), Asked(sensitive=["v[1]"]))
+    assert "secret" not in result.model_dump_json()
 
 def test_a_sample_is_never_equal_but_can_be_different():
     rows = [(n, str(n)) for n in range(2_000)]

@@ -86,7 +86,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         return _comparison((left, right), paired, asked, measured)
 
     if way is Way.AGGREGATES and paired.compared:
-        yield Found(said(aggregated((left.place, right.place), paired)), asked)
+        yield Found(said(aggregated((left.place, right.place), paired, asked)), asked)
         return
     first: dict[str, Any] = {}
     cuts: Cuts | None = None

@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lading.compare.outcome import Cost
+from lading.compare.asked import Asked
+from lading.compare.outcome import HIDDEN, Cost
 from lading.compare.pairing import Pairing
 from lading.connector import WHOLE, Session
 from lading.digest import Reading
@@ -14,7 +15,9 @@ from lading.errors import Unsupported
 from lading.schema import Table
 
 
-def aggregated(sides: tuple[tuple[Session, Table], tuple[Session, Table]], paired: Pairing) -> dict[str, Any]:
+def aggregated(
+    sides: tuple[tuple[Session, Table], tuple[Session, Table]], paired: Pairing, asked: Asked
+) -> dict[str, Any]:
     """What the comparison says; `unlike` are sentences about what differs. Raises Unsupported for a side that cannot
     be asked."""
     pairs, began = paired.compared, time.monotonic()
@@ -37,7 +40,8 @@ def aggregated(sides: tuple[tuple[Session, Table], tuple[Session, Table]], paire
         elif (
             pair.left.type == pair.right.type and None not in (ours.total, theirs.total) and ours.total != theirs.total
         ):
-            unlike.append(f"'{pair.name}' sums to {ours.total} on the left, to {theirs.total} on the right")
+            sums = (HIDDEN, HIDDEN) if asked.hides(pair.name) else (ours.total, theirs.total)
+            unlike.append(f"'{pair.name}' sums to {sums[0]} on the left, to {sums[1]} on the right")
     return {
         "rows_left": left.rows, "rows_right": right.rows, "unlike": unlike, "cost_left": Cost(), "cost_right": Cost(),
         "seconds": time.monotonic() - began,

@@ -53,4 +53,4 @@ class Asked(BaseModel):
 
     def hides(self, column: str) -> bool:
         """Whether the column's values are not to be shown."""
-        return any(fnmatchcase(column, pattern) for pattern in self.sensitive)
+        return any(column == pattern or fnmatchcase(column, pattern) for pattern in self.sensitive)
