@@ -113,11 +113,11 @@ class Reconciling:
         return [*ours, *also]
 
     def _sides(self, sides: tuple[Side, Side], asked: Asked, seen: Seen | None) -> Comparison:
-        left, right = sides
-        with comparing(left, right, asked, self._marks.get(left.table.full_name)) as found:
-            seconds = self._wait()
+        mark, seconds = self._marks.get(sides[0].table.full_name), self._wait()
+        with ExitStack() as stack:
+            found = stack.enter_context(comparing(*sides, asked, mark))
             if found.comparison.differing and seconds is not None:
-                found.comparison = settled(found, (left, right), asked, seconds)
+                found = stack.enter_context(settled(found, sides, asked, seconds, mark))
             if seen:
                 seen(found)
             return found.comparison

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -177,6 +178,44 @@ def test_a_row_in_flight_is_no_difference(place: Callable[[str], str]):
     assert dict(found.tables[0].states) == {"in sync after wait": 1}
 
 
+def meanwhile(patch: pytest.MonkeyPatch, place: str, statement: str) -> None:
+    """Runs a statement instead of waiting, once the first look is over."""
+    patch.setattr("lading.compare.waiting.time", SimpleNamespace(sleep=lambda _: looks.query(place, statement)))
+
+
+def test_rows_without_a_key_can_be_in_flight_too(place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+    source, target = place("postgres"), place("mysql")
+    for each in (source, target):
+        looks.query(each, "CREATE TABLE t (a integer, b varchar(9))")
+        looks.query(each, "INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, 'y')")
+    looks.query(source, "INSERT INTO t VALUES (3, 'z')")
+    with monkeypatch.context() as patch:
+        meanwhile(patch, target, "INSERT INTO t VALUES (3, 'z')")
+        found = diff(source, target, wait_seconds=3)
+    assert (found.verdict, dict(found.tables[0].states)) == ("equal", {"in sync after wait": 1})
+    looks.query(target, "DELETE FROM t WHERE a = 2")
+    found = diff(source, target, wait_seconds=0)
+    assert (found.verdict, dict(found.tables[0].states)) == ("different", {"persistent": 1})
+    looks.query(source, "DELETE FROM t WHERE a = 2")
+    assert diff(source, target).verdict == "equal"
+
+
+def test_what_was_in_flight_is_not_exported(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, target = place("postgres"), place("mysql")
+    fill(source, "postgres", range(100))
+    fill(target, "mysql", range(99))
+    looks.query(target, "UPDATE orders SET note = 'bad' WHERE id = 6")
+    late = "SELECT region, 99, 99.25, 'it''s 99', true, '2024-01-01 00:00:39.000001' FROM orders WHERE id = 0"
+    meanwhile(monkeypatch, target, f"INSERT INTO orders {late}")
+    move, path = Move.model_validate({"from": source, "to": target}), tmp_path / "all.parquet"
+    found = actions.diff(move, Asked(wait_seconds=3), export=path)
+    assert dict(found.tables[0].states) == {"persistent": 1, "in sync after wait": 1}
+    rows = pq.read_table(path)
+    assert rows["right"].to_pylist() == ["bad"]
+
+
 def test_a_row_that_stays_different_is_one_and_a_moving_one_is_unknown(place: Callable[[str], str]):
     source, target = place("postgres"), place("postgres")
     for each in (source, target):
@@ -215,6 +254,12 @@ def test_a_pipeline_is_proved_at_its_watermark(
     assert (found.verdict, found.tables[0].columns) == ("different", {"note": 1})
     lines = actions.trend("nightly")
     assert [line.verdict for line in lines] == ["different", "equal", "proved"]
+    with monkeypatch.context() as patch:
+        meanwhile(patch, source, "UPDATE orders SET note = 'it''s 8' WHERE id = 8")
+        (found,) = actions.prove("nightly", Asked(wait_seconds=3))
+    assert (found.verdict, dict(found.tables[0].states)) == ("equal", {"in sync after wait": 1, "moving": 2})
+    looks.query(source, "UPDATE orders SET note = 'again' WHERE id = 8")
+    (found,) = actions.prove("nightly", Asked())
     assert repair(found.id, apply=True).verdict == "equal"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
-from lading.compare import Found, Side, comparing
+from lading.compare import Found, Mark, Side, comparing
 from lading.compare.asked import Asked
 from lading.compare.outcome import Comparison, Difference, State, Verdict
 
@@ -17,26 +18,31 @@ Seen = dict[tuple[tuple[tuple[str, str | None], ...], str], tuple[str | None, st
 """By key and column: both values, and what kind of difference it is."""
 
 
-def settled(found: Found, sides: tuple[Side, Side], asked: Asked, seconds: float) -> Comparison:
+@contextmanager
+def settled(
+    found: Found, sides: tuple[Side, Side], asked: Asked, seconds: float, mark: Mark | None = None
+) -> Iterator[Found]:
     """The comparison after waiting once. Rows that agree by then were on their way; rows that changed in the meantime
     are moving; only those that stayed as they were differ for sure."""
     first = found.comparison
     before = _seen(islice(found.differences(), MOST + 1))
-    if not before or not first.key:
-        return first
+    left, right = sides
+    if not before or left.again is None or right.again is None:
+        yield found
+        return
     if len(before) > MOST:
         reason = f"more than {MOST:,} differences, too many to wait for"
-        return first.model_copy(update={"reasons": (*first.reasons, reason)})
+        found.comparison = first.model_copy(update={"reasons": (*first.reasons, reason)})
+        yield found
+        return
     time.sleep(seconds)
-    left, right = sides
-    if left.again is None or right.again is None:
-        return first
     with left.again() as ours, right.again() as theirs:
         pinned = [Side(session, side.table, side.address, session.pin(), side.again)
                   for session, side in ((ours, left), (theirs, right))]  # fmt: skip
-        with comparing(pinned[0], pinned[1], asked) as second:
+        with comparing(pinned[0], pinned[1], asked, mark) as second:
             after = list(islice(second.differences(), MOST))
-            return _judged(second.comparison, before, after, asked)
+            second.comparison = _judged(second.comparison, before, after, asked)
+            yield second
 
 
 def _seen(differences: Iterable[Difference]) -> Seen:
@@ -54,7 +60,7 @@ def _judged(second: Comparison, before: Seen, after: list[Difference], asked: As
             state = State.PERSISTENT
         rows[key] = max(rows.get(key, state), state, key=_GRAVE.index)
     gone = known - rows.keys()
-    states = Counter(rows.values()) + Counter({State.SETTLED: len(gone)})
+    states = Counter(rows.values()) + Counter({State.SETTLED: len(gone)}) + Counter(second.states)
     verdict, reasons = second.verdict, list(second.reasons)
     if verdict is Verdict.DIFFERENT and rows and not states[State.PERSISTENT] and not reasons:
         verdict = Verdict.INCONCLUSIVE
