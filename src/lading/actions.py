@@ -217,7 +217,7 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
             reconciling.asked = asked.model_copy(update={"key": asked.key or step.merge_key})
             marks = {t.full_name: mark for t in tables if (mark := _watermark(step, t, ledger, (left, right)))}
             made = reconciling.diff([(table, into(step, table)) for table in tables], None, marks)
-            diffs.append(made.model_copy(update={"pipeline": found.name}))
+            diffs.append(made.model_copy(update={"pipeline": found.name, "accept": step.accept}))
             keep(ledger, diffs[-1])
         if asked.record or step.record:
             record.write(right, diffs[-1])

@@ -159,8 +159,10 @@ def narrowed(plan: Plan, wrong: Wrong) -> Plan:
 
 
 def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:
-    """The losses that the run had accepted, and those that are accepted now."""
-    losses = [loss for table in kept.tables for loss in table.losses] if isinstance(kept, Bill) else []
+    """The losses that the run or the pipeline had accepted, and those that are accepted now."""
+    if isinstance(kept, Diff):
+        return (*mending.accept, *kept.accept)
+    losses = [loss for table in kept.tables for loss in table.losses]
     return (*mending.accept, *dict.fromkeys(f"{loss.column}:{loss.kind}" for loss in losses))
 
 

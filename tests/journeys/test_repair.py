@@ -263,6 +263,24 @@ def test_a_pipeline_is_proved_at_its_watermark(
     assert repair(found.id, apply=True).verdict == "equal"
 
 
+def test_a_repair_accepts_what_the_pipeline_accepts(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, target = place("postgres"), place("mysql")
+    looks.query(source, "CREATE TABLE t (id integer PRIMARY KEY, v numeric(10,3)); INSERT INTO t VALUES (1, 0.125)")
+    looks.query(target, "CREATE TABLE t (id integer PRIMARY KEY, v numeric(10,2))")
+    monkeypatch.chdir(tmp_path)
+    config.init(tmp_path)
+    (tmp_path / "connections.yaml").write_text(f"connections:\n  crm: {source}\n  new: {target}\n", encoding="utf-8")
+    step = "{from: crm, to: new, tables: t, accept: 'v:rounds'}"
+    (tmp_path / "pipelines/nightly.yaml").write_text(f"steps:\n  - {step}\n", encoding="utf-8")
+    assert actions.run("nightly")[0].state == "proved"
+    looks.query(target, "DELETE FROM t")
+    (found,) = actions.prove("nightly", Asked())
+    done = repair(found.id, apply=True, source=source, target=target)
+    assert (found.verdict, done.verdict, done.tables[0].problem) == ("different", "equal", "")
+
+
 def test_a_failed_proof_shows_the_rows(place: Callable[[str], str]):
     """A trigger of the target's changes a value behind our back: the bill names the row and both values."""
     source, target = place("duckdb"), place("postgres")

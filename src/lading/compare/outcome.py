@@ -120,6 +120,8 @@ class Diff(BaseModel, frozen=True):
     left: str
     right: str
     asked: Asked = Asked()
+    accept: tuple[str, ...] = ()
+    """The losses that the pipeline's step accepts, which a repair accepts too."""
     started: datetime
     seconds: float
     tables: tuple[Comparison, ...] = ()
