@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
+FEWEST = 256
+"""Buckets of a table that is compared in place; of larger ones a greater power of two."""
 _HALF = 30
 _LOW = (1 << _HALF) - 1
 _ROWS = 32_768
@@ -50,8 +52,12 @@ def added(left: Fingerprint, right: Fingerprint) -> Fingerprint:
 
 
 def root(fingerprint: Fingerprint) -> str:
-    """32 hexadecimal digits that stand for a whole fingerprint."""
-    lines = [VERSION, *(f"{n} {' '.join(map(str, each))}" for n, each in sorted(fingerprint.items()))]
+    """32 hexadecimal digits that stand for a whole fingerprint, however many its buckets, which an estimate decides:
+    powers of two fold into the fewest."""
+    folded: Fingerprint = {}
+    for n, each in fingerprint.items():
+        folded |= added({n % FEWEST: folded.get(n % FEWEST, Bucket(0, 0, 0))}, {n % FEWEST: each})
+    lines = [VERSION, *(f"{n} {' '.join(map(str, each))}" for n, each in sorted(folded.items()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

@@ -195,6 +195,15 @@ def test_values_swapped_between_rows_show_in_both_buckets():
     assert root(left) != root(right)
 
 
+def test_a_root_is_the_same_however_many_buckets_there_are():
+    """Their number comes from an estimate, which is another one tomorrow."""
+    columns = MIXED[:2]
+    rows = [(f"x{n}", n) for n in range(2_000)]
+    few, many = (marked(rows, columns, ("n",), buckets) for buckets in (256, 4_096))
+    assert len(few) == 256 < len(many)
+    assert root(few) == root(many) != root(marked(rows[1:], columns, ("n",), 4_096))
+
+
 def test_values_swapped_between_rows_in_a_later_group():
     """Rows wider than a group: the groups of a row are bound together."""
     columns = [Column(name=f"c{n}", type=parse("int(32)")) for n in range(GROUP + 2)]

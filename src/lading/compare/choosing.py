@@ -9,7 +9,7 @@ from lading.compare.apart import both
 from lading.compare.asked import Asked, Way
 from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Fingerprints, Session, Slice
-from lading.fingerprint import Fingerprint, differing, fingerprint_of, root
+from lading.fingerprint import FEWEST, Fingerprint, differing, fingerprint_of, root
 from lading.schema import Table, gaps
 from lading.types import Type
 
@@ -90,7 +90,7 @@ def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any
     either side, none where nothing does, None when it is too much to be read apart."""
     pairs = paired.compared
     rows = max((table.rows or 0) for _, table in sides)
-    buckets = min(max(1 << (rows // 256).bit_length(), 256), 1 << 16)
+    buckets = min(max(1 << (rows // 256).bit_length(), FEWEST), 1 << 16)
     columns = [compared(pairs, right) for right in (False, True)]
     keys = [
         [column.name for column, pair in zip(own, pairs, strict=True) if pair.name in paired.key] for own in columns
