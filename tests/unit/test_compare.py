@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading import config
 from lading.compare import Asked, Side, compare
 from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet
@@ -170,7 +171,6 @@ def test_leading_zeros_that_a_number_cannot_keep_are_counted():
     assert (result.verdict, result.narrowed) == ("equal", {"v": 1})
 
 
-def test_multisets_without_a_key():
 def test_digits_of_a_text_that_a_float_cannot_keep_are_counted():
     ours = ["0.12345678901234567891", "16777217", "0.10000000000000001", "1e300", "NaN", "Infinity", "0.1", None]
     floats = table("t", id="int(32)!", v="float(64)")
@@ -184,6 +184,7 @@ def test_digits_of_a_text_that_a_float_cannot_keep_are_counted():
     assert told(back) == [("changed", "0", "v", "0.12345678901234568", "0.12345678901234567891")]
 
 
+def test_multisets_without_a_key():
     bare = table("t", (), a="string", b="string")
     rows = [("x", "1")] * 3 + [("y", "2")] * 2
     assert compared((bare, rows), (bare, rows[::-1])).verdict == "equal"
@@ -271,7 +272,6 @@ def test_sensitive_values_are_not_shown():
     result = compared((TEXT, [(1, "secret")]), (TEXT, [(1, "hidden")]), Asked(sensitive=["v"]))
     assert told(result) == [("changed", "1", "v", "•••", "•••")]
     assert "secret" not in result.model_dump_json()
-
     paid = table("t", id="int(32)!", paid="int(32)")
     sums = Asked(way="aggregates", sensitive=["paid"])
     (why, _) = compared((paid, [(1, 4711)]), (paid, [(1, 4712)]), sums).reasons
@@ -280,12 +280,15 @@ def test_sensitive_values_are_not_shown():
     result = compared((odd, [(1, "secret")]), (odd, [(1, "hidden")]), Asked(sensitive=["v[1]"]))
     assert "secret" not in result.model_dump_json()
 
+
 def test_a_sample_is_never_equal_but_can_be_different():
     rows = [(n, str(n)) for n in range(2_000)]
     result = compared((TEXT, rows), (TEXT, rows), Asked(sample=0.25))
     assert result.verdict == "inconclusive"
     assert 300 < result.rows_left < 700
     assert compared((TEXT, rows), (TEXT, [(n, "x") for n, _ in rows]), Asked(sample=0.25)).verdict == "different"
+    with pytest.raises(SpecError, match="every key is none"):
+        config.asked({"way": "sample"})
 
 
 def test_counts_and_sums_alone_can_only_show_a_difference():
@@ -316,6 +319,15 @@ def test_a_long_value_is_told_by_its_hash():
     assert len(left) < 300
 
 
+def test_what_is_told_of_a_long_value_is_not_that_value():
+    long = "a" * 50_000
+    ((*_, said, _right),) = told(compared((TEXT, [(1, long)]), (TEXT, [(1, "b")])))
+    for rows in ([(1, long)], [(1, said)]), ([(1, said)], [(1, long)]):
+        assert compared((TEXT, rows[0]), (TEXT, rows[1])).changed == 1
+    bare = TEXT.model_copy(update={"key": ()})
+    assert compared((bare, [(1, long)]), (bare, [(1, said)])).verdict == "different"
+
+
 def test_a_key_that_is_no_column_is_a_spec_error():
     with pytest.raises(SpecError, match="'nope'"):
         compared((TEXT, []), (TEXT, []), Asked(key=["nope"]))
@@ -338,15 +350,6 @@ def test_a_key_that_is_no_column_is_a_spec_error():
 def test_the_type_in_which_two_are_compared(left, right, met):
     found_ = meet(parse(left), parse(right))
     assert (str(found_) if found_ else None) == met
-
-def test_what_is_told_of_a_long_value_is_not_that_value():
-    long = "a" * 50_000
-    ((*_, said, _right),) = told(compared((TEXT, [(1, long)]), (TEXT, [(1, "b")])))
-    for rows in ([(1, long)], [(1, said)]), ([(1, said)], [(1, long)]):
-        assert compared((TEXT, rows[0]), (TEXT, rows[1])).changed == 1
-    bare = TEXT.model_copy(update={"key": ()})
-    assert compared((bare, [(1, long)]), (bare, [(1, said)])).verdict == "different"
-
 
 
 def test_every_row_differing_is_joined_whole():

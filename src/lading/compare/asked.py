@@ -6,7 +6,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _listed(value: Any) -> Any:
@@ -50,6 +50,12 @@ class Asked(BaseModel):
     record: bool = Field(False, description="Add the verdicts to the table 'lading_bills' of the right side.")
     limit: int = Field(100, ge=0, description="How many differences of a table are kept.")
     spool_mb: int = Field(2_048, ge=0, description="How much of a side is kept on disk rather than read twice.")
+
+    @model_validator(mode="after")
+    def _sample_has_a_size(self) -> Asked:
+        if self.way is Way.SAMPLE and self.sample == 1:
+            raise ValueError("A sample of every key is none. Say how many with 'sample', 0.01 for a hundredth.")
+        return self
 
     def hides(self, column: str) -> bool:
         """Whether the column's values are not to be shown."""
