@@ -249,11 +249,12 @@ def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
 
 
 def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:
+    """The tables by their names; what is gone is not left out, since nothing is known of it."""
     tables = []
     for name, there in wanted.items():
-        if (table := session.describe(name)) is not None:
-            schema, _, rest = there.rpartition(".")
-            tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
+        schema, _, rest = there.rpartition(".")
+        table = session.describe(name) or Table(name=name, problems=(f"The source has no table '{name}' any more.",))
+        tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
     return tables
 
 

@@ -122,6 +122,30 @@ def test_a_table_without_a_key_is_left_as_it_is(place: Callable[[str], str]):
     assert looks.query(target, "SELECT count(*) FROM t") == [(1,)]
 
 
+def test_a_table_that_is_gone_is_not_passed_over(place: Callable[[str], str]):
+    source, target = place("postgres"), place("duckdb")
+    for each in (source, target):
+        looks.query(each, "CREATE TABLE kept (a integer PRIMARY KEY); CREATE TABLE gone (a integer PRIMARY KEY)")
+    found = diff(source, target)
+    assert found.verdict == "equal"
+    looks.query(source, "DROP TABLE gone")
+    for apply in (False, True):
+        done = repair(found.id, apply=apply, source=source, target=target)
+        assert done.verdict == "inconclusive"
+        assert {t.table: t.problem for t in done.tables} == {
+            "kept": "", "gone": "The source has no table 'gone' any more."
+        }  # fmt: skip
+    looks.query(target, "DROP TABLE gone")
+    assert repair(found.id, source=source, target=target).verdict == "different"
+
+
+def test_a_schema_may_have_a_dot_in_its_name(place: Callable[[str], str]):
+    source, target = place("postgres"), place("duckdb")
+    for each in (source, target):
+        looks.query(each, 'CREATE SCHEMA "new.sales"; CREATE TABLE "new.sales"."a.b" (a integer PRIMARY KEY)')
+    assert [(t.left, t.verdict) for t in diff(source, target).tables] == [("new.sales.a.b", "equal")]
+
+
 def test_a_run_that_is_not_there():
     with pytest.raises(SpecError, match="no run 'nope'"):
         repair("nope")
