@@ -66,8 +66,8 @@ class SqlSession:
         yield from (table for table in found if not table.view and not ours(table.name))
 
     def describe(self, name: str) -> Table | None:
-        schema, _, rest = name.partition(".")
-        wanted = [(self.default_schema, name)] + ([(schema, rest)] if rest else [])
+        dots = [place for place, letter in enumerate(name) if letter == "."]  # a schema's name may have some
+        wanted = [(self.default_schema, name), *((name[:dot], name[dot + 1 :]) for dot in dots)]
         mark = self.dialect.placeholder
         for pair in wanted:
             condition = f" WHERE table_schema = {mark} AND table_name = {mark}"
