@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
 
@@ -154,7 +153,8 @@ def _without_rejects(
     """Finds the rows that the target refuses, keeps them, and stages the others."""
     source, target = sessions
     with moving.sifting:  # one scratch table, and one count of what may be refused
-        refused = Refused(moving.name, line.slice.number, moving.plan.max_rejects - moving.rejected)
+        room = moving.plan.max_rejects - moving.rejected
+        refused = Refused(moving.name, line.slice.number, room, moving.hidden)
         with isolate(moving.load, target, refused, moving.fit) as sieve:
             with reading(source.read(moving.source, line.slice)) as batches:
                 for batch in batches:
@@ -295,7 +295,7 @@ def _in_place(moving: Moving, target: Session) -> str:
     return f"values counted in {len(found.columns)} columns, sums of {len(alike)} columns of like types"
 
 
-def drill(moving: Moving, source: Session, target: Session, hidden: Sequence[str]) -> None:
+def drill(moving: Moving, source: Session, target: Session) -> None:
     """After a proof that failed: which rows differ, in which columns, and how; without the values of hidden columns."""
     if moving.plan.level not in (Level.ROWS, Level.FULL) or moving.rejected:
         return
@@ -303,7 +303,7 @@ def drill(moving: Moving, source: Session, target: Session, hidden: Sequence[str
     left = Side(source, moving.source, snapshot=moving.snapshot)
     with suppress(LadingError):  # what failed may fail again; the bill says why
         right = Side(target, arrived.model_copy(update={"key": moving.load.key}))
-        found = compare(left, right, Asked(sensitive=tuple(hidden)))
+        found = compare(left, right, Asked(sensitive=moving.hidden))
         moving.found = found.model_copy(update={"left": moving.name, "right": moving.task.into})
 
 

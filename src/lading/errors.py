@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 _PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):\S*@|(?<=[?&;])((?:password|pwd|token|secret)=)[^&;\s]*", re.I)
@@ -11,6 +12,19 @@ _PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):\S*@|(?<=[?&;])((?:password|pwd|tok
 def masked(text: str) -> str:
     """The text without the passwords of its addresses."""
     return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
+
+
+def unseen(text: str, columns: Iterable[str]) -> str:
+    """The text of an error without the value that it tells, where it is about one of the columns."""
+    for column in columns:
+        about = re.match(
+            rf".*?\bcolumn '{re.escape(column)}'(?: of '[^']*')?(?: is declared [^']{{1,99}} and)?(?= holds|:)",
+            text,
+            re.I | re.S,
+        )
+        if about:
+            return f"{about[0]} holds a value that does not fit, and is not to be shown."
+    return text
 
 
 class LadingError(Exception):

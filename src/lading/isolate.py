@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
+from lading.compare.outcome import HIDDEN
 from lading.connector import Load, Session
-from lading.errors import DataError
+from lading.errors import DataError, unseen
 from lading.store import Reject
 from lading.types import from_arrow
 from lading.values import texts
@@ -23,8 +24,8 @@ Fit = Callable[[pa.RecordBatch, Counter[str]], pa.RecordBatch]
 class Refused:
     """The rows refused so far. One more than `room` is kept, so that there is something to look at."""
 
-    def __init__(self, table: str, number: int, room: int) -> None:
-        self.table, self.number, self.room = table, number, room
+    def __init__(self, table: str, number: int, room: int, hidden: Sequence[str] = ()) -> None:
+        self.table, self.number, self.room, self.hidden = table, number, room, hidden
         self.rows: list[Reject] = []
 
     @property
@@ -36,6 +37,10 @@ class Refused:
             field.name: texts(column, from_arrow(field.type))[0].as_py()
             for field, column in zip(row.schema, row.columns, strict=True)
         }
+        reason = unseen(reason, self.hidden)
+        for name in self.hidden:
+            if value := values.get(name):
+                values[name], reason = HIDDEN, reason.replace(value, HIDDEN)
         self.rows.append(Reject(table=self.table, slice=self.number, row=values, reason=reason))
 
     def error(self, limit: int) -> DataError | None:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from lading.compare.outcome import Comparison
 from lading.connector import Load
 from lading.digest import Digest
-from lading.errors import DataError, LadingError, ProofFailed, Unreachable
+from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
 from lading.schema import Mode, Table
@@ -94,6 +94,8 @@ class Moving:
     pace: Pace = field(default_factory=lambda: Pace(0))
     lock: threading.Lock = field(default_factory=threading.Lock)
     sifting: threading.Lock = field(default_factory=threading.Lock)
+    hidden: tuple[str, ...] = ()
+    """Columns whose values are neither shown nor kept."""
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def start(self) -> None:
@@ -204,5 +206,7 @@ def fail(moving: Moving, error: LadingError) -> None:
         moving.store.change(moving.load.id, state="failed")
     elif moving.state == "publishing" and not isinstance(error, Unreachable):
         moving.store.change(moving.load.id, state="staging")
+    if isinstance(error, DataError):
+        error = DataError(unseen(error.what, moving.hidden), error.fix)
     moving.bill = bill_of(moving, State.FAILED, moving.proof, error)
     moving.watch.state(moving.name, "failed")

@@ -16,7 +16,7 @@ from lading.compare.outcome import Diff, Verdict, worst
 from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
-from lading.errors import LadingError, SpecError, Unreachable
+from lading.errors import DataError, LadingError, SpecError, Unreachable, unseen
 from lading.moving import Watch
 from lading.run import Silent, lading_version, lean, new_id, peak_memory
 from lading.schema import Table
@@ -104,6 +104,9 @@ class Reconciling:
             return self._sides((sides[0], sides[1]), asked, seen)
         except SpecError as error:  # what was described a moment ago is gone
             raise Unreachable(error.what, error.fix) from error
+        except DataError as error:
+            hidden = {each.name for p in paired.pairs if asked.hides(p.name) for each in (p.left, p.right)}
+            raise DataError(unseen(error.what, hidden), error.fix) from error
 
     def _hidden(self, left: Table, right: Table, paired: Pairing) -> list[str]:
         """The columns that either connection hides, or that are asked for as the right calls them; by the left's

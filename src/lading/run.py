@@ -21,7 +21,7 @@ from lading import engine
 from lading.connector import Connection, Session, Spends
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
 from lading.moving import Moving, Pace, Stopped, Watch, fail, new_load
-from lading.plan import Plan
+from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
 
@@ -119,7 +119,18 @@ class Crew:
         self._counting = threading.Lock()
         pace = Pace(plan.gentle)
         self.movings = [
-            Moving(name, plan, task, store, watch, self.stop, "", new_load(plan, task), pace=pace)
+            Moving(
+                name,
+                plan,
+                task,
+                store,
+                watch,
+                self.stop,
+                "",
+                new_load(plan, task),
+                pace=pace,
+                hidden=self._hidden(task),
+            )
             for task in plan.tasks
             if not task.problem
         ]
@@ -207,6 +218,9 @@ class Crew:
                 if isinstance(session, Spends) and (seconds := session.cpu_seconds()) is not None:
                     self.spent[place] = round((self.spent[place] or 0) + seconds, 2)
 
+    def _hidden(self, task: Task) -> tuple[str, ...]:
+        return (*self.source.hidden(task.source), *self.target.hidden(task.target))
+
     def _guard(
         self, moving: Moving, step: Callable[[], object], sessions: tuple[Session, Session] | None = None
     ) -> bool:
@@ -218,8 +232,7 @@ class Crew:
             raise
         except LadingError as error:
             if sessions and isinstance(error, ProofFailed):
-                hidden = [*self.source.hidden(moving.source), *self.target.hidden(moving.load.table)]
-                engine.drill(moving, *sessions, hidden)
+                engine.drill(moving, *sessions)
             fail(moving, error)
             return False
         return True

@@ -347,3 +347,26 @@ def test_a_sensitive_column_may_be_called_otherwise_on_the_left(place: Callable[
     hiding = target if asked.sensitive else target.replace("duckdb:///", "duckdb:////") + "?sensitive=NOTE"
     found = actions.diff(Move.model_validate({"from": source, "to": hiding}), asked)
     assert [(d.column, d.left, d.right) for d in found.tables[0].differences] == [("Note", "•••", "•••")]
+
+
+@pytest.mark.parametrize("value", ["leaked", "it's leaked"])
+def test_a_sensitive_value_that_does_not_fit_is_in_no_message_and_not_kept(place: Callable[[str], str], value: str):
+    source, target = place("sqlite"), place("postgres")
+    hiding = f"{source}?sensitive=pay"
+    looks.query(source, "CREATE TABLE t (id integer PRIMARY KEY, pay decimal(10,2))")
+    quoted = value.replace("'", "''")
+    looks.query(source, f"INSERT INTO t VALUES (1, '{quoted}')")
+    looks.query(target, "CREATE TABLE t (id integer PRIMARY KEY, pay numeric(10,2))")
+    found = diff(hiding, target)
+    (why,) = found.tables[0].reasons
+    assert (found.verdict, "leaked" in why, "column 'pay'" in why.lower()) == ("inconclusive", False, True)
+    looks.query(source, "DROP TABLE t")
+    looks.query(source, "CREATE TABLE t (id integer PRIMARY KEY, pay text)")
+    looks.query(source, f"INSERT INTO t VALUES (1, '{quoted}'), (2, '7.50')")
+    words = {"from": hiding, "to": target, "mode": "merge", "accept": ["type", "null", "narrows"], "max_rejects": 1}
+    bill = actions.copy(Move.model_validate(words))
+    (refused,) = actions.rejects(bill.run)
+    assert (refused.row, "leaked" in refused.reason) == ({"id": "1", "pay": "•••"}, False)
+    failed = actions.copy(Move.model_validate({**words, "max_rejects": 0}))
+    assert failed.state == "failed"
+    assert "leaked" not in failed.model_dump_json()
