@@ -233,17 +233,18 @@ def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
         left, right = config.at(mending.source or names[0]), config.at(mending.target or names[1])
         asked = kept.asked if isinstance(kept, Diff) else Asked()
         wanted, before = dict(pairs(kept)), Collecting()
-        with Reconciling(left, right, asked, watch) as reconciling:
-            tables = _named(reconciling.systems[0].session, wanted)
-            first = reconciling.diff(tables, before)
-        done = mended(run, first, before.found, mending)
+
+        def look(seen: Collecting | None) -> Diff:
+            with Reconciling(left, right, asked, watch) as reconciling:
+                return reconciling.diff(_named(reconciling.systems[0].session, wanted), seen)
+
+        done = mended(run, look(before), before.found, mending)
         if not mending.apply:
             return done
         bill = _mend(before.found, accepted(kept, mending), (left, right), (ledger, watch))
         if mending.deletes:
-            erase(right, before.found.values())
-        with Reconciling(left, right, asked, watch) as reconciling:
-            after = reconciling.diff(_named(reconciling.systems[0].session, wanted))
+            erase(right, before.found, look)
+        after = look(None)
         keep(ledger, after)
         return done.settled(bill, after)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -166,19 +166,22 @@ def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:
     return (*mending.accept, *dict.fromkeys(f"{loss.column}:{loss.kind}" for loss in losses))
 
 
-def erase(target: Connection, wanted: Iterable[Wrong]) -> None:
-    """Deletes the rows that only the target has."""
+def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collecting], object]) -> None:
+    """Deletes the rows that only the target has, each seen twice: a row that was on its way is on both sides by now."""
+    wanted = {name: wrong for name, wrong in found.items() if wrong.deletes}
+    if not wanted:
+        return
+    look(again := Collecting())
     with target.open() as session:
-        for wrong in wanted:
-            if not wrong.deletes:
-                continue
+        for name, wrong in wanted.items():
+            seen = set(again.found[name].deletes) if name in again.found else set()
             if not isinstance(session, Erases):
                 raise Unsupported(f"{target.address()} cannot delete rows.", "Copy the table again.")
             table = session.describe(wrong.comparison.right)
             if table is None:
                 raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
             keyed = table.model_copy(update={"key": wrong.comparison.key})
-            session.erase(keyed, _batches(keyed, wrong.deletes))
+            session.erase(keyed, _batches(keyed, [key for key in wrong.deletes if key in seen]))
 
 
 def _batches(table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:

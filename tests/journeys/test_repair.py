@@ -98,6 +98,28 @@ def test_what_differs_is_named_and_repaired(origin: str, kind: str, place: Calla
     assert not [name for name in looks.contents(target) if name.startswith("lading_")]
 
 
+def test_a_row_on_its_way_is_not_deleted(
+    place: Callable[[str], str], copied: Callable[..., Bill], monkeypatch: pytest.MonkeyPatch
+):
+    """Something else than Lading wrote it to the target first; the source has it a moment later."""
+    source, target = place("sqlite"), place("duckdb")
+    fill(source, "sqlite", range(100))
+    copied(source, target)
+    late, extra = (f"INSERT INTO orders VALUES ('r9', {n}, 1, 'late', true, NULL)" for n in (9998, 9999))
+    looks.query(target, late)
+    looks.query(target, extra)
+    mend = actions._mend
+
+    def meanwhile(*given: Any) -> Any:
+        looks.query(source, late)
+        return mend(*given)
+
+    monkeypatch.setattr(actions, "_mend", meanwhile)
+    done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+    assert (done.verdict, done.tables[0].deletes) == ("equal", 2)
+    assert looks.query(target, "SELECT id FROM orders WHERE id > 9000") == [(9998,)]
+
+
 def test_many_rows_are_repaired_in_slices(place: Callable[[str], str], copied: Callable[..., Bill]):
     source, target = place("duckdb"), place("postgres")
     fill(source, "duckdb")
