@@ -199,7 +199,8 @@ def _task(
     fit, existing = target
     bare = Task(source=table, target=into(move, table), mode=move.mode)
     if table.problems:
-        return _blocked(bare, "; ".join(table.problems).capitalize() + ".", "")
+        said = "; ".join(table.problems)
+        return _blocked(bare, f"{said[0].upper()}{said[1:]}.", "")
     try:
         key = _key(move, table)
         fitted = fit(_limited(bare.target.model_copy(update={"key": key})))
