@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.mysql import MySQL
 from lading.connectors.mysql import blocks as blocks_module
+from lading.connectors.mysql.room import roomy
 from lading.connectors.mysql.session import MySQLSession
 from lading.dialects.mysql import dialect
 from lading.digest import Reading, Tally, digest_of
@@ -452,6 +453,13 @@ def test_a_snapshot_holds_still(maria_database, mariadb):
         assert read(session, "t") == [(1,)]
         with pytest.raises(Unsupported):
             session.pin("another")
+
+
+def test_names_that_mysql_refuses():
+    for name, column, fix in (("😀", "a", "'into'"), ("t", "😀", "'exclude'")):
+        with pytest.raises(Unsupported, match="beyond U") as caught:
+            roomy(table_of(name, **{column: "string"}), dialect, uuids=True)
+        assert fix in caught.value.fix
 
 
 def test_names_of_tables_are_told_apart(maria_database):
