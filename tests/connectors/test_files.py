@@ -559,7 +559,8 @@ def test_a_file_that_cannot_be_read_keeps_no_other(tmp_path: Path) -> None:
     (tmp_path / "Bad.csv").write_text("x,x\n1,2\n")
     with Files(path=str(tmp_path)).open() as session:
         found = {table.name: table for table in session.tables()}
-        assert found["good"].problems == () and found["good"].rows == 1
+        assert found["good"].problems == ()
+        assert found["good"].rows == 1
         (problem,) = found["Bad"].problems
         assert problem.startswith(f"{tmp_path / 'Bad.csv'}:1: two columns are named 'x'. Rename one")
         (tmp_path / "good.csv").unlink()
