@@ -455,6 +455,16 @@ def test_a_snapshot_holds_still(maria_database, mariadb):
             session.pin("another")
 
 
+def test_a_schema_with_dots_is_found(maria_database):
+    run(maria_database, "CREATE SCHEMA IF NOT EXISTS `a.dotted.schema`")
+    try:
+        run(maria_database, "CREATE TABLE `a.dotted.schema`.`t.able` (a int)")
+        with opened(maria_database) as session:
+            assert described(session, "a.dotted.schema.t.able").name == "t.able"
+    finally:
+        run(maria_database, "DROP SCHEMA `a.dotted.schema`")
+
+
 def test_names_that_mysql_refuses():
     for name, column, fix in (("😀", "a", "'into'"), ("t", "😀", "'exclude'")):
         with pytest.raises(Unsupported, match="beyond U") as caught:

@@ -49,8 +49,7 @@ class MySQLSession(SqlSession):
 
     def describe(self, name: str) -> Table | None:
         """As everywhere, but the catalogue compares names without case and accents, and tables may not."""
-        schema, _, rest = name.partition(".")
-        for pair in [(self.default_schema, name)] + ([(schema, rest)] if rest else []):
+        for pair in self.meant(name):
             for table in self._catalogue(" WHERE table_schema = %s AND table_name = %s", pair):
                 if self.mysql.server.same(table.name, pair[1]):
                     return table
