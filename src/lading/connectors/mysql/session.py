@@ -30,6 +30,7 @@ class MySQLSession(SqlSession):
     def __init__(self, driver: Driver, database: str | None) -> None:
         super().__init__(dialect, driver, database)
         self.mysql = driver
+        self._before = cpu_seconds(driver)  # MariaDB gives a thread to one connection after another
 
     def check(self) -> None:
         server = self.mysql.server
@@ -77,7 +78,8 @@ class MySQLSession(SqlSession):
         return row_hash(table)
 
     def cpu_seconds(self) -> float | None:
-        return cpu_seconds(self.mysql)
+        now = cpu_seconds(self.mysql)
+        return None if now is None else now - (self._before or 0)
 
     # Writing
 
