@@ -150,6 +150,9 @@ def plan(
     doubled = {name for name in names if names.count(name) > 1}
     tasks = [_blocked(t, "Two tables go into the same target.", "Map one elsewhere with 'into'.") if t.into in doubled
              else t for t in tasks]  # fmt: skip
+    if source.address == target.address:
+        tasks = [_blocked(t, "The table would go into itself.", "Name another with 'into'.") if t.into == t.name
+                 else t for t in tasks]  # fmt: skip
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
         together=move.together, slice_rows=move.slice_rows, readers=_readers(move, source, target), gentle=move.gentle,
@@ -199,7 +202,8 @@ def _task(
     fit, existing = target
     bare = Task(source=table, target=into(move, table), mode=move.mode)
     if table.problems:
-        return _blocked(bare, "; ".join(table.problems).capitalize() + ".", "")
+        said = "; ".join(table.problems)
+        return _blocked(bare, f"{said[0].upper()}{said[1:]}.", "")
     try:
         key = _key(move, table)
         fitted = fit(_limited(bare.target.model_copy(update={"key": key})))

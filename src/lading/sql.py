@@ -66,15 +66,18 @@ class SqlSession:
         yield from (table for table in found if not table.view and not ours(table.name))
 
     def describe(self, name: str) -> Table | None:
-        dots = [place for place, letter in enumerate(name) if letter == "."]  # a schema's name may have some
-        wanted = [(self.default_schema, name), *((name[:dot], name[dot + 1 :]) for dot in dots)]
         mark = self.dialect.placeholder
-        for pair in wanted:
+        for pair in self.meant(name):
             condition = f" WHERE table_schema = {mark} AND table_name = {mark}"
             found = self._catalogue(condition, pair)
             if found:
                 return found[0]
         return None
+
+    def meant(self, name: str) -> list[tuple[str, str]]:
+        """The schemas and tables that a full name can mean, as both may hold dots."""
+        dots = [at for at, sign in enumerate(name) if sign == "."]
+        return [(self.default_schema, name), *((name[:at], name[at + 1 :]) for at in dots)]
 
     def _catalogue(self, condition: str, values: Sequence[str]) -> list[Table]:
         return catalogue(self.driver, self.dialect, self.default_schema, (condition, values))

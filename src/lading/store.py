@@ -106,16 +106,20 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url if "://" in url else f"sqlite:///{url}"
-        if self.url.startswith("sqlite:///"):
-            Path(self.url.removeprefix("sqlite:///")).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        where = _shown(self.url)
         try:
+            if self.url.startswith("sqlite:///"):
+                Path(self.url.removeprefix("sqlite:///")).expanduser().parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(self.url)
             if self.engine.dialect.name == "sqlite":
                 sa.event.listen(self.engine, "connect", _durable)
             _migrate(self.engine)
-        except sa.exc.OperationalError as error:
-            where = sa.engine.make_url(self.url).render_as_string(hide_password=True)
-            raise Unreachable(f"The store at {where} cannot be opened: {error.orig}.", "Check LADING_STORE.") from error
+        except (sa.exc.DBAPIError, OSError) as error:
+            why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            raise Unreachable(f"The store at {where} cannot be opened: {why}.", "Check LADING_STORE.") from error
+        except ModuleNotFoundError as error:
+            what = f"The store at {where} needs the library '{error.name}', which is not installed."
+            raise SpecError(what, "Install it: pip install 'lading[postgres]'.") from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -339,6 +343,18 @@ def _alive(owner: str, beat: str) -> bool:
     if host == platform.node():
         return _started(int(pid)) == began
     return datetime.now(UTC) - datetime.fromisoformat(beat) < STALE
+
+
+def _shown(url: str) -> str:
+    """The address without its password. Raises SpecError when it is none of a store."""
+    fix = "Set LADING_STORE to a folder, a file that ends in .db, or postgresql://user@host/database."
+    try:
+        found = sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise SpecError("The store's address cannot be read.", fix) from None
+    if found.get_backend_name() not in ("sqlite", "postgresql"):
+        raise SpecError(f"A store cannot be kept in '{found.get_backend_name()}'.", fix)
+    return found.render_as_string(hide_password=True)
 
 
 def _durable(connection: Any, _record: Any) -> None:

@@ -91,6 +91,14 @@ def test_a_file_that_another_process_has_is_unreachable(file, sql):
     assert file in str(caught.value)
 
 
+def test_a_schema_with_dots_is_found(file, sql):
+    sql('CREATE SCHEMA "a.dotted.schema"')
+    sql('CREATE TABLE "a.dotted.schema"."t.able" (a INTEGER)')
+    with opened(file) as session:
+        found = session.describe("a.dotted.schema.t.able")
+    assert (found.schema_name, found.name) == ("a.dotted.schema", "t.able")
+
+
 @pytest.mark.parametrize(
     "native",
     ["STRUCT(a INTEGER)", "MAP(INTEGER, INTEGER)", "UNION(a INTEGER, b VARCHAR)", "TIME WITH TIME ZONE", "INTEGER[3]"],

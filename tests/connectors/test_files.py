@@ -554,6 +554,20 @@ def test_two_files_of_one_name_are_a_problem(tmp_path: Path) -> None:
     assert types_of(Files(path=str(tmp_path), format="csv"), "t") == {"x": "int(64)"}
 
 
+def test_a_file_that_cannot_be_read_keeps_no_other(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("x\n1\n")
+    (tmp_path / "Bad.csv").write_text("x,x\n1,2\n")
+    with Files(path=str(tmp_path)).open() as session:
+        found = {table.name: table for table in session.tables()}
+        assert found["good"].problems == ()
+        assert found["good"].rows == 1
+        (problem,) = found["Bad"].problems
+        assert problem.startswith(f"{tmp_path / 'Bad.csv'}:1: two columns are named 'x'. Rename one")
+        (tmp_path / "good.csv").unlink()
+        with pytest.raises(DataError, match="two columns are named 'x'"):
+            list(session.tables())
+
+
 def test_files_of_one_table_must_agree(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "1.csv").write_text("a,b\n1,2\n")

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.mysql import MySQL
 from lading.connectors.mysql import blocks as blocks_module
+from lading.connectors.mysql.room import roomy
 from lading.connectors.mysql.session import MySQLSession
 from lading.dialects.mysql import dialect
 from lading.digest import Reading, Tally, digest_of
@@ -452,6 +453,33 @@ def test_a_snapshot_holds_still(maria_database, mariadb):
         assert read(session, "t") == [(1,)]
         with pytest.raises(Unsupported):
             session.pin("another")
+
+
+def test_a_session_does_not_cost_what_others_did(maria_database):
+    with opened(maria_database) as session:
+        if session.cpu_seconds() is None:
+            pytest.skip("the server's threads cannot be seen from here")
+        session.driver.query("SELECT BENCHMARK(1000000, md5('x'))")
+        busy = session.cpu_seconds() or 0
+    with opened(maria_database) as session:  # the thread is the same
+        assert (session.cpu_seconds() or 0) < busy / 2
+
+
+def test_a_schema_with_dots_is_found(maria_database):
+    run(maria_database, "CREATE SCHEMA IF NOT EXISTS `a.dotted.schema`")
+    try:
+        run(maria_database, "CREATE TABLE `a.dotted.schema`.`t.able` (a int)")
+        with opened(maria_database) as session:
+            assert described(session, "a.dotted.schema.t.able").name == "t.able"
+    finally:
+        run(maria_database, "DROP SCHEMA `a.dotted.schema`")
+
+
+def test_names_that_mysql_refuses():
+    for name, column, fix in (("😀", "a", "'into'"), ("t", "😀", "'exclude'")):
+        with pytest.raises(Unsupported, match="beyond U") as caught:
+            roomy(table_of(name, **{column: "string"}), dialect, uuids=True)
+        assert fix in caught.value.fix
 
 
 def test_names_of_tables_are_told_apart(maria_database):

@@ -389,3 +389,21 @@ def test_a_pace_is_taken_over_the_whole_run():
     now[0] += 60
     assert pace.ahead(10) == 0
     assert Pace(0).ahead(10**9) == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["mysql://me:word@host/runs", "duckdb:///runs.duckdb", "postgresql://me:word@host:port/x"]
+)
+def test_an_address_that_is_none_of_a_store(address):
+    with pytest.raises(SpecError) as caught:
+        Store(address)
+    assert "LADING_STORE" in caught.value.fix
+    assert "word" not in str(caught.value)
+
+
+def test_a_store_that_cannot_be_opened(tmp_path):
+    (tmp_path / "file.db").write_text("no database")
+    for path in (tmp_path / "file.db", tmp_path / "file.db" / "store.db"):
+        with pytest.raises(Unreachable, match="cannot be opened") as caught:
+            Store(str(path))
+        assert caught.value.fix == "Check LADING_STORE."

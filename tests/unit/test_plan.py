@@ -40,6 +40,19 @@ def test_a_column_that_cannot_be_read_can_be_left_out():
     assert task.problem == ""
 
 
+def test_a_table_does_not_go_into_itself():
+    for into, problem in ((None, "The table would go into itself."), ({"orders": "others"}, "")):
+        move = Move(source="a", target="a", into=into)
+        made = plan(move, [ORDERS], (SIDES[0], SIDES[0]), lambda table: table, lambda _table: None)
+        assert [task.problem for task in made.tasks] == [problem]
+
+
+def test_a_problem_keeps_its_capitals():
+    odd = ORDERS.model_copy(update={"problems": ("two columns are named 'ID'",)})
+    (task,) = planned(Move(source="a", target="b"), odd).tasks
+    assert task.problem == "Two columns are named 'ID'."
+
+
 def test_a_pattern_for_a_schema_takes_no_columns():
     with pytest.raises(SpecError, match="has no tables to move"):
         planned(Move(source="a", target="b", tables="*", exclude=("sales.*", "sales")), SALES)

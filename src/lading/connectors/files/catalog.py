@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -20,6 +20,19 @@ Types = tuple[dict[str, Type], int]
 
 _KNOWN: dict[tuple[object, ...], Types] = {}
 """What was inferred of files that are still as they were."""
+
+
+def tables_of(sources: Sequence[Source]) -> Iterator[Table]:
+    """The tables of a path. Of several, one that cannot be read is a problem of its own and keeps no other."""
+    for source in sources:
+        try:
+            table = table_of(source)
+        except DataError as error:
+            if len(sources) == 1:
+                raise
+            problem = str(error).removesuffix(".")
+            table = Table(name=source.found.name, schema_name=source.found.schema, problems=(problem,))
+        yield table
 
 
 def table_of(source: Source) -> Table:

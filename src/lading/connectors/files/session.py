@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lading.connector import WHOLE, Load, Slice
-from lading.connectors.files.catalog import table_of
+from lading.connectors.files.catalog import table_of, tables_of
 from lading.connectors.files.cuts import cuts, holds, state
 from lading.connectors.files.faults import changed
 from lading.connectors.files.layout import Found, folder, tables
@@ -45,8 +45,7 @@ class FilesSession:
             raise AccessDenied(what, "Give this account the right to read it.")
 
     def tables(self) -> Iterator[Table]:
-        for found in self._tables():
-            yield table_of(self._source(found))
+        return tables_of([self._source(found) for found in self._tables()])
 
     def describe(self, name: str) -> Table | None:
         found = self._named(name)

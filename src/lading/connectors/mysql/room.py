@@ -37,7 +37,7 @@ def roomy(table: Table, dialect: Dialect, uuids: bool) -> Table:
 
 
 def _named(table: Table) -> None:
-    for name in (table.name, *(column.name for column in table.columns)):
+    for place, name in enumerate((table.name, *(column.name for column in table.columns))):
         why = ""
         if len(name) > 64:
             why = f"has {len(name)} characters; MySQL allows 64"
@@ -46,7 +46,12 @@ def _named(table: Table) -> None:
         elif name.endswith(" "):
             why = "ends in a blank, which MySQL does not allow"
         if why:
-            raise Unsupported(f"The name '{name}' {why}.", "Map it to another one with --into, or leave it out.")
+            fix = (
+                "Leave the column out with 'exclude'."
+                if place
+                else "Map it to another one with 'into', or leave it out."
+            )
+            raise Unsupported(f"The name '{name}' {why}.", fix)
     names = Counter(column.name.lower() for column in table.columns)
     if doubled := [name for name, count in names.items() if count > 1]:
         raise Unsupported(

@@ -30,6 +30,7 @@ class MySQLSession(SqlSession):
     def __init__(self, driver: Driver, database: str | None) -> None:
         super().__init__(dialect, driver, database)
         self.mysql = driver
+        self._before = cpu_seconds(driver)  # MariaDB gives a thread to one connection after another
 
     def check(self) -> None:
         server = self.mysql.server
@@ -49,8 +50,7 @@ class MySQLSession(SqlSession):
 
     def describe(self, name: str) -> Table | None:
         """As everywhere, but the catalogue compares names without case and accents, and tables may not."""
-        schema, _, rest = name.partition(".")
-        for pair in [(self.default_schema, name)] + ([(schema, rest)] if rest else []):
+        for pair in self.meant(name):
             for table in self._catalogue(" WHERE table_schema = %s AND table_name = %s", pair):
                 if self.mysql.server.same(table.name, pair[1]):
                     return table
@@ -78,7 +78,8 @@ class MySQLSession(SqlSession):
         return row_hash(table)
 
     def cpu_seconds(self) -> float | None:
-        return cpu_seconds(self.mysql)
+        now = cpu_seconds(self.mysql)
+        return None if now is None else now - (self._before or 0)
 
     # Writing
 
