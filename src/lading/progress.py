@@ -19,6 +19,8 @@ ENDS = {
     "proved": "green", "unproved": "yellow", "failed": "red",
     "equal": "green", "inconclusive": "yellow", "different": "red",
 }  # fmt: skip
+_PLAIN_SECONDS = 30
+"""How often a table that is under way has a line of its own in a log."""
 _WINDOW = 40  # looks at the counters, four a second: rates are those of the last ten seconds
 
 
@@ -33,8 +35,9 @@ class Line:
     moved: int = 0
     bytes: int = 0
     slices_done: int = 0
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     ended: float | None = None
+    said: float = 0.0
     looks: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
 
     @property
@@ -110,7 +113,7 @@ class Quiet:
 
 
 class Plain(Quiet):
-    """A line when a table starts and one when it ends, for logs."""
+    """A line when a table starts, one every half minute, and one when it ends, for logs."""
 
     def began(self, line: Line) -> None:
         known = f", about {line.rows:,} rows" if line.rows else ""
@@ -121,10 +124,28 @@ class Plain(Quiet):
         speed = f", {amount(rows)} rows/s, {size(bytes_)}/s" if line.moved and line.seconds >= 0.1 else ""
         self._say(f"{line.name}: {line.word}, {line.moved:,} rows in {clock(line.seconds)}{speed}")
 
+    def moved(self, table: str, rows: int, bytes: int) -> None:
+        super().moved(table, rows, bytes)
+        line, now = self.lines[table], time.monotonic()
+        with self.lock:
+            if due := now - max(line.said, line.began) >= _PLAIN_SECONDS:
+                line.said = now
+        if due:
+            self._say(f"{line.name}: {_under_way(line)}")
+            line.looks = deque([line.looks[-1]], maxlen=_WINDOW)  # the next rates are those since now
+
     def _say(self, text: str) -> None:
         with self.lock:
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
             sys.stderr.flush()
+
+
+def _under_way(line: Line) -> str:
+    rows, bytes_ = line.rates()
+    known = f" of about {line.rows:,}" if line.rows else ""
+    left = f", {clock(line.left)} left" if line.left is not None else ""
+    slices = f"{line.slices_done:,} of {line.slices:,} slice{'' if line.slices == 1 else 's'}"
+    return f"{line.moved:,}{known} rows, {amount(rows)} rows/s, {size(bytes_)}/s, {slices}{left}"
 
 
 class Live(Quiet):

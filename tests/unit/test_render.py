@@ -228,6 +228,25 @@ def test_plain_lines_are_two_a_table(capsys):
     assert len(lines) == 3
 
 
+def test_a_table_that_takes_long_says_every_half_minute_where_it_is(capsys, monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    watch = progress.Plain()
+    watch.begin("sales", 4_000_000, 4)
+    for _ in range(80):
+        now[0] += 1
+        watch.moved("sales", 10_000, 1_000_000)
+    watch.slice_done("sales")
+    now[0] += 10
+    watch.moved("sales", 10_000, 1_000_000)
+    lines = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert lines[1:] == [
+        "sales: 300,000 of about 4,000,000 rows, 10,000 rows/s, 1.0 MB/s, 0 of 4 slices, 6:10 left",
+        "sales: 600,000 of about 4,000,000 rows, 10,000 rows/s, 1.0 MB/s, 0 of 4 slices, 5:40 left",
+        "sales: 810,000 of about 4,000,000 rows, 7,000 rows/s, 700 kB/s, 1 of 4 slices, 5:54 left",
+    ]
+
+
 def test_quiet_says_nothing_and_counts_all(capsys):
     watch = progress.Quiet()
     work(watch)
