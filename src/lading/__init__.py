@@ -56,11 +56,12 @@ def copy(source: str, target: str, *, quiet: bool = False, **words: Any) -> Bill
     return _settled([actions.copy(_move(source, target, words), progress.watch(quiet))])[0]
 
 
-def run(pipeline: str, *, quiet: bool = False) -> list[Bill]:
-    """Runs a pipeline of the project; returns a bill for each of its steps. Raises as `copy` does."""
-    from lading import actions, page, progress
+def run(pipeline: str, *, start: str = "", quiet: bool = False, **params: Any) -> Bill:
+    """Runs a pipeline of the project, or with `start` that step and what comes after it; `params` are its parameters.
+    Raises as `copy` does."""
+    from lading import actions, progress
 
-    return page.Shown(_settled(actions.run(pipeline, progress.watch(quiet))))
+    return _settled([actions.run(pipeline, progress.watch(quiet), params, start)])[0]
 
 
 @overload
@@ -135,12 +136,15 @@ def _settled(bills: Iterable[Bill]) -> list[Bill]:
     page.attach()
     done = list(bills)
     for bill in done:
-        failed = [table for table in bill.tables if table.state == "failed"]
+        failed = [(f"'{each.table}'", each.error, each.error_kind) for each in bill.tables if each.state == "failed"]
+        failed = failed or [
+            (f"Step '{each.key}'", each.error, each.error_kind) for each in bill.steps if each.state == "failed"
+        ]
         if failed:
             kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
-            more = f" {len(failed) - 1:,} more tables failed; see the bill." if len(failed) > 1 else ""
-            first = failed[0]
-            error = kinds.get(first.error_kind, LadingError)(f"'{first.table}': {first.error}{more}")
+            more = f" {len(failed) - 1:,} more failed; see the bill." if len(failed) > 1 else ""
+            name, what, kind = failed[0]
+            error = kinds.get(kind, LadingError)(f"{name}: {what}{more}")
             error.bill = bill
             raise error
     return done

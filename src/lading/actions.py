@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config, hops, profiles, record
+from lading import config, graph, profiles, record
 from lading.compare import Asked
 from lading.compare.outcome import Diff
-from lading.connector import Connection, Measures, Session
-from lading.errors import DataError, LadingError
+from lading.connector import Connection, Session
+from lading.copying import copied, known, planned, watermark
+from lading.desk import Desk
+from lading.errors import DataError, SpecError
 from lading.facts import Profile
-from lading.hops import gather
-from lading.moving import fingerprint
-from lading.plan import Plan, Side, Task, chosen, into
-from lading.plan import plan as make_plan
+from lading.plan import Plan, chosen, into
 from lading.profiling import profiled
-from lading.prove import Bill
+from lading.progress import Quiet
+from lading.prove import Bill, StepBill
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
 from lading.repair import Collecting, Mending, Repair, Wrong, accepted, erase, mended, narrowed, pairs
@@ -29,7 +28,7 @@ from lading.run import run as run_plan
 from lading.schema import Mode, Table
 from lading.spec import Move
 from lading.store import Reject, Store
-from lading.types import Type, parse
+from lading.types import parse
 
 if TYPE_CHECKING:
     from lading.config import Option
@@ -54,7 +53,7 @@ def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing; a `canary` is a row of the greatest values that is
     sent to the target in a transaction which is undone."""
     with store() as ledger:
-        return _plan(move, pipeline, ledger, _sides(move), canary)
+        return planned(move, pipeline, ledger, _sides(move), config.resolve, canary)
 
 
 def _sides(move: Move) -> tuple[Connection, Connection]:
@@ -66,129 +65,43 @@ def _gentle(side: Connection) -> Connection:
     return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
 
 
-def _plan(move: Move, pipeline: str, ledger: Store, sides: tuple[Connection, Connection], canary: bool = False) -> Plan:
-    source, target = sides
-    with source.open() as reading, target.open() as writing:
-        tables = _measured(move, _known(move, reading), (reading, writing))
-        tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
-        known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
-        made = make_plan(
-            move,
-            tables,
-            (known_sides[0], known_sides[1]),
-            writing.fit,
-            lambda table: writing.describe(table.full_name),
-            lambda table: _cursor(move, table, ledger, sides),
-        )
-        made = _hopped(move, made, (reading, writing), canary)
-    return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
-
-
-def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], canary: bool) -> Plan:
-    """The plan with what is too narrow between the two sides."""
-    with ExitStack() as stack:
-        own = {move.source: sessions[0], move.target: sessions[1]}
-
-        def opened(name: str) -> Session:
-            return own.get(name) or stack.enter_context(config.resolve(name)[1].open())
-
-        routines = gather.routines(move.through, sessions, opened)
-    tasks = []
-    for task in made.tasks:
-        facts = gather.facts(task, sessions, routines)
-        task = hops.checked(move, task, facts)
-        if canary and (task.losses or task.findings or not task.problem):
-            task = task.model_copy(update={"arrivals": tuple(hops.tried(task, facts, sessions[1]))})
-        tasks.append(task)
-    return made.model_copy(update={"tasks": tuple(tasks)})
-
-
-def _folder(sides: tuple[Connection, Connection]) -> str:
-    """Where relative paths begin: 'crm.db' of two folders are two databases, and no ledger may take one for the
-    other."""
-    paths = [str(getattr(side, "path", "/")) for side in sides]
-    return os.getcwd() if any("://" not in path and not os.path.isabs(path) for path in paths) else ""
-
-
-def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]) -> list[Table]:
-    """Decimals of which the source declares no limit are measured, where the target needs one to keep numbers."""
-    reading, writing = sessions
-    if not isinstance(reading, Measures):
-        return tables
-    names = {table.full_name for table in chosen(move, tables)}
-    found = []
-    for table in tables:
-        columns = [column for column in table.columns if column.type == Type("decimal")]
-        if columns and table.full_name in names and not table.problems:
-            fitted = writing.fit(table.model_copy(update={"columns": tuple(columns), "key": ()}))
-            wanted = [c.name for c, there in zip(columns, fitted.columns, strict=True) if there.type != c.type]
-            sizes = reading.measure(table, wanted) if wanted else {}
-            made = (c.model_copy(update={"measured": sizes.get(c.name)}) for c in table.columns)
-            table = table.model_copy(update={"columns": tuple(made)})
-        found.append(table)
-    return found
-
-
-def _watermark(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> tuple[str, str] | None:
-    """The column of `since` and the last value of it that a run has seen."""
-    task = Task(
-        source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
-    )
-    bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
-    _, last = ledger.last(fingerprint(bare, task))
-    return (move.since, last) if move.since and last is not None else None
-
-
-def _cursor(move: Move, table: Table, ledger: Store, sides: tuple[Connection, Connection]) -> str | None:
-    """Where `since` begins: the last value seen, less the overlap."""
-    mark = _watermark(move, table, ledger, sides)
-    last = mark[1] if mark else None
-    column = table.column(move.since or "")
-    if last is None or column is None or column.type.kind != "timestamp":
-        return last
-    try:
-        moment = datetime.fromisoformat(last) - timedelta(seconds=move.overlap_seconds)
-    except (ValueError, OverflowError):
-        return last
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
-
-
 def copy(move: Move, watch: Watch | None = None) -> Bill:
     """Moves, proves and publishes."""
-    return _run(move, "", watch)
-
-
-def _run(move: Move, pipeline: str, watch: Watch | None) -> Bill:
     with store() as ledger:
-        sides = _sides(move)
-        made = _plan(move, pipeline, ledger, sides)
-        if made.problems and len(made.problems) == len(made.tasks):
-            first = next(task for task in made.tasks if task.problem)
-            more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
-            kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
-            raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
-        done = run_plan(made, sides, ledger, watch)
-        keep(ledger, done)
-        if move.record:
-            record.write(sides[1], done)
-        return done
+        return copied(move, ledger, config.resolve, watch)
 
 
-def plan(pipeline: str, canary: bool = False) -> list[Plan]:
-    """The plans of a pipeline's steps."""
-    found = config.pipeline(pipeline)
-    return [plan_move(step, found.name, canary) for step in found.steps]
+def plan(pipeline: str, canary: bool = False, given: Mapping[str, str] | None = None) -> list[Plan]:
+    """The plans of a pipeline's moves."""
+    found = config.pipeline(pipeline, given)
+    return [plan_move(step, found.name, canary) for step in found.moves]
 
 
-def run(pipeline: str, watch: Watch | None = None) -> list[Bill]:
-    """Runs a pipeline's steps in order, a bill each; stops after a step that failed."""
-    found = config.pipeline(pipeline)
-    bills: list[Bill] = []
-    for step in found.steps:
-        bills.append(_run(step, found.name, watch))
-        if bills[-1].state == "failed":
-            break
-    return bills
+def run(
+    pipeline: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None, start: str = ""
+) -> Bill:  # fmt: skip
+    """Runs a pipeline's steps, or with `start` that step and what comes after it; an interrupted run goes on where it
+    was. `given` are parameters."""
+    with _desk(pipeline, watch or Quiet(), given) as desk:
+        return graph.run(desk, watch or Quiet(), start)
+
+
+def run_step(
+    pipeline: str, key: str, run: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None
+) -> StepBill:  # fmt: skip
+    """Carries out one step of a run, once, unless it is done: for those who keep the order themselves."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", run):
+        raise SpecError(f"'{run}' cannot be the id of a run.", "Use letters, digits, '_', '.' and '-', 100 at most.")
+    with _desk(pipeline, watch or Quiet(), given) as desk:
+        return graph.run_step(desk, watch or Quiet(), key, run)
+
+
+@contextmanager
+def _desk(name: str, watch: Quiet, given: Mapping[str, str] | None) -> Iterator[Desk]:
+    found = config.pipeline(name, given)
+    with store() as ledger:
+        folder = config.project() or Path.cwd()
+        yield Desk("", found, ledger, config.resolve, watch, folder, config.logs(), found.values(given or {}))
 
 
 def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> Diff:
@@ -196,7 +109,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     left, right = _sides(move)
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         session = reconciling.systems[0].session
-        tables = [(table, into(move, table)) for table in chosen(move, _known(move, session))]
+        tables = [(table, into(move, table)) for table in chosen(move, known(move, session))]
         with exporting(export) as seen:
             found = reconciling.diff(tables, seen)
         keep(ledger, found)
@@ -210,12 +123,12 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
     what the last run had seen of 'since' are on their way, and said to be so."""
     found = config.pipeline(pipeline)
     diffs = []
-    for step in found.steps:
+    for step in found.moves:
         left, right = _sides(step)
         with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
-            tables = chosen(step, _known(step, reconciling.systems[0].session))
+            tables = chosen(step, known(step, reconciling.systems[0].session))
             reconciling.asked = asked.model_copy(update={"key": asked.key or step.merge_key})
-            marks = {t.full_name: mark for t in tables if (mark := _watermark(step, t, ledger, (left, right)))}
+            marks = {t.full_name: mark for t in tables if (mark := watermark(step, t, ledger, (left, right)))}
             made = reconciling.diff([(table, into(step, table)) for table in tables], None, marks)
             diffs.append(made.model_copy(update={"pipeline": found.name, "accept": step.accept}))
             keep(ledger, diffs[-1])
@@ -273,21 +186,13 @@ def _mend(
                 source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
                 merge_key=wrong.comparison.key, accept=accept,
             )  # fmt: skip
-            plans.append(narrowed(_plan(move, "", ledger, sides), wrong))
+            plans.append(narrowed(planned(move, "", ledger, sides, config.resolve), wrong))
     if not plans:
         return None
     tasks = tuple(task for each in plans for task in each.tasks)
     bill = run_plan(plans[0].model_copy(update={"tasks": tasks}), sides, ledger, watch)
     keep(ledger, bill)
     return bill
-
-
-def _known(move: Move, session: Session) -> list[Table]:
-    """Every table of a system, and what else a move names, such as views."""
-    tables = list(session.tables())
-    known = {table.full_name for table in tables}
-    wanted = [name for name in move.tables if name not in known and not any(c in name for c in "*?[")]
-    return tables + [found for name in wanted if (found := session.describe(name))]
 
 
 def discover(address: str) -> list[Table]:
@@ -356,7 +261,9 @@ def bill(run: str) -> Bill:
 def rejects(run: str) -> list[Reject]:
     """The rows that a run's targets refused."""
     with store() as ledger:
-        return list(ledger.rejects(ledger.bill(run).run))
+        found = ledger.bill(run)
+        names = [step.bill for step in found.steps if step.bill] or [found.run]
+        return [reject for name in names for reject in ledger.rejects(name)]
 
 
 def demo(folder: Path, scale: float = 1.0, watch: Watch | None = None) -> tuple[Bill, list[TerritoryLine]]:

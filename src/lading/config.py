@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from pydantic import SecretStr, ValidationError
 
-from lading import find
+from lading import drafting, find
 from lading.compare import Asked
 from lading.connector import Connection
+from lading.drafting import Around
 from lading.errors import SpecError
 from lading.spec import Move, Pipeline
 from lading.written import File, checked, near, read
@@ -104,18 +105,19 @@ def pipelines() -> list[str]:
     return sorted(path.stem for path in found if path.suffix in (".yaml", ".yml"))
 
 
-def pipeline(name: str) -> Pipeline:
-    """A pipeline, with what the environment sets in place of what its file says."""
-    file = _pipeline(name)
-    values = {"name": name, **file.value}
-    set_here = {key: value for key, (value, _) in _environment().items()}
-    if isinstance(values.get("steps"), list):
-        values["steps"] = [{**step, **set_here} if isinstance(step, dict) else step for step in values["steps"]]
-    found = checked(Pipeline, values, file, (), "the pipeline")
-    if found.name != name:
-        what = f"the file is called '{name}' and its 'name' is '{found.name}'."
-        raise file.error(("name",), what, "Leave 'name' out.")
-    return found
+def pipeline(name: str, given: Mapping[str, Any] | None = None) -> Pipeline:
+    """A pipeline, with what the environment sets in place of what its file says, files' texts in their place, and
+    parameters as they are `given`."""
+    moves = {key: value for key, (value, _) in _environment().items()}
+    return drafting.pipeline(
+        _pipeline(name), name, Around((project() or Path()) / PIPELINES, moves, given or {}, _place)
+    )
+
+
+def _place(address: str) -> None:
+    """Raises what is wrong with an address. References of a named connection are followed only when it is opened."""
+    if address not in connections():
+        resolve(address)
 
 
 def explain(name: str) -> list[Option]:
@@ -127,12 +129,12 @@ def explain(name: str) -> list[Option]:
         for field, value in step:
             if field in ("key", "do"):
                 continue
-            word = Move.model_fields[field].alias or field
+            word = type(step).model_fields[field].alias or field
             origin = "default"
             if word in written or field in written:
                 at = ("steps", number, word if word in written else field)
                 origin = f"{file.shown}:{file.line(at)}"
-            if field in environment:
+            if field in environment and isinstance(step, Move):
                 origin = environment[field][1]
             options.append(Option(step.key, word, value, origin))
     return options
@@ -173,6 +175,12 @@ def store_url() -> str:
     from platformdirs import user_data_path
 
     return f"sqlite:///{user_data_path('lading', appauthor=False) / 'store.db'}"
+
+
+def logs() -> Path:
+    """Where the logs of steps are kept: beside the store where that is a file."""
+    file = Path(store_url().removeprefix("sqlite:///"))
+    return file.parent / "logs" if file.is_absolute() else (project() or Path.cwd()) / ".lading" / "logs"
 
 
 def debugging() -> bool:
@@ -306,10 +314,7 @@ def _pipeline(name: str) -> File:
 
 def _environment() -> dict[str, tuple[Any, str]]:
     """Options of a move that the environment sets, with the variable's name."""
-    return dict(_settings())
-
-
-def _settings() -> Iterator[tuple[str, tuple[Any, str]]]:
+    found: dict[str, tuple[Any, str]] = {}
     for variable, text in sorted(os.environ.items()):
         if variable.startswith(MOVE):
             name = variable.removeprefix(MOVE).lower()
@@ -317,7 +322,9 @@ def _settings() -> Iterator[tuple[str, tuple[Any, str]]]:
                 known = [MOVE + each.upper() for each in SETTABLE]
                 raise SpecError(f"The environment sets {variable}, which is no option.", near(variable, known, ""))
             listed = name == "accept"
-            yield name, ([part.strip() for part in text.split(",") if part.strip()] if listed else text, variable)
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+            found[name] = (parts if listed else text, variable)
+    return found
 
 
 def add_connection(name: str, url: str) -> tuple[Path, str]:

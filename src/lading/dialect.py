@@ -147,6 +147,8 @@ class Dialect:
     create: str = "CREATE TABLE IF NOT EXISTS {t} ({columns})"
     """Makes a table unless it is there; also {name}, the table's name as a literal, and {plain}, the literal of a
     statement that makes it."""
+    create_as: str = "CREATE TABLE {t} AS {sql}"
+    """Makes a table of the rows of a select; empty where Lading does not."""
     drop: str = "DROP TABLE IF EXISTS {t}"
     create_schema: str = ""
     """Makes a schema, {name} being its quoted name; empty where Lading makes none."""

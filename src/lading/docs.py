@@ -11,13 +11,15 @@ from pathlib import Path
 import click
 
 from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, hops
+from lading.cli.protocol import CODES
 from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
 from lading.prove import Level
 from lading.schema import Column, Table, gaps
-from lading.spec import Move, Pipeline
+from lading.spec import Param, Pipeline, Step
 from lading.types import KINDS, parse
+from lading.written import models
 
 FOLDER = Path("docs/reference")
 MADE = "<!-- Written by `make docs` from the code. Change that, not this. -->\n"
@@ -44,6 +46,10 @@ SAMPLES = (
     "float(32)", "float(64)", "string(50)", "string(50 bytes)", "string", "binary(16)", "binary", "date", "time(6)",
     "timestamp(3)", "timestamp(6)", "timestamp(9)", "timestamp(6,utc)", "interval", "uuid", "json", "list(int(32))",
 )  # fmt: skip
+PARAMS = (
+    "A parameter is given with `--param NAME=VALUE`. In SQL it stands as `:name` and is bound, never pasted; in other "
+    "options as `${param:name}`; scripts find it in their environment as `PARAM_NAME`."
+)
 LOSSES = {
     "narrows": "Numbers can be too great for the target.",
     "rounds": "Digits after the point, or of a second, are rounded.",
@@ -129,7 +135,8 @@ def _cli() -> str:
     codes = [("0", "Every table is proved."), ("1", "A table failed, or what arrived is not what left.")]
     codes += [("2", "The command, a file or a setting is wrong; nothing was run.")]
     codes += [("3", "The rows are there, and not everything could be proved."), ("130", "Interrupted.")]
-    return "\n".join([*parts, "", "## Exit codes", "", *_table(["Code", "Meaning"], codes)])
+    parts += ["", "## Exit codes", "", *_table(["Code", "Meaning"], codes), "", "## Exit codes of run-step", ""]
+    return "\n".join([*parts, *_table(["Code", "Meaning"], [(str(code), what) for code, what in CODES.values()])])
 
 
 def _errors() -> str:
@@ -141,11 +148,13 @@ def _errors() -> str:
 def _pipelines() -> str:
     settable = ", ".join(f"`{config.MOVE}{name.upper()}`" for name in config.SETTABLE)
     parts = ["# Pipelines and connections", "", "## A pipeline", ""]
-    parts += [_line(Pipeline.__doc__), "", *_options(describe.rows(Pipeline)), "", "## A step", ""]
-    parts += [_line(Move.__doc__), "", *_options(describe.rows(Move)), ""]
-    parts += [
-        f"A value comes from, the later the stronger: the default, the file, the environment ({settable}), the call."
-    ]
+    parts += [_line(Pipeline.__doc__), "", *_options(describe.rows(Pipeline)), "", "## A parameter", ""]
+    parts += [_line(Param.__doc__), "", *_options(describe.rows(Param)), ""]
+    parts += [PARAMS, "", "## A step", "", _line(Step.__doc__), "", *_options(describe.rows(Step)), ""]
+    for kind in sorted(find.step_kinds(), key=lambda kind: kind != "move"):
+        parts += [*_step(find.step_class(kind)), ""]
+    order = f"the default, the file, the environment ({settable}), the call"
+    parts += [f"A value of a move comes from, the later the stronger: {order}."]
     parts += ["", "## Levels of proof", ""]
     sentences = {"counts": "The rows are counted on both sides."}
     sentences["columns"] = "Rows, values and sums are compared, computed in place on both sides."
@@ -165,6 +174,16 @@ def _pipelines() -> str:
         "`${env:NAME}` is an environment variable and `${file:PATH}` a file; both are read when the connection is"
     ]
     return "\n".join([*parts, "opened. Relative paths start at the project's folder."])
+
+
+def _step(kind: type[Step]) -> list[str]:
+    """A kind of step: its own options, and those of the models of its lists."""
+    own = [row for row in describe.rows(kind) if row.field not in Step.model_fields or row.field == "do"]
+    parts = [f"## {kind.model_fields['do'].default}", "", " ".join((kind.__doc__ or "").split()), "", *_options(own)]
+    for field in kind.model_fields.values():
+        for model in models(field.annotation):
+            parts += ["", f"### {model.__name__}", "", _line(model.__doc__), "", *_options(describe.rows(model))]
+    return parts
 
 
 def _types() -> str:

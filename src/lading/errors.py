@@ -31,7 +31,8 @@ class LadingError(Exception):
     """What went wrong, and what to do about it.
 
     `what` is one or two sentences that name the thing, the value and the limit; `fix` is an instruction.
-    `kind` is the word that outputs use for the class. `bill` is that of the run which ended so, where there is one.
+    `kind` is the word that outputs use for the class. `bill` is that of the run which ended so, where there is one;
+    `line` that of the file which it is about, or 0.
     """
 
     kind = "error"
@@ -41,6 +42,7 @@ class LadingError(Exception):
         self.what = what
         self.fix = fix
         self.bill: Any = None
+        self.line = 0
 
     def __str__(self) -> str:
         return f"{self.what} {self.fix}".strip()

@@ -1,4 +1,4 @@
-"""From a kind or an address to a connection's class: by file name, or by entry point for outside ones."""
+"""From a kind to a connection's or a step's class: by file name, or by entry point for outside ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import pkgutil
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
+from types import ModuleType
+from typing import Any
 
 from lading import connectors
 from lading.connector import Connection
 from lading.errors import SpecError
 
 GROUP = "lading.connectors"
+STEPS = "lading.steps"
+"""The package of our kinds of steps, and the group of the entry points of others'. Imported by its name: the steps
+stand on much that stands on this."""
 
 
 @cache
@@ -59,3 +64,36 @@ def from_url(url: str) -> Connection:
     near = get_close_matches(scheme, [s for kind in kinds() for s in connection_class(kind).schemes], n=1)
     hint = f"Did you mean '{near[0]}://'?" if near else f"There are connectors for: {', '.join(kinds())}."
     raise SpecError(f"No connector takes addresses that begin with '{scheme}://'.", hint)
+
+
+@cache
+def step_kinds() -> tuple[str, ...]:
+    """Every kind of step there is."""
+    own = {module.name for module in pkgutil.iter_modules(importlib.import_module(STEPS).__path__)}
+    return tuple(sorted(own | {point.name for point in entry_points(group=STEPS)}))
+
+
+@cache
+def step_module(kind: str) -> ModuleType:
+    """The module of a kind of step: a model, and the function `run` that carries one out. Raises SpecError for a
+    kind that nobody offers."""
+    if kind not in step_kinds():
+        near = get_close_matches(kind, step_kinds(), n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(step_kinds())}."
+        raise SpecError(f"There is no step of the kind '{kind}'.", hint)
+    for point in entry_points(group=STEPS):
+        if point.name == kind:
+            found: ModuleType = point.load()
+            return found
+    return importlib.import_module(f"{STEPS}.{kind}")
+
+
+@cache
+def step_class(kind: str) -> type[Any]:
+    """The model of a kind of step."""
+    models = [value for value in vars(step_module(kind)).values() if isinstance(value, type)]
+    return next(m for m in models if hasattr(m, "model_fields") and _does(m) == kind)
+
+
+def _does(model: Any) -> str:
+    return str(model.model_fields["do"].default) if "do" in model.model_fields else ""

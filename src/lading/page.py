@@ -19,7 +19,9 @@ T = TypeVar("T")
 _SENTENCES = {
     State.PROVED: "What left is what arrived: independent reads of both sides agree.",
     State.UNPROVED: "The rows are there, and not everything that should be proved could be.",
-    State.FAILED: "At least one table did not arrive. Why is said below.",
+    State.FAILED: "At least one table or step did not come to its end. Why is said below.",
+    State.DONE: "Every step is done; none of them had anything to prove.",
+    State.SKIPPED: "",
 }
 
 
@@ -39,7 +41,8 @@ def whole(title: str, shown: str) -> str:
 def bill_part(bill: Bill) -> str:
     """The bill without the page around it."""
     told = "".join(map(_told, bill.tables))
-    return part(_title(bill) + _balance(bill) + _facts(bill) + _table(bill) + told + _end(bill))
+    tables = _balance(bill) + _facts(bill) + _steps(bill) + _table(bill) if bill.tables else _facts(bill) + _steps(bill)
+    return part(_title(bill) + tables + told + _end(bill))
 
 
 def plan_part(plan: Plan) -> str:
@@ -69,7 +72,7 @@ def part(body: str) -> str:
 
 def _title(bill: Bill) -> str:
     name = f"<span>{escape(bill.pipeline)}</span>" if bill.pipeline else ""
-    ends = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}"
+    ends = f"{escape(bill.source)} <i>→</i> {escape(bill.target)}" if bill.source else ""
     stamp = f'<p class="stamp {bill.state}"><b>{MARKS[bill.state]}</b> {bill.state}</p>'
     words = f'<p class="quiet">{_SENTENCES[bill.state]}</p>'
     head = f'<p class="kind">Bill {name}</p><h1>{escape(bill.run)}</h1><p class="route">{ends}</p>'
@@ -109,6 +112,21 @@ def pairs(kind: str, found: Iterable[tuple[str, str]]) -> str:
     """Names with values."""
     lines = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in found)
     return f'<dl class="{kind}">{lines}</dl>'
+
+
+def _steps(bill: Bill) -> str:
+    if len(bill.steps) < 2 and all(step.do == "move" for step in bill.steps):
+        return ""
+    lines = []
+    for step in bill.steps:
+        state = f'<td><span class="state {step.state}">{MARKS[step.state]} {step.state}</span></td>'
+        said = "; ".join(part for part in (step.error, step.says) if part)
+        cells = (
+            f'<td>{escape(step.do)}</td><td class="n">{clock(step.seconds)}</td><td class="wrap">{escape(said)}</td>'
+        )
+        lines.append(f'<tr>{state}<th scope="row">{escape(step.key)}</th>{cells}</tr>')
+    head = '<th></th><th>Step</th><th>Do</th><th class="n">Time</th><th>Says</th>'
+    return f"<section><h2>Steps</h2>{grid(head, lines)}</section>"
 
 
 def _table(bill: Bill) -> str:

@@ -54,6 +54,8 @@ class Plan(BaseModel, frozen=True):
 
     pipeline: str = ""
     step: str = "move"
+    part_of: str = ""
+    """The pipeline's run that it is a part of."""
     source: str
     target: str
     folder: str = ""

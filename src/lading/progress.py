@@ -9,11 +9,23 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from lading.prove import StepBill
 from lading.render import amount, clock, size
+from lading.spec import Step
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+
+def step_words(line: StepBill) -> str:
+    """How a step came out, in one line."""
+    kept = " before the interruption" if line.kept else ""
+    tries = f", {line.attempts:,} attempts" if line.attempts > 1 else ""
+    time_ = f", {clock(line.seconds)}" if line.seconds else ""
+    said = line.error or line.says
+    return f"{line.state}{kept}{tries}{time_}{f': {said}' if said else ''}"
+
 
 ENDS = {
     "proved": "green", "unproved": "yellow", "failed": "red",
@@ -105,6 +117,12 @@ class Quiet:
     def end(self) -> None:
         """The run is over."""
 
+    def step_began(self, step: Step) -> None:
+        """A step of a pipeline begins."""
+
+    def step_ended(self, line: StepBill) -> None:
+        """A step has ended, or was left out."""
+
     def began(self, line: Line) -> None:
         """A table's rows are about to be read."""
 
@@ -133,6 +151,13 @@ class Plain(Quiet):
         if due:
             self._say(f"{line.name}: {_under_way(line)}")
             line.looks = deque([line.looks[-1]], maxlen=_WINDOW)  # the next rates are those since now
+
+    def step_began(self, step: Step) -> None:
+        if step.do != "move":  # whose tables say what they do
+            self._say(f"{step.key}: {step.title or step.do}")
+
+    def step_ended(self, line: StepBill) -> None:
+        self._say(f"{line.key}: {step_words(line)}")
 
     def _say(self, text: str) -> None:
         with self.lock:
@@ -173,6 +198,14 @@ class Live(Quiet):
         if self._on:
             self._on = False
             self._screen.stop()
+
+    def step_ended(self, line: StepBill) -> None:
+        from rich.text import Text
+
+        self.end()
+        word = Text(f"{line.state:10}  ", style=ENDS.get(line.state, "dim"))
+        said = step_words(line).removeprefix(line.state).removeprefix(", ").removeprefix(": ")
+        self.console.print(Text.assemble(word, (line.key, "bold"), f"  {said}"), highlight=False)
 
     def table(self) -> Table:
         with self.lock:

@@ -31,6 +31,10 @@ class State(StrEnum):
     PROVED = "proved"
     UNPROVED = "unproved"
     FAILED = "failed"
+    DONE = "done"
+    """Of a step that has nothing to prove, and of a run that has no other steps."""
+    SKIPPED = "skipped"
+    """Of a step that was left out."""
 
 
 class Rows(BaseModel, frozen=True):
@@ -84,6 +88,22 @@ class TableBill(BaseModel, frozen=True):
     """Of a table whose proof failed: the rows, columns and values that differ."""
 
 
+class StepBill(BaseModel, frozen=True):
+    """One step of a pipeline's bill. `says` is what it has to say; `bill` is the run that moved its tables."""
+
+    key: str
+    do: str
+    state: State
+    says: str = ""
+    error: str = ""
+    error_kind: str = ""
+    seconds: float = 0.0
+    attempts: int = 1
+    kept: bool = False
+    """Done before the run was interrupted."""
+    bill: str = ""
+
+
 class Bill(BaseModel, frozen=True):
     """The record of a run. It never changes once it is stored."""
 
@@ -95,6 +115,8 @@ class Bill(BaseModel, frozen=True):
     started: datetime
     seconds: float
     tables: tuple[TableBill, ...] = ()
+    steps: tuple[StepBill, ...] = ()
+    """Of a pipeline's run."""
     peak_memory: int = 0
     cpu_seconds: float = 0.0
     """Processor time of this process."""
@@ -132,10 +154,9 @@ class Bill(BaseModel, frozen=True):
 
 
 def worst(states: list[State]) -> State:
-    """A run is as good as its worst table; a run without tables is unproved."""
-    if State.FAILED in states:
-        return State.FAILED
-    return State.UNPROVED if State.UNPROVED in states or not states else State.PROVED
+    """A run is as good as its worst table or step; a run without any is unproved."""
+    ranked = (State.FAILED, State.UNPROVED, State.PROVED, State.DONE)
+    return next((state for state in ranked if state in states), State.UNPROVED)
 
 
 def unlike(read: Reading, found: Reading) -> list[str]:

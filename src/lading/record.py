@@ -235,7 +235,17 @@ def kept(store: Store, name: str) -> Bill | Diff:
             found.append(look(name))
     if not found:
         raise SpecError(f"There is no run '{name}'.", "See 'lading history' and 'lading history --trend'.")
-    return max(found, key=lambda each: each.started)
+    newest = max(found, key=lambda each: each.started)
+    return _one_move(store, newest) if isinstance(newest, Bill) and newest.steps else newest
+
+
+def _one_move(store: Store, bill: Bill) -> Bill:
+    """Of a pipeline's run, the run that moved its tables. Raises SpecError where there are several."""
+    moved = {step.key: step.bill for step in bill.steps if step.bill}
+    if len(moved) != 1:
+        what = f"Run {bill.run} moved tables in {len(moved)} steps."
+        raise SpecError(what, f"Name the run of one: {', '.join(f'{key} {run}' for key, run in moved.items())}.")
+    return store.bill(next(iter(moved.values())))
 
 
 def trend(store: Store, pipeline: str = "", limit: int = 200) -> list[TableVerdict]:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
-COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red"}
-MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗"}
+COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red", State.DONE: "", State.SKIPPED: "dim"}
+MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗", State.DONE: "·", State.SKIPPED: "–"}
 FOLDS = {
     "Table", "Problem", "Column", "Native", "Key", "Type", "Value", "Help", "Losses", "From", "Addresses", "Pipeline",
-    "Min", "Max", "Seen",
+    "Min", "Max", "Seen", "Says",
 }  # fmt: skip
 """Columns of lists whose words may go on in the next line."""
 LEVELS = {
@@ -75,10 +75,15 @@ def bill(found: Bill, width: int = 80) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [_head(found), Text(f"{found.source} → {found.target}"), _when(found), Text("")]
-    parts += [_bill_grid(found, width), Text("")]
-    parts += [_pair(name, value) for name, value in _foot(found)]
+    ends = [Text(f"{found.source} → {found.target}")] if found.source else []
+    parts: list[RenderableType] = [_head(found), *ends, _when(found), Text("")]
+    if any(step.do != "move" for step in found.steps) or len(found.steps) > 1:
+        parts += [_step_grid(found, width), Text("")]
+    if found.tables:
+        parts += [_bill_grid(found, width), Text("")]
+        parts += [_pair(name, value) for name, value in _foot(found)]
     notes = [line for table in found.tables for line in _told(table)]
+    notes += [line for step in found.steps if not step.bill for line in named(step.key, [("", step.error)], "red")]
     if notes:
         parts += [Text(""), *notes]
     return Group(*parts)
@@ -148,43 +153,6 @@ def reject(found: Any, width: int = 80) -> RenderableType:
     return Text.assemble((found.table, "bold"), f"  {found.reason}\n  ", (shown, "dim"))
 
 
-def options(found: Sequence[Any], width: int = 80) -> RenderableType:
-    """Options with their values and where these come from."""
-    lines = grid(["Step", "Option", "Value", "From"], width)
-    for option in found:
-        style = "dim" if option.origin == "default" else ""
-        lines.add_row(option.step, option.name, _value(option.value), words(option.origin, style))
-    return lines
-
-
-def kinds(found: Sequence[Any], width: int = 80) -> RenderableType:
-    """Every kind of connection in a line."""
-    lines = grid(["Kind", "Help", "Addresses", "Needs"], width)
-    for each in found:
-        needs = f"lading[{each.extra}]" if each.extra else ""
-        schemes = ", ".join(f"{scheme}://" for scheme in each.schemes if "+" not in scheme)
-        lines.add_row(each.kind, each.title.partition(". ")[0].rstrip("."), words(schemes), words(needs))
-    return lines
-
-
-def described(found: Any, width: int = 80) -> RenderableType:
-    """A connector: its settings, and what it can do."""
-    from rich.console import Group
-    from rich.text import Text
-
-    lines = grid(["Setting", "Value", "Default", "Help"], width)
-    for row in found.settings:
-        default = "required" if row.required else "" if row.secret else row.shown
-        lines.add_row(row.name, "secret" if row.secret else row.kind, default, row.help)
-    can = grid(["Can", "", "Help"], width)
-    for name, value, sentence in found.can:
-        can.add_row(name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value), sentence)
-    schemes = ", ".join(f"{scheme}://" for scheme in found.schemes)
-    install = f"pip install 'lading[{found.extra}]'" if found.extra else "comes with Lading"
-    head = Text.assemble((found.kind, "bold"), f"  {found.title}  ", (f"{schemes}  {install}", "dim"))
-    return Group(head, Text(""), lines, Text(""), can)
-
-
 def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
     """As plain text, without colours, as wide as the terminal where there is one."""
     from io import StringIO
@@ -210,6 +178,16 @@ def _when(found: Bill) -> Text:
     parts += [f"peak {size(found.peak_memory)}" if found.peak_memory else ""]
     parts += [f"continues {found.continued}" if found.continued else ""]
     return words(" · ".join(part for part in parts if part), "dim")
+
+
+def _step_grid(found: Bill, width: int) -> Grid:
+    lines = grid(["", "Step", "Do", ">Time", "Says"], width)
+    for step in found.steps:
+        kept = "before the interruption" if step.kept else ""
+        tries = f"{step.attempts:,} attempts" if step.attempts > 1 and not step.kept else ""
+        said = ", ".join(part for part in (kept, tries, step.says) if part)
+        lines.add_row(_state(step.state), step.key, step.do, clock(step.seconds) if step.seconds else "–", words(said))
+    return lines
 
 
 def _bill_grid(found: Bill, width: int) -> Grid:
@@ -327,7 +305,7 @@ def named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[R
     from rich.padding import Padding
     from rich.text import Text
 
-    if lines:
+    if any(line for _, line in lines):
         yield Text(name, style=f"bold {style}".strip())
         for label, line in lines:
             yield Padding(Text.assemble((label, "dim"), line), (0, 0, 0, 2))
@@ -365,16 +343,6 @@ def _state(state: State) -> Text:
 
 def _route(source: str, into: str) -> Text:
     return words(source if source == into else f"{source} → {into}")
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        value = ", ".join(value)
-    if isinstance(value, dict):
-        value = ", ".join(f"{name}: {target}" for name, target in value.items())
-    return "–" if value in (None, "") else str(value)
 
 
 def words(text: str, style: str = "") -> Text:

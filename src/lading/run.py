@@ -14,6 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -25,6 +26,7 @@ from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
 
+T = TypeVar("T")
 TICK_SECONDS = 0.2
 """How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""
 STOP_SECONDS = 5
@@ -52,13 +54,17 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
 
-def run(plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch | None = None) -> Bill:
-    """Moves, proves and publishes every table of the plan. Always ends in a bill, but for an interruption, after
-    which the same call goes on where this one was."""
+def run(
+    plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch | None = None,
+    over: threading.Event | None = None,
+) -> Bill:  # fmt: skip
+    """Moves, proves and publishes every table of the plan. Always ends in a bill, but for an interruption, which also
+    `over` is, after which the same call goes on where this one was."""
     watch = watch or Silent()
     name, started, clock, spent = new_id(), datetime.now(UTC), time.monotonic(), time.process_time()
-    store.begin(name, plan.pipeline)
+    store.begin(name, plan.pipeline, plan.part_of)
     crew = Crew(name, plan, sides, store, watch)
+    crew.over = over or crew.over
     try:
         with lean():
             crew.work()
@@ -157,10 +163,11 @@ class Crew:
 
     def work(self) -> None:
         """Works in a thread of its own: here, an interruption is noticed at once, whatever a library waits for."""
-        ended = _apart(self._work)
+        ended = apart(self._work)
         try:
             while wait([ended], timeout=TICK_SECONDS).not_done:
-                continue
+                if self.over.is_set():
+                    raise Stopped
             ended.result()
         except BaseException:
             self.over.set()
@@ -256,7 +263,7 @@ class Crew:
             self._worker(units, left, lock, (source, target))
             return
         alone = (lambda: self._alone(units, left, lock, snapshot) for _ in range(workers - 1))
-        ended = [_apart(lambda: self._worker(units, left, lock, (source, target))), *map(_apart, alone)]
+        ended = [apart(lambda: self._worker(units, left, lock, (source, target))), *map(apart, alone)]
         wait(ended)
         errors = [error for each in ended if (error := each.exception()) is not None]
         for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
@@ -325,17 +332,15 @@ class Crew:
             self._guard(moving, lambda m=moving: engine.published(m, target))  # type: ignore[misc]
 
 
-def _apart(work: Callable[[], None]) -> Future[None]:
+def apart(work: Callable[[], T]) -> Future[T]:
     """Runs work in a thread that nobody waits for when the program ends."""
-    ended: Future[None] = Future()
+    ended: Future[T] = Future()
 
     def run() -> None:
         try:
-            work()
+            ended.set_result(work())
         except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
             ended.set_exception(error)
-        else:
-            ended.set_result(None)
 
     threading.Thread(target=run, daemon=True).start()
     return ended

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    StringConstraints,
+    model_validator,
+)  # fmt: skip
 
+from lading import find
+from lading.errors import SpecError
 from lading.prove import Level
 from lading.schema import Mode
 
@@ -19,10 +34,49 @@ def _listed(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-class Move(BaseModel):
-    """Moves tables from one connection to another and proves that they arrived."""
+class OnFailure(StrEnum):
+    """What a step's failure means for the others; the run has failed in any case."""
+
+    STOP = "stop"
+    SKIP = "skip"
+    GO_ON = "go_on"
+
+
+class Step(BaseModel):
+    """What the steps of every kind have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    key: Name = Field(description="The step's name within its pipeline.")
+    do: str = Field(description="The kind of step.")
+    title: str = Field("", description="A few words for people.")
+    description: str = Field("", description="What it does and for whom.")
+    after: Words = Field((), description="The steps that must be done before this one.")
+    retries: int = Field(2, ge=0, description="How often it is tried again when a system does not answer.")
+    retry_seconds: int = Field(10, ge=0, description="How long to wait before that, doubled each time.")
+    timeout_seconds: int | None = Field(None, ge=1, description="After how long an attempt is ended.")
+    on_failure: OnFailure = Field(
+        OnFailure.STOP, description="stop: nothing more begins; skip: the steps after it are left out; go_on."
+    )
+
+    version: ClassVar[int] = 1
+    """Raised when the same options come to mean something else."""
+    places: ClassVar[tuple[str, ...]] = ()
+    """The fields that name connections."""
+    texts: ClassVar[Mapping[str, str]] = {}
+    """Fields that name files, each with the field that takes the file's text."""
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits: the same for what does the same."""
+        told = self.model_dump_json(exclude=set(Step.model_fields) - {"key", "do"})
+        return hashlib.sha256(f"{self.version} {told}".encode()).hexdigest()[:32]
+
+
+class Move(Step):
+    """Moves tables from one connection to another and proves that they arrived."""
+
+    places: ClassVar[tuple[str, ...]] = ("source", "target")
 
     key: Name = Field("move", description="The step's name within its pipeline.")
     do: Literal["move"] = "move"
@@ -63,6 +117,49 @@ class Move(BaseModel):
         return self
 
 
+class Param(BaseModel):
+    """A value that a run is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    type: Literal["text", "whole", "number", "date", "yes_no"] = Field("text", description="The kind of value.")
+    default: str | int | float | bool | date | None = Field(None, description="The value where none is given.")
+    choices: tuple[str | int | float, ...] = Field((), description="The only values that may be given.")
+    description: str = Field("", description="What it is for.")
+
+    def value(self, name: str, given: Any = None) -> Any:
+        """What a parameter stands for in a run. Raises SpecError for what it cannot be."""
+        found = self.default if given is None else given
+        if found is None:
+            raise SpecError(f"The pipeline needs the parameter '{name}'.", f"Give it: --param {name}=...")
+        try:
+            read = _VALUES[self.type](found)
+        except (KeyError, ValueError) as error:
+            what = f"Parameter '{name}' must be {_WORDS[self.type]}, not '{found}'."
+            raise SpecError(what, self.description) from error
+        if self.choices and read not in self.choices:
+            raise SpecError(
+                f"Parameter '{name}' must be one of {', '.join(map(str, self.choices))}, not '{found}'.", ""
+            )
+        return read
+
+
+_VALUES: dict[str, Callable[[Any], Any]] = {
+    "text": str, "whole": lambda v: int(str(v)), "number": lambda v: float(str(v)),
+    "date": lambda v: date.fromisoformat(str(v)),
+    "yes_no": lambda v: {"yes": True, "true": True, "no": False, "false": False}[str(v).lower()],
+}  # fmt: skip
+_WORDS = {"text": "text", "whole": "a whole number", "number": "a number", "yes_no": "yes or no",
+          "date": "a date such as 2026-02-28"}  # fmt: skip
+
+
+def _built(value: Any) -> Any:
+    """A step of the kind that its 'do' names."""
+    if isinstance(value, Mapping):
+        return find.step_class(str(value.get("do", "move"))).model_validate(value)
+    return value
+
+
 class Pipeline(BaseModel):
     """A named list of steps, kept in pipelines/NAME.yaml."""
 
@@ -72,12 +169,91 @@ class Pipeline(BaseModel):
     title: str = Field("", description="A few words for people.")
     description: str = Field("", description="What it does and for whom.")
     owner: str = Field("", description="Who answers for it.")
-    steps: tuple[Move, ...] = Field(min_length=1, description="What to do, in order.")
+    params: dict[str, Param] = Field({}, description="Values that a run is given: a map from names to settings.")
+    steps: tuple[Annotated[SerializeAsAny[Step], BeforeValidator(_built)], ...] = Field(
+        min_length=1, description="What to do, in order."
+    )
 
     @model_validator(mode="after")
-    def _keys_differ(self) -> Pipeline:
-        keys = [step.key for step in self.steps]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"Two steps have the key '{key}'. Give each step its own.")
+    def _graph(self) -> Pipeline:
+        for fault in faults(self.steps):
+            raise ValueError(f"{fault.what} {fault.fix}")
         return self
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Every parameter as a run has it. Raises SpecError for one that is unknown, lacks, or cannot be so."""
+        for name in given:
+            if name not in self.params:
+                near = get_close_matches(name, self.params, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self.params) or 'none'}."
+                raise SpecError(f"'{self.name}' has no parameter '{name}'.", hint)
+        return {name: param.value(name, given.get(name)) for name, param in self.params.items()}
+
+    def step(self, key: str) -> Step | None:
+        return next((step for step in self.steps if step.key == key), None)
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Move))
+
+    @property
+    def order(self) -> tuple[Step, ...]:
+        """Each step after those that it follows, else as they are written."""
+        left, done = list(self.steps), list[Step]()
+        while left:
+            keys = {step.key for step in left}
+            done.append(next(step for step in left if not keys.intersection(step.after)))
+            left.remove(done[-1])
+        return tuple(done)
+
+    def following(self, key: str) -> set[str]:
+        """The keys of a step and of all that come after it."""
+        found = {key}
+        for step in self.order:
+            if found.intersection(step.after):
+                found.add(step.key)
+        return found
+
+
+class Fault(NamedTuple):
+    """What is wrong with the graph: the number of the step, its option, what, and what to do."""
+
+    step: int
+    option: str
+    what: str
+    fix: str
+
+
+def faults(steps: Sequence[Step]) -> Iterator[Fault]:
+    """What is wrong with the keys of steps, and with what they come after."""
+    seen: set[str] = set()
+    for number, step in enumerate(steps):
+        if step.key in seen:
+            yield Fault(number, "key", f"two steps have the key '{step.key}'.", "Give each step its own.")
+        seen.add(step.key)
+    for number, step in enumerate(steps):
+        for name in step.after:
+            if name not in seen:
+                near = get_close_matches(name, seen, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(sorted(seen))}."
+                yield Fault(number, "after", f"step '{step.key}' comes after '{name}', which is no step.", hint)
+    yield from _circles(steps)
+
+
+def _circles(steps: Sequence[Step]) -> Iterator[Fault]:
+    after = {step.key: step.after for step in steps}
+    for number, step in enumerate(steps):
+        way, waiting = {step.key: ""}, [step.key]
+        while waiting:
+            here = waiting.pop()
+            for name in after.get(here, ()):
+                if name == step.key:
+                    names = [here]
+                    while way[names[-1]]:
+                        names.append(way[names[-1]])
+                    shown = " after ".join(f"'{each}'" for each in [*reversed(names), step.key])
+                    yield Fault(number, "after", f"steps wait for each other: {shown}.", "Take one 'after' out.")
+                    return
+                if name not in way:
+                    way[name] = here
+                    waiting.append(name)

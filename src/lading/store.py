@@ -21,7 +21,7 @@ from lading.plan import Task
 from lading.prove import Bill, TableBill
 from lading.schema import Mode
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in migrations/versions."""
 FRESH = timedelta(hours=12)
 """How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""
@@ -34,7 +34,7 @@ runs = sa.Table(
     sa.Column("id", sa.Text, primary_key=True), sa.Column("pipeline", sa.Text, nullable=False),
     sa.Column("started", sa.Text, nullable=False), sa.Column("state", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False), sa.Column("beat", sa.Text, nullable=False),
-    sa.Column("bill", sa.Text),
+    sa.Column("bill", sa.Text), sa.Column("part_of", sa.Text, nullable=False),
 )  # fmt: skip
 loads = sa.Table(
     "loads", _tables,
@@ -145,12 +145,18 @@ class Store:
 
     # Runs
 
-    def begin(self, run: str, pipeline: str) -> None:
+    def begin(self, run: str, pipeline: str, part_of: str = "") -> None:
+        """Notes a run; `part_of` is the pipeline's run that it is a step of."""
         self.write(
             runs.insert().values(
-                id=run, pipeline=pipeline, started=_now(), state="running", owner=_owner(), beat=_now(), bill=None
+                id=run, pipeline=pipeline, started=_now(), state="running", owner=_owner(), beat=_now(), bill=None,
+                part_of=part_of,
             )
-        )
+        )  # fmt: skip
+
+    def resume(self, run: str) -> None:
+        """Makes an interrupted run this process's."""
+        self.write(runs.update().where(runs.c.id == run).values(state="running", owner=_owner(), beat=_now()))
 
     def beat(self, run: str) -> None:
         """Says that the run is alive."""
@@ -162,8 +168,9 @@ class Store:
         self.write(runs.update().where(runs.c.id == run, runs.c.bill.is_(None)).values(state=state, bill=text))
 
     def bills(self, limit: int, pipeline: str = "") -> list[Bill]:
-        """The newest first."""
-        query = sa.select(runs.c.bill).where(runs.c.bill.is_not(None)).order_by(runs.c.started.desc()).limit(limit)
+        """The newest first, without those of a pipeline's steps."""
+        query = sa.select(runs.c.bill).where(runs.c.bill.is_not(None), runs.c.part_of == "")
+        query = query.order_by(runs.c.started.desc()).limit(limit)
         if pipeline:
             query = query.where(runs.c.pipeline == pipeline)
         return [Bill.model_validate_json(row.bill) for row in self.rows(query)]
@@ -302,7 +309,7 @@ def _alone(connection: sa.Connection, fingerprint: str, run: str) -> None:
         .where(loads.c.fingerprint == fingerprint, runs.c.state == "running", loads.c.run != run)
     )
     for row in connection.execute(query):
-        if _alive(row.owner, row.beat):
+        if alive(row.owner, row.beat):
             raise _busy(f"Run {row.run}", json.loads(row.task)["source"]["name"])
 
 
@@ -338,7 +345,8 @@ def _owner() -> str:
     return f"{platform.node()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def _alive(owner: str, beat: str) -> bool:
+def alive(owner: str, beat: str) -> bool:
+    """Whether the process that began a run is still there."""
     host, pid, began = owner.rsplit(":", 2)
     if host == platform.node():
         return _started(int(pid)) == began

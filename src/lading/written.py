@@ -68,7 +68,9 @@ class File:
         return value
 
     def error(self, place: Place, what: str, fix: str = "") -> SpecError:
-        return SpecError(f"{self.shown}:{self.line(place)}: {what}", fix)
+        found = SpecError(f"{self.shown}:{self.line(place)}: {what}", fix)
+        found.line = self.line(place)
+        return found
 
 
 def read(path: Path, shown: str) -> File:
@@ -88,6 +90,7 @@ def read(path: Path, shown: str) -> File:
         if root is None:
             raise SpecError(f"{shown}:1: the file is empty.", "See docs/start.md for what it holds.")
         _once(root, shown)
+        _keys_are_text(root)
         file = File(shown, loader.construct_document(root), root)
     except yaml.YAMLError as error:
         raise _not_yaml(error, text, shown) from error
@@ -96,7 +99,7 @@ def read(path: Path, shown: str) -> File:
     finally:
         loader.dispose()
     if not isinstance(file.value, dict):
-        what = f"here is {_shown(file.value)} where a map of options is expected."
+        what = f"here is {worded(file.value)} where a map of options is expected."
         raise file.error((), what, "Write 'name: value'.")
     return file
 
@@ -113,11 +116,12 @@ def checked(model: type[Model], values: Mapping[str, Any], file: File | None, at
         first = faults[0]
         if file is not None and isinstance(written := file.at((*at, *first[0]["loc"])), str):
             first[0]["input"] = written  # a reference is shown, never what it stands for
-        what, fix = _sentence(first, model, values, subject)
+        what, fix = _sentence(first, model, subject)
         if file is None:
             raise SpecError(what, fix) from None
         loc = first[0]["loc"]
-        raise file.error((*at, *(loc[:-1] if first[0]["type"] == "missing" else loc)), what, fix) from None
+        place = (*at, *(loc[:-1] if first[0]["type"] == "missing" else loc))
+        raise file.error(place, what, fix) from None
 
 
 def near(word: str, words: Iterable[str], mark: str = "'") -> str:
@@ -154,6 +158,15 @@ def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> Non
                 raise SpecError(f"{shown}:{mark.line + 1}: {what}", "Keep one of them.")
             seen[name] = mark.line + 1
         _once(child, shown, (*above, node))
+
+
+def _keys_are_text(node: yaml.Node) -> None:
+    """YAML takes the words on, off, yes and no for true and false; as keys they are words."""
+    for _, child, _ in _children(node):
+        _keys_are_text(child)
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.tag == "tag:yaml.org,2002:bool":
+            key.tag = "tag:yaml.org,2002:str"
 
 
 def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
@@ -197,15 +210,13 @@ def _is_form(part: str) -> bool:
     return bool(re.fullmatch(r"str|int|bool|float|constrained-str|(?:dict|list|tuple)\[.*", part))
 
 
-def _sentence(faults: list[Any], model: type[BaseModel], values: Mapping[str, Any], subject: str) -> tuple[str, str]:
+def _sentence(faults: list[Any], model: type[BaseModel], subject: str) -> tuple[str, str]:
     fault = faults[0]
     loc, kind, given = fault["loc"], fault["type"], fault.get("ctx", {})
-    owner, inner = _owner(model, values, loc)
-    who = inner or subject
+    owner, inner, whole = _owner(model, loc)
+    who = " of ".join(word for word in (inner, subject) if word)
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
-    whose = f"'{name}' of {who}" if who else f"'{name}'"
-    if inner and len(loc) == 2:
-        whose = inner
+    whose = who if whole else f"'{name}' of {who}" if who else f"'{name}'"
     if kind == "extra_forbidden":
         what = f"{who} has no option '{name}'." if who else f"There is no option '{name}'."
         return what, near(name, _names(owner))
@@ -247,10 +258,11 @@ def _not(fault: Mapping[str, Any], owner: type[BaseModel], name: str) -> str:
     field = next((f for n, f in owner.model_fields.items() if name in (f.alias, n)), None)
     if fault["type"] == "too_short" or (field is not None and "Secret" in repr(field.annotation)):
         return ""
-    return f", not {_shown(fault['input'])}"
+    return f", not {worded(fault['input'])}"
 
 
-def _shown(value: Any) -> str:
+def worded(value: Any) -> str:
+    """A value as messages show it."""
     match value:
         case None:
             return "nothing"
@@ -268,23 +280,33 @@ def _shown(value: Any) -> str:
             return f"'{value}'"
 
 
-def _owner(model: type[BaseModel], values: Any, loc: Place) -> tuple[type[BaseModel], str]:
-    """The model that a place belongs to, and what messages call it when it is a step within the whole."""
-    if len(loc) >= 2 and isinstance(loc[1], int):
-        field = next((f for n, f in model.model_fields.items() if loc[0] in (f.alias, n)), None)
-        inner = next((kind for kind in _models(field.annotation)), None) if field else None
-        if inner is not None:
-            item = values[loc[0]][loc[1]]
-            key = item.get("key") if isinstance(item, dict) else None
-            return inner, f"step '{key}'" if key else f"step {loc[1] + 1}"
-    return model, ""
+def _owner(model: type[BaseModel], loc: Place) -> tuple[type[BaseModel], str, bool]:
+    """The innermost model that a place belongs to; what messages call it where that is a part of the whole, an item
+    of a list by its number and one of a map by its name; and whether the place is that part itself."""
+    called: list[str] = []
+    used = 0
+    for number, part in enumerate(loc):
+        field = next((f for n, f in model.model_fields.items() if part in (f.alias, n)), None)
+        inner = next((kind for kind in models(field.annotation)), None) if field and number >= used else None
+        if inner is None or field is None:
+            continue
+        word, item = str(part).removesuffix("s"), loc[number + 1] if number + 1 < len(loc) else None
+        many = "tuple" in str(field.annotation) or "dict" in str(field.annotation)
+        if many and item is None:
+            break
+        model, used = inner, number + 1 + many
+        called.insert(
+            0, f"'{part}'" if not many else f"{word} {item + 1}" if isinstance(item, int) else f"{word} '{item}'"
+        )
+    return model, " of ".join(called), bool(called) and used == len(loc)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in getattr(annotation, "__args__", ()):
-        yield from _models(part)
+        yield from models(part)
 
 
 def _names(model: type[BaseModel]) -> list[str]:

@@ -23,10 +23,10 @@ def test_help_starts_at_once(shell):
         spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert done.code == 0
     assert min(spent) < 0.2
-    commands = re.findall(r"^  ([a-z]+)  ", done.out, re.M)
+    commands = re.findall(r"^  ([a-z][a-z-]*)  ", done.out, re.M)
     assert commands == [
-        "copy", "run", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init", "connect", "history",
-        "bill", "rejects", "explain", "describe", "demo",
+        "copy", "run", "run-step", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init", "connect",
+        "history", "bill", "rejects", "explain", "describe", "demo",
     ]  # fmt: skip
     assert "..." not in done.out.partition("Commands:")[2]
 
@@ -36,11 +36,11 @@ def test_version(shell):
 
 
 def test_every_option_of_a_move_is_an_option_of_copy(inside):
-    from lading.spec import Move
+    from lading.spec import Move, Step
 
     text = inside("copy", "--help").out
     options = {name.replace("-", "_") for name in re.findall(r"^  --([a-z-]+)", text, re.M)}
-    assert options == Move.model_fields.keys() - {"key", "do", "source", "target"} | {"json", "quiet"}
+    assert options == Move.model_fields.keys() - Step.model_fields.keys() - {"source", "target"} | {"json", "quiet"}
 
 
 def test_copy_proves_and_shows_the_bill(shell, legacy):
@@ -309,9 +309,9 @@ def test_a_project_from_nothing(inside, legacy):
     done = inside("run", "nightly", "--json")
     assert (done.code, done.json["state"]) == (0, "proved")
     assert [table["table"] for table in done.json["tables"]] == ["people", "amounts", "an empty one"]
-    assert [bill["pipeline"] for bill in done.json["runs"]] == ["nightly", "nightly"]
+    assert [(step["key"], step["state"]) for step in done.json["steps"]] == [("people", "proved"), ("rest", "proved")]
     assert (inside.folder / ".lading/store.db").is_file()
-    assert len(inside("history", "nightly", "--json").json["runs"]) == 2
+    assert len(inside("history", "nightly", "--json").json["runs"]) == 1
     options = inside("explain", "nightly", "--json").json["options"]
     assert {"step": "people", "name": "tables", "value": ["people"], "origin": "pipelines/nightly.yaml:2"} in options
     (inside.folder / "pipelines/nightly.yaml").write_text("steps:\n  - form: crm\n    to: wh\n", encoding="utf-8")

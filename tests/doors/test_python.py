@@ -90,7 +90,7 @@ def test_a_pipeline_runs(legacy, tmp_path):
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines/p.yaml").write_text("steps: [{from: crm, to: wh}]\n", encoding="utf-8")
     assert [plan.pipeline for plan in lading.plan("p")] == ["p"]
-    bills = lading.run("p", quiet=True)
-    assert [(bill.state, bill.pipeline) for bill in bills] == [("proved", "p")]
-    assert repr(bills) == repr(bills[0])
-    assert bills._repr_html_() == bills[0]._repr_html_()  # type: ignore[attr-defined]
+    bill = lading.run("p", quiet=True)
+    assert (bill.state, bill.pipeline, [step.key for step in bill.steps]) == ("proved", "p", ["move"])
+    assert repr(bill).startswith(f"Bill  {bill.run}")
+    assert bill.run in bill._repr_html_()  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from lading import docs, hops
 from lading.schema import gaps
 from lading.spec import Pipeline
 from lading.types import KINDS, parse
+from lading.written import read
 from tests.house.tree import ROOT, texts
 
 LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)[^)]*\)")
@@ -47,10 +48,11 @@ def test_links_lead_somewhere():
     assert broken == []
 
 
-def test_every_pipeline_in_the_pages_is_one():
+def test_every_pipeline_in_the_pages_is_one(tmp_path):
     for path, text in texts():
         if path.suffix == ".md":
             for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text):
-                found = yaml.safe_load(block)
+                (tmp_path / "block.yaml").write_text(block, encoding="utf-8")
+                found = yaml.safe_load(block) and read(tmp_path / "block.yaml", str(path)).value
                 if isinstance(found, dict) and "steps" in found:
                     Pipeline.model_validate({"name": Path(path).stem, **found})

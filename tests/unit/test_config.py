@@ -44,8 +44,9 @@ HERE = "pipelines/nightly.yaml"
         (STEP + "    sinc: id\n", f"{HERE}:5: step 'orders' has no option 'sinc'. Did you mean 'since'?"),
         (
             "steps:\n  - from: crm\n    to: wh\n    wholly: new\n",
-            (f"{HERE}:4: step 1 has no option 'wholly'. There are: accept, do, exclude, from, into, key, max_rejects, "
-            "merge_key, mode, overlap_seconds, proof, record, since, slice_rows, tables, through, to, together."),
+            (f"{HERE}:4: step 1 has no option 'wholly'. There are: accept, after, description, do, exclude, from, "
+            "into, key, max_rejects, merge_key, mode, on_failure, overlap_seconds, proof, record, retries, "
+            "retry_seconds, since, slice_rows, tables, through, timeout_seconds, title, to, together."),
         ),
         ("titel: x\n" + STEP, f"{HERE}:1: the pipeline has no option 'titel'. Did you mean 'title'?"),
         (
@@ -83,7 +84,7 @@ HERE = "pipelines/nightly.yaml"
         ),
         (
             STEP + "  - key: orders\n    from: crm\n    to: wh\n",
-            f"{HERE}:1: the pipeline: Two steps have the key 'orders'. Give each step its own.",
+            f"{HERE}:5: two steps have the key 'orders'. Give each step its own.",
         ),
         (
             STEP.replace("orders", "'my orders'"),

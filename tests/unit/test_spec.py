@@ -33,7 +33,7 @@ def test_a_pipeline_needs_a_step_and_each_step_its_key():
     step = Move(source="a", target="b")
     with pytest.raises(ValidationError):
         Pipeline(name="p", steps=())
-    with pytest.raises(ValidationError, match="Two steps have the key 'move'"):
+    with pytest.raises(ValidationError, match="two steps have the key 'move'"):
         Pipeline(name="p", steps=(step, step))
 
 

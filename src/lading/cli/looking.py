@@ -120,13 +120,13 @@ def rejects(run: str, as_json: bool) -> None:
 @json_option
 def explain(pipeline: str, as_json: bool) -> None:
     """Show every option of PIPELINE and where its value comes from."""
-    from lading import actions, render
+    from lading import actions, render_options
 
     found = actions.explain(pipeline)
     if as_json:
         as_object({"options": [option._asdict() for option in found]})
     else:
-        show(render.options, found)
+        show(render_options.options, found)
 
 
 @click.command()
@@ -136,14 +136,14 @@ def describe(kind: str | None, as_json: bool) -> None:
     """List the kinds of connection, or what one KIND takes and can."""
     from dataclasses import asdict
 
-    from lading import describe, find, render
+    from lading import describe, find, render_options
 
     if kind is None:
         found = [describe.connector(each) for each in find.kinds()]
-        as_object({"kinds": [asdict(each) for each in found]}) if as_json else show(render.kinds, found)
+        as_object({"kinds": [asdict(each) for each in found]}) if as_json else show(render_options.kinds, found)
     else:
         one = describe.connector(kind)
-        as_object(asdict(one)) if as_json else show(render.described, one)
+        as_object(asdict(one)) if as_json else show(render_options.described, one)
 
 
 @click.command()

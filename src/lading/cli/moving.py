@@ -6,7 +6,18 @@ from typing import Any
 
 import click
 
-from lading.cli.words import USAGE, Copy, as_object, billed, json_option, move_words, show, watched
+from lading.cli.words import (
+    USAGE,
+    Copy,
+    as_object,
+    billed,
+    json_option,
+    move_words,
+    param_words,
+    params_option,
+    show,
+    watched,
+)
 
 
 @click.command(cls=Copy)
@@ -23,25 +34,44 @@ def copy(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> 
 
 @click.command()
 @click.argument("pipeline")
+@click.option("--from", "start", default="", metavar="STEP", help="Run this step and what comes after it.")
+@params_option
 @watched
-def run(pipeline: str, as_json: bool, quiet: bool) -> int:
-    """Run the steps of PIPELINE, in order."""
+def run(pipeline: str, start: str, params: tuple[str, ...], as_json: bool, quiet: bool) -> int:
+    """Run the steps of PIPELINE; an interrupted run goes on."""
     from lading import actions, progress
 
-    return billed(actions.run(pipeline, progress.watch(quiet)), as_json)
+    return billed([actions.run(pipeline, progress.watch(quiet), param_words(params), start)], as_json)
+
+
+@click.command("run-step")
+@click.option("--pipeline", required=True, help="The pipeline.")
+@click.option("--step", required=True, metavar="KEY", help="The step.")
+@click.option("--run", "run_id", required=True, metavar="ID", help="The run that it is a part of; new or begun.")
+@params_option
+def run_step(pipeline: str, step: str, run_id: str, params: tuple[str, ...]) -> int:
+    """Carry out one step of a run: for those who keep the order themselves.
+
+    A JSON object a line on standard output, the last one with 'event' ended and 'code', the exit code: 0 done or
+    proved, 1 failed, 3 unproved, 10 skipped, 75 worth trying again, 78 wrong set-up, 130 cancelled.
+    """
+    from lading.cli.protocol import carried_out
+
+    return carried_out(pipeline, step, run_id, param_words(params))
 
 
 @click.command(cls=Copy)
 @click.argument("addresses", nargs=-1, required=True, metavar="PIPELINE | SOURCE TARGET")
+@params_option
 @click.option("--canary", is_flag=True, help="Send a row of the greatest values to the target, and undo it.")
 @json_option
-def plan(addresses: tuple[str, ...], canary: bool, as_json: bool, **given: Any) -> int:
+def plan(addresses: tuple[str, ...], params: tuple[str, ...], canary: bool, as_json: bool, **given: Any) -> int:
     """Show what a pipeline or a copy would do. Changes nothing."""
     from lading import actions, config, render
 
     words = move_words(given)
     if len(addresses) == 1 and not words:
-        plans = actions.plan(addresses[0], canary)
+        plans = actions.plan(addresses[0], canary, param_words(params))
     elif len(addresses) == 2:
         move = config.move({"source": addresses[0], "target": addresses[1], **words})
         plans = [actions.plan_move(move, canary=canary)]

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 F = TypeVar("F", bound=Callable[..., Any])
-EXITS = {"proved": 0, "failed": 1, "unproved": 3}
+EXITS = {"proved": 0, "done": 0, "failed": 1, "unproved": 3}
 USAGE = 2
-NOT_OPTIONS = ("key", "do", "source", "target")
-"""Fields of a move that are no options of 'lading copy'."""
+NOT_OPTIONS = ("source", "target")
+"""Fields of a move that are no options of 'lading copy', besides those that all steps have."""
 
 
 def as_object(value: Any) -> None:
@@ -41,9 +41,10 @@ class Copy(click.Command):
 
 def _move_options() -> list[click.Parameter]:
     from lading import describe
-    from lading.spec import Move
+    from lading.spec import Move, Step
 
-    return [option(row) for row in describe.rows(Move) if row.field not in NOT_OPTIONS]
+    known = {*NOT_OPTIONS, *Step.model_fields}
+    return [option(row) for row in describe.rows(Move) if row.field not in known]
 
 
 def option(row: Any) -> click.Option:
@@ -74,6 +75,21 @@ def watched(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(function)
 
 
+def params_option(function: F) -> F:
+    option = click.option(
+        "--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter. May be repeated."
+    )
+    return option(function)
+
+
+def param_words(given: Sequence[str]) -> dict[str, str]:
+    """Parameters by name."""
+    pairs = [text.partition("=") for text in given]
+    if not all(name and sign for name, sign, _ in pairs):
+        raise click.UsageError("--param takes NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
 def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(function)
 
@@ -83,7 +99,7 @@ def billed(bills: Sequence[Any], as_json: bool) -> int:
     from lading import render
 
     states = [str(bill.state) for bill in bills]
-    worst = next((state for state in ("failed", "unproved", "proved") if state in states), "unproved")
+    worst = next((state for state in ("failed", "unproved", "proved", "done") if state in states), "unproved")
     if as_json:
         plain = [bill.model_dump(mode="json") for bill in bills]
         several = {
@@ -95,4 +111,11 @@ def billed(bills: Sequence[Any], as_json: bool) -> int:
         for number, bill in enumerate(bills):
             click.echo("", nl=number > 0)
             show(render.bill, bill)
-    return EXITS[worst]
+    return USAGE if bills and all(map(_mistaken, bills)) else EXITS[worst]
+
+
+def _mistaken(bill: Any) -> bool:
+    """Whether a pipeline came to nothing because it, or a setting, is wrong."""
+    ran = [step for step in bill.steps if step.state != "skipped"]
+    wrong = ("spec", "unsupported")
+    return bool(ran) and all(s.state == "failed" and s.error_kind in wrong and not s.bill for s in ran)

@@ -1,0 +1,152 @@
+"""A move from its two catalogues to its bill: planned, run and kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from lading import hops, profiles, record
+from lading.connector import Connection, Measures, Session
+from lading.errors import LadingError
+from lading.hops import gather
+from lading.moving import Watch, fingerprint
+from lading.plan import Plan, Side, Task, chosen, into
+from lading.plan import plan as make_plan
+from lading.prove import Bill
+from lading.run import run as run_plan
+from lading.schema import Table
+from lading.spec import Move
+from lading.store import Store
+from lading.types import Type
+
+Sides = tuple[Connection, Connection]
+Resolve = Callable[[str], tuple[str, Connection]]
+"""What to call an address, and the connection that it means."""
+
+
+class Part(NamedTuple):
+    """What a move is a part of: its pipeline, that one's run, and the event that ends it."""
+
+    pipeline: str = ""
+    run: str = ""
+    over: threading.Event | None = None
+
+
+NONE = Part()
+
+
+def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of: Part = NONE) -> Bill:
+    """Moves, proves and publishes. Raises what keeps every table from being moved."""
+    sides = (resolve(move.source)[1], resolve(move.target)[1])
+    made = planned(move, of.pipeline, ledger, sides, resolve).model_copy(update={"part_of": of.run})
+    if made.problems and len(made.problems) == len(made.tasks):
+        first = next(task for task in made.tasks if task.problem)
+        more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
+        kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
+        raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
+    done = run_plan(made, sides, ledger, watch, of.over)
+    record.keep(ledger, done)
+    if move.record:
+        record.write(sides[1], done)
+    return done
+
+
+def planned(move: Move, pipeline: str, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:
+    """The plan of a move. Reads both catalogues and changes nothing, a canary's transaction apart, which is undone."""
+    source, target = sides
+    with source.open() as reading, target.open() as writing:
+        tables = _measured(move, known(move, reading), (reading, writing))
+        tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
+        known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
+        made = make_plan(
+            move,
+            tables,
+            (known_sides[0], known_sides[1]),
+            writing.fit,
+            lambda table: writing.describe(table.full_name),
+            lambda table: _cursor(move, table, ledger, sides),
+        )
+        made = _hopped(move, made, (reading, writing), (resolve, canary))
+    return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
+
+
+def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], how: tuple[Resolve, bool]) -> Plan:
+    """The plan with what is too narrow between the two sides."""
+    resolve, canary = how
+    with ExitStack() as stack:
+        own = {move.source: sessions[0], move.target: sessions[1]}
+
+        def opened(name: str) -> Session:
+            return own.get(name) or stack.enter_context(resolve(name)[1].open())
+
+        routines = gather.routines(move.through, sessions, opened)
+    tasks = []
+    for task in made.tasks:
+        facts = gather.facts(task, sessions, routines)
+        task = hops.checked(move, task, facts)
+        if canary and (task.losses or task.findings or not task.problem):
+            task = task.model_copy(update={"arrivals": tuple(hops.tried(task, facts, sessions[1]))})
+        tasks.append(task)
+    return made.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _folder(sides: Sides) -> str:
+    """Where relative paths begin: 'crm.db' of two folders are two databases, and no ledger may take one for the
+    other."""
+    paths = [str(getattr(side, "path", "/")) for side in sides]
+    return os.getcwd() if any("://" not in path and not os.path.isabs(path) for path in paths) else ""
+
+
+def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]) -> list[Table]:
+    """Decimals of which the source declares no limit are measured, where the target needs one to keep numbers."""
+    reading, writing = sessions
+    if not isinstance(reading, Measures):
+        return tables
+    names = {table.full_name for table in chosen(move, tables)}
+    found = []
+    for table in tables:
+        columns = [column for column in table.columns if column.type == Type("decimal")]
+        if columns and table.full_name in names and not table.problems:
+            fitted = writing.fit(table.model_copy(update={"columns": tuple(columns), "key": ()}))
+            wanted = [c.name for c, there in zip(columns, fitted.columns, strict=True) if there.type != c.type]
+            sizes = reading.measure(table, wanted) if wanted else {}
+            made = (c.model_copy(update={"measured": sizes.get(c.name)}) for c in table.columns)
+            table = table.model_copy(update={"columns": tuple(made)})
+        found.append(table)
+    return found
+
+
+def watermark(move: Move, table: Table, ledger: Store, sides: Sides) -> tuple[str, str] | None:
+    """The column of `since` and the last value of it that a run has seen."""
+    task = Task(
+        source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
+    )
+    bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
+    _, last = ledger.last(fingerprint(bare, task))
+    return (move.since, last) if move.since and last is not None else None
+
+
+def _cursor(move: Move, table: Table, ledger: Store, sides: Sides) -> str | None:
+    """Where `since` begins: the last value seen, less the overlap."""
+    mark = watermark(move, table, ledger, sides)
+    last = mark[1] if mark else None
+    column = table.column(move.since or "")
+    if last is None or column is None or column.type.kind != "timestamp":
+        return last
+    try:
+        moment = datetime.fromisoformat(last) - timedelta(seconds=move.overlap_seconds)
+    except (ValueError, OverflowError):
+        return last
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+
+
+def known(move: Move, session: Session) -> list[Table]:
+    """Every table of a system, and what else a move names, such as views."""
+    tables = list(session.tables())
+    names = {table.full_name for table in tables}
+    wanted = [name for name in move.tables if name not in names and not any(c in name for c in "*?[")]
+    return tables + [found for name in wanted if (found := session.describe(name))]

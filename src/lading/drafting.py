@@ -1,0 +1,137 @@
+"""A pipeline's file as people write it, checked step by step: each fault with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from lading import find
+from lading.errors import LadingError, SpecError
+from lading.spec import Param, Pipeline, Step, faults
+from lading.written import File, Place, checked, near, worded
+
+_PARAM = re.compile(r"\$\{param:([^}]*)\}")
+
+
+class Around(NamedTuple):
+    """What stands around a pipeline's file: its folder, options of moves that the environment sets, the parameters
+    that are given, and what raises for a connection that is none."""
+
+    folder: Path
+    moves: Mapping[str, Any]
+    given: Mapping[str, Any]
+    place: Callable[[str], object]
+
+
+def pipeline(file: File, name: str, around: Around) -> Pipeline:
+    """The pipeline of a file, with files' texts in their place. Raises SpecError for its first fault."""
+    wrong: list[SpecError] = []
+    listed = file.value.get("steps")
+    steps: list[Step] = []
+    for number, written in enumerate(listed if isinstance(listed, list) else ()):
+        try:
+            steps.append(_step(file, number, written, around))
+        except SpecError as error:
+            wrong.append(error)
+    if not wrong:
+        wrong += (file.error(("steps", each.step, each.option), each.what, each.fix) for each in faults(steps))
+    if not wrong:
+        steps = [_whole(file, number, step, (around, wrong)) for number, step in enumerate(steps)]
+    if wrong:
+        steps = [Step.model_construct(key="step", do="", after=())]  # stands in, so that the rest is looked at
+    values = {"name": name, **file.value} | ({"steps": steps} if steps else {})
+    whole = None
+    try:
+        whole = checked(Pipeline, values, file, (), "the pipeline")
+    except SpecError as error:
+        wrong.append(error)
+    if wrong or whole is None:
+        raise min(wrong, key=lambda error: error.line)
+    if whole.name != name:
+        what = f"the file is called '{name}' and its 'name' is '{whole.name}'."
+        raise file.error(("name",), what, "Leave 'name' out.")
+    return whole
+
+
+def _step(file: File, number: int, written: Any, around: Around) -> Step:
+    place = ("steps", number)
+    if not isinstance(written, dict):
+        raise file.error(place, f"step {number + 1} must be a map of options, not {worded(written)}.")
+    key, do = written.get("key"), written.get("do", "move")
+    subject = f"step '{key}'" if key else f"step {number + 1}"
+    if do not in find.step_kinds():
+        raise file.error((*place, "do"), f"{subject} is of the kind {worded(do)}.", near(str(do), find.step_kinds()))
+    model: type[Step] = find.step_class(do)
+    params = _params(file, around.given) if _PARAM.search(str(written)) else {}
+    values = {
+        name: value if name in model.texts.values() else _given(file, (*place, name), value, (subject, params))
+        for name, value in written.items()
+    }
+    return checked(model, {**values, **(around.moves if do == "move" else {})}, file, place, subject)
+
+
+def _params(file: File, given: Mapping[str, Any]) -> dict[str, Param]:
+    """The parameters that are declared rightly, with the values given as their defaults."""
+    found = {}
+    declared = file.value.get("params")
+    for name, settings in declared.items() if isinstance(declared, dict) else ():
+        with suppress(ValidationError):
+            param = Param.model_validate(settings)
+            found[name] = param.model_copy(update={"default": given.get(name, param.default)})
+    return found
+
+
+def _given(file: File, place: Place, value: Any, known: tuple[str, dict[str, Param]]) -> Any:
+    """The value with ${param:NAME} replaced; one that is nothing else keeps the parameter's kind."""
+    subject, params = known
+    if isinstance(value, dict):
+        return {name: _given(file, (*place, name), each, known) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_given(file, (*place, number), each, known) for number, each in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def one(match: re.Match[str]) -> Any:
+        name = match[1].strip()
+        if name not in params:
+            what = f"{subject} uses the parameter '{name}', which is not declared."
+            raise file.error(place, what, near(name, params) if params else "Declare it in 'params' of the pipeline.")
+        try:
+            return params[name].value(name)
+        except SpecError as error:
+            raise file.error(place, error.what, error.fix) from error
+
+    whole = _PARAM.fullmatch(value)
+    return one(whole) if whole else _PARAM.sub(lambda match: str(one(match)), value)
+
+
+def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecError]]) -> Step:
+    """The step with its files' texts; what it names and is not there is added to what is wrong."""
+    around, wrong = known
+    fields = type(step).model_fields
+    for name in step.places:
+        word = fields[name].alias or name
+        try:
+            around.place(getattr(step, name))
+        except LadingError as error:
+            what = error.what[:1].lower() + error.what[1:]
+            wrong.append(file.error(("steps", number, word), f"step '{step.key}': {what}", error.fix))
+    for name, text in step.texts.items():
+        if (path := getattr(step, name)) is None:
+            continue
+        try:
+            held = {name: None, text: (around.folder / path).read_text(encoding="utf-8-sig")}
+            # Checked once more as a whole, then with the file's name as it was.
+            checked(type(step), {**step.model_dump(exclude_unset=True), **held}, None, (), f"{path}")
+            step = step.model_copy(update={text: held[text]})
+        except (OSError, UnicodeDecodeError):
+            what = f"step '{step.key}' names the file '{path}', which is not there or cannot be read."
+            wrong.append(file.error(("steps", number, name), what, f"It is looked for in '{around.folder.name}/'."))
+        except SpecError as error:
+            wrong.append(file.error(("steps", number, name), f"step '{step.key}': {error.what}", error.fix))
+    return step

@@ -1,0 +1,77 @@
+"""Other programs: what is in their environment, where their output goes, and how they are ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import IO
+
+from lading.desk import Desk
+from lading.errors import SpecError
+from lading.spec import Step
+
+HARMLESS = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM")
+"""What a program is given of our environment, and all that begins with LC_."""
+LONGEST = 10_000
+"""Characters of a line of output that are kept."""
+PATIENCE_SECONDS = 3
+"""How long a program that is ended may take to clear up."""
+
+
+def environment(own: Mapping[str, str], secrets: Sequence[str], desk: Desk, step: Step) -> dict[str, str]:
+    """The environment of a step's program. Raises SpecError for a secret that is not set."""
+    for name in secrets:
+        if name not in os.environ:
+            what = f"Step '{step.key}' needs the environment variable {name}, which is not set."
+            raise SpecError(what, f"Set it: export {name}=...")
+    given = {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
+    given |= {name: os.environ[name] for name in secrets}
+    given |= {f"PARAM_{name.upper()}": str(value) for name, value in desk.params.items()}
+    return given | {"LADING_RUN": desk.run, "LADING_STEP": step.key} | dict(own)
+
+
+def output(
+    command: Sequence[str], env: Mapping[str, str], desk: Desk, log: IO[str], secrets: Sequence[str] = ()
+) -> tuple[int, str]:
+    """Runs a program in a process group of its own, which ends with the step and with us; its output goes to the log,
+    without the values of secrets. Returns its exit code and its last line."""
+    bound = shutil.which("setpriv")  # else what we started would go on when we are killed
+    words = [bound, "--pdeathsig", "KILL", "--", *command] if bound else list(command)
+    hidden = [env[name] for name in secrets if env[name]]
+    process = subprocess.Popen(
+        words, env=dict(env), cwd=desk.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True, text=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    threading.Thread(target=_watch, args=(process, desk), daemon=True).start()
+    last = ""
+    with process:
+        for line in iter(partial(process.stdout.readline, LONGEST) if process.stdout else str, ""):
+            for value in hidden:
+                line = line.replace(value, "***")
+            log.write(line if line.endswith("\n") else f"{line}\n")
+            log.flush()
+            last = line.strip() or last
+    desk.go_on()
+    return process.returncode, last[:200]
+
+
+def _watch(process: subprocess.Popen[str], desk: Desk) -> None:
+    """Ends the whole group with the program, and both when the step is ended."""
+    while process.poll() is None:
+        if desk.over.wait(0.05):
+            _signal(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_SECONDS)
+            break
+    _signal(process.pid, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

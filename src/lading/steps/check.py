@@ -1,0 +1,146 @@
+"""Looks whether a table is as it should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from lading.binding import select
+from lading.spec import Step, Words
+
+if TYPE_CHECKING:
+    from lading.desk import Desk, Outcome
+
+RULES = (
+    "not_empty", "unique", "not_null", "between", "accepted", "references", "freshness", "rows", "sql",
+)  # fmt: skip
+_PLAIN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+Value = str | int | float | bool
+
+
+class Between(BaseModel):
+    """A column whose values are between two others, both included."""
+
+    model_config = _PLAIN
+    column: str
+    low: Value | None = None
+    high: Value | None = None
+
+
+class Accepted(BaseModel):
+    """A column that holds no other values."""
+
+    model_config = _PLAIN
+    column: str
+    values: tuple[Value, ...] = Field(min_length=1)
+
+
+class References(BaseModel):
+    """Columns whose values are those of a row of another table."""
+
+    model_config = _PLAIN
+    columns: Words
+    table: str
+    to: Words = ()
+
+
+class Freshness(BaseModel):
+    """A column of moments, the newest of which is not older than so many hours."""
+
+    model_config = _PLAIN
+    column: str
+    hours: float = Field(gt=0)
+
+
+class Count(BaseModel):
+    """How many rows there are, at least and at most."""
+
+    model_config = _PLAIN
+    low: int = Field(0, alias="min", ge=0)
+    high: int | None = Field(None, alias="max", ge=0)
+
+
+def _select(value: Any) -> Any:
+    if isinstance(value, str):
+        select(value)
+    return value
+
+
+class Rule(BaseModel):
+    """One rule, and what it means when it is broken."""
+
+    model_config = _PLAIN
+
+    not_empty: Literal[True] | None = Field(None, description="yes: there is a row.")
+    unique: Words = Field((), description="Columns whose values no two rows share.")
+    not_null: Words = Field((), description="Columns without NULL.")
+    between: Between | None = Field(None, description="A map of 'column', 'low' and 'high'.")
+    accepted: Accepted | None = Field(None, description="A map of 'column' and its only 'values'.")
+    references: References | None = Field(
+        None, description="A map of 'columns' and the 'table' that has them, there called 'to'."
+    )
+    freshness: Freshness | None = Field(None, description="A map of 'column' and 'hours', in UTC where it has no zone.")
+    rows: Count | None = Field(None, description="A map of 'min' and 'max'.")
+    sql: Annotated[str | None, BeforeValidator(_select)] = Field(
+        None, description="A select of the rows that should not be there. Parameters are :name."
+    )
+    severity: Literal["error", "warn"] = Field("error", description="warn: the step is unproved instead of failed.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Rule:
+        named = [name for name in RULES if getattr(self, name) not in (None, ())]
+        if len(named) != 1:
+            raise ValueError(f"A rule is one of {', '.join(RULES)}. Write one, and 'severity' if it is only a warning.")
+        if self.between and self.between.low is None and self.between.high is None:
+            raise ValueError("'between' has neither 'low' nor 'high'. Write one of them, or both.")
+        if self.references and len(self.references.to) not in (0, len(self.references.columns)):
+            raise ValueError("'to' of 'references' names not as many columns as 'columns'. Name each, or leave it out.")
+        return self
+
+    @property
+    def name(self) -> str:
+        return next(name for name in RULES if getattr(self, name) not in (None, ()))
+
+
+class Check(Step):
+    """Looks whether a table is as it should be, in its own database."""
+
+    places: ClassVar[tuple[str, ...]] = ("at",)
+
+    do: Literal["check"] = "check"
+    at: str = Field(description="The connection to a database: a name from connections.yaml, or a URL.")
+    on: str = Field(min_length=1, description="The table: 'table' or 'schema.table'.")
+    rules: tuple[Rule, ...] = Field(min_length=1, description="What must be so.")
+
+
+def run(step: Check, desk: Desk) -> Outcome:
+    from lading.checking import Checking, broken
+    from lading.desk import Outcome
+    from lading.errors import DataError, SpecError, Unsupported
+    from lading.prove import State
+    from lading.sql import SqlSession
+
+    wrong: dict[str, list[str]] = {"error": [], "warn": []}
+    connection = desk.connection(step.at)
+    with connection.open() as session:
+        if not isinstance(session, SqlSession):
+            raise Unsupported(f"{step.at} is no database that can be asked.", "Check the table where it is moved to.")
+        table = session.describe(step.on)
+        if table is None:
+            raise SpecError(f"{step.at} has no table '{step.on}'.", "Correct 'on', or make the table first.")
+        checking = Checking(session, table, desk.params, connection.hidden(table))
+        for rule in step.rules:
+            desk.go_on()
+            found = broken(checking, rule)
+            desk.note(step, f"{rule.name}: {found or 'kept'}")
+            if found:
+                wrong[rule.severity].append(found)
+    said = "; ".join(wrong["error"] + wrong["warn"])
+    count = f"{len(step.rules):,} rule{'' if len(step.rules) == 1 else 's'}"
+    if wrong["error"]:
+        kind = DataError.kind
+        return Outcome(state=State.FAILED, error=f"'{step.on}': {said}.", error_kind=kind, says=f"{count} looked at")
+    if said:
+        return Outcome(state=State.UNPROVED, says=f"'{step.on}': {said}")
+    return Outcome(state=State.PROVED, says=f"{step.on} keeps {count}")

@@ -1,0 +1,31 @@
+"""Moves tables: planned, staged, proved and published by the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lading.spec import Move
+
+if TYPE_CHECKING:
+    from lading.desk import Desk, Outcome
+
+__all__ = ["Move", "run"]
+
+
+def run(step: Move, desk: Desk) -> Outcome:
+    from lading.copying import copied
+    from lading.desk import Outcome
+    from lading.errors import Unreachable
+    from lading.prove import State
+
+    bill = copied(step, desk.store, desk.resolve, desk.watch, desk.part)
+    failed = [table for table in bill.tables if table.state is State.FAILED]
+    more = f" {len(failed) - 1:,} more tables failed." if len(failed) > 1 else ""
+    count, rows = len(bill.tables), bill.rows.target
+    return Outcome(
+        state=bill.state, bill=bill.run, source=bill.source, target=bill.target, tables=bill.tables,
+        says=f"{rows:,} row{'' if rows == 1 else 's'} in {count:,} table{'' if count == 1 else 's'}",
+        error=f"'{failed[0].table}': {failed[0].error}{more}" if failed else "",
+        error_kind=failed[0].error_kind if failed else "",
+        again=bool(failed) and all(table.error_kind == Unreachable.kind for table in failed),
+    )  # fmt: skip
