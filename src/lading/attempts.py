@@ -96,17 +96,18 @@ def interrupted(store: Store, pipeline: str) -> str | None:
     return str(newest.id) if recent and not _at_work(newest) else None
 
 
-def join(store: Store, run: str, pipeline: str) -> None:
-    """Takes part in a run, which begins with its first step. Raises SpecError for one that has its bill."""
+def join(store: Store, run: str, pipeline: str) -> bool:
+    """Takes part in a run, which begins with its first step; False for one that has its bill."""
     found = store.rows(sa.select(runs).where(runs.c.id == run))
     if not found:
         store.begin(run, pipeline)
     elif found[0].pipeline != pipeline or found[0].part_of:
         raise SpecError(f"Run {run} is none of '{pipeline}'.", "Give the id of another run, or a new one.")
     elif found[0].bill is not None:
-        raise SpecError(f"Run {run} has ended, and its bill never changes.", "Give another id.")
+        return False
     else:
         store.resume(run)
+    return True
 
 
 def alone(store: Store, pipeline: str, run: str) -> None:
@@ -114,7 +115,9 @@ def alone(store: Store, pipeline: str, run: str) -> None:
     query = sa.select(runs).where(runs.c.pipeline == pipeline, runs.c.part_of == "", runs.c.state == RUNNING)
     for row in store.rows(query.where(runs.c.id != run)):
         if _at_work(row) and row.id < run:
-            store.end(run, "refused", None)
+            begun = last(store, run)
+            mine = runs.c.id == run
+            store.write(runs.update().where(mine).values(state=INTERRUPTED) if begun else runs.delete().where(mine))
             raise SpecError(f"Run {row.id} of '{pipeline}' is at work right now.", "Wait for it, or end it first.")
 
 

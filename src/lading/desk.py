@@ -33,6 +33,8 @@ class Outcome(BaseModel, frozen=True):
     seconds: float = 0.0
     again: bool = False
     """Of a step that failed: whether it is worth trying again."""
+    left_out: bool = False
+    """Of a step that was skipped: for the sake of others, and not by itself."""
 
 
 @dataclass

@@ -60,12 +60,14 @@ def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
         known = ", ".join(each.key for each in desk.pipeline.steps)
         raise SpecError(f"'{desk.pipeline.name}' has no step '{key}'.", f"There are: {known}.")
     desk = _within(desk, run)
-    attempts.join(desk.store, run, desk.pipeline.name)
+    going = attempts.join(desk.store, run, desk.pipeline.name)
     course = Course(desk, told)
     for other in desk.pipeline.order:
         if other.key != key:
             course.remember(other)
-    line = course.take(step, once=True)
+    if not going and not course.recall(step):
+        raise SpecError(f"Run {run} has ended, and its bill never changes.", "Give another id.")
+    line = course.lines[key] if not going else course.take(step, once=True)
     whole = len(course.lines) == len(desk.pipeline.steps)
     if whole and not any(each.state is State.FAILED for each in course.lines.values()):
         bill = course.bill(datetime.now(UTC), sum(each.seconds for each in course.lines.values()))
@@ -122,7 +124,7 @@ class Course:
             return self.lines[step.key]
         if reason := self._left_out(step):
             number = attempts.begin(self.desk.store, self.desk.run, step, digest(step, self.desk))
-            outcome = Outcome(state=State.SKIPPED, says=reason)
+            outcome = Outcome(state=State.SKIPPED, says=reason, left_out=True)
             attempts.end(self.desk.store, self.desk.run, step, number, outcome)
             return self._note(step, outcome, 0)
         self.told.step_began(step)
@@ -148,7 +150,9 @@ class Course:
     def remember(self, step: Step) -> None:
         """Notes how a step came out that another process carried out."""
         before = self._before.get(step.key)
-        if not self.recall(step) and before is not None and before.outcome is not None:
+        if self.recall(step) or before is None or before.outcome is None:
+            return
+        if not before.outcome.left_out or self._left_out(step):
             self._note(step, before.outcome, before.number, kept=True)
 
     def _left_out(self, step: Step) -> str:

@@ -109,9 +109,12 @@ def _task(session: SqlSession, asked: Selecting, can: Capabilities, scratch: Tab
     if found.problems:
         first = found.problems[0].partition(", which")[0]
         raise SpecError(f"Of the select, {first}.", "Write CAST(... AS ...) with a type of the system.")
+    there = session.describe(asked.into)
+    key = there.key if there and not asked.key and asked.mode is Mode.MERGE else asked.key
+    found = _whole(session, found, there) if there else found
     move = Move(
         source=asked.at, target=asked.at, tables=(found.full_name,), into={found.full_name: asked.into},
-        mode=asked.mode, merge_key=asked.key, accept=asked.accept,
+        mode=asked.mode, merge_key=key, accept=asked.accept,
     )  # fmt: skip
     side = Side(address=asked.at, can=can)
     made = plan(move, [found], (side, side), session.fit, lambda table: session.describe(table.full_name))
@@ -120,6 +123,18 @@ def _task(session: SqlSession, asked: Selecting, can: Capabilities, scratch: Tab
         kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
         raise kinds[task.problem_kind](task.problem.replace(task.name, "the select"), task.fix)
     return task
+
+
+def _whole(session: SqlSession, found: Table, there: Table) -> Table:
+    """The rows' table, in which a column that holds no NULL is declared so where the target's is."""
+    strict = [c for c in found.columns if c.null and (own := there.column(c.name)) is not None and not own.null]
+    if not strict:
+        return found
+    counts = ", ".join(f"count(*) - count({session.dialect.quote(column.name)})" for column in strict)
+    holes = session.driver.query(f"SELECT {counts} FROM {session.name(found)}")[0]
+    full = [column.name for column, count in zip(strict, holes, strict=True) if not int(count)]
+    columns = (c.model_copy(update={"null": c.null and c.name not in full}) for c in found.columns)
+    return found.model_copy(update={"columns": tuple(columns)})
 
 
 def _staged(session: SqlSession, load: Load, scratch: Table) -> int:

@@ -230,6 +230,7 @@ def faults(steps: Sequence[Step]) -> Iterator[Fault]:
     for number, step in enumerate(steps):
         if step.key in seen:
             yield Fault(number, "key", f"two steps have the key '{step.key}'.", "Give each step its own.")
+            return
         seen.add(step.key)
     for number, step in enumerate(steps):
         for name in step.after:

@@ -29,6 +29,8 @@ _WANTED = {
     "float_parsing": "a number",
     "bool_type": "yes or no",
     "bool_parsing": "yes or no",
+    "date_type": "a date",
+    "date_from_datetime_parsing": "a date",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a map",

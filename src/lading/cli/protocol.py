@@ -62,6 +62,10 @@ def carried_out(pipeline: str, step: str, run: str, given: Mapping[str, str]) ->
     try:
         found = actions.run_step(pipeline, step, run, lines, given)
         kind, values = found.error_kind, found.model_dump(mode="json")
+    except KeyboardInterrupt:
+        code = CODES["cancelled"][0]
+        lines.say("ended", run=run, code=code, key=step, state="cancelled")
+        raise SystemExit(code) from None
     except LadingError as error:
         kind = error.kind
         values = {"key": step, "state": "failed", "error": str(error), "error_kind": kind}

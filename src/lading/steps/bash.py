@@ -52,6 +52,7 @@ def run(step: Bash, desk: Desk) -> Outcome:
         return Outcome(state=State.DONE, says=last or "no output")
     if code == SKIPPED:
         return Outcome(state=State.SKIPPED, says=last or "it says that there was nothing to do")
-    error = f"The script ended with {code}{f': {last}' if last else '.'} See {desk.log(step)}."
+    said = f": {last.rstrip('.')}" if last else ""
+    error = f"The script ended with {code}{said}. See {desk.log(step)}."
     kind = Unreachable.kind if code == AGAIN else DataError.kind
     return Outcome(state=State.FAILED, error=error, error_kind=kind, again=code == AGAIN)

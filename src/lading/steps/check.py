@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -16,7 +17,7 @@ RULES = (
     "not_empty", "unique", "not_null", "between", "accepted", "references", "freshness", "rows", "sql",
 )  # fmt: skip
 _PLAIN = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-Value = str | int | float | bool
+Value = str | int | float | bool | date
 
 
 class Between(BaseModel):

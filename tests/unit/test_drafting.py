@@ -1,0 +1,212 @@
+"""Pipelines of several kinds of steps: what is said of a file that is wrong, word by word."""
+
+from pathlib import Path
+
+import pytest
+
+from lading import config, find
+from lading.errors import SpecError
+
+HERE = "pipelines/nightly.yaml"
+TWO = """\
+steps:
+  - {key: sales, from: crm, to: wh}
+  - {key: report, do: sql, at: wh, query: select 1 AS one, into: report, after: sales}
+"""
+CHECK = "steps:\n  - key: check\n    do: check\n    at: wh\n    on: report\n    rules:\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    text = "connections:\n  crm: sqlite:///crm.db\n  wh: duckdb:///wh.duckdb\n"
+    (tmp_path / "connections.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/good.sql").write_text("SELECT 1 AS one; -- all of it\n", encoding="utf-8")
+    (tmp_path / "pipelines/bad.sql").write_text("DROP TABLE t", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wrong(project: Path, text: str, given: dict[str, str] | None = None) -> str:
+    (project / HERE).write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        config.pipeline("nightly", given)
+    return str(caught.value)
+
+
+def right(project: Path, text: str, given: dict[str, str] | None = None):
+    (project / HERE).write_text(text, encoding="utf-8")
+    return config.pipeline("nightly", given)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # wrong key
+        (TWO.replace("into:", "inot:"), f"{HERE}:3: step 'report' has no option 'inot'. Did you mean 'into'?"),
+        (
+            TWO.replace(", into: report", ""),
+            (
+                f"{HERE}:3: step 'report' lacks 'into'. Add it. The table that its rows "
+                "go into: 'table' or 'schema.table'."
+            ),
+        ),
+        (
+            CHECK + "      - {uniqe: id}\n",
+            (f"{HERE}:7: rule 1 of step 'check' has no option 'uniqe'. Did you mean 'unique'?"),
+        ),
+        (
+            CHECK + "      - {not_empty: yes}\n      - {between: {colum: a, low: 1}}\n",
+            f"{HERE}:8: 'between' of rule 2 of step 'check' has no option 'colum'. Did you mean 'column'?",
+        ),
+        (
+            "params: {day: {typ: date}}\n" + TWO,
+            f"{HERE}:1: param 'day' of the pipeline has no option 'typ'. Did you mean 'type'?",
+        ),
+        # wrong kind
+        (TWO.replace("do: sql", "do: sqll"), f"{HERE}:3: step 'report' is of the kind 'sqll'. Did you mean 'sql'?"),
+        # wrong type
+        (
+            TWO.replace("after: sales", "retries: often"),
+            f"{HERE}:3: 'retries' of step 'report' must be a whole number, not 'often'.",
+        ),
+        (CHECK + "      - not_empty\n", f"{HERE}:7: rule 1 of step 'check' must be a map of options, not 'not_empty'."),
+        (
+            CHECK + "      - {rows: {min: few}}\n",
+            f"{HERE}:7: 'min' of 'rows' of rule 1 of step 'check' must be a whole number, not 'few'.",
+        ),
+        (
+            TWO.replace("after: sales", "timeout_seconds: 0"),
+            f"{HERE}:3: 'timeout_seconds' of step 'report' must be at least 1, not 0.",
+        ),
+        # what the kind itself says
+        (
+            CHECK + "      - {not_empty: yes, unique: id}\n",
+            (
+                f"{HERE}:7: rule 1 of step 'check': A rule is one of not_empty, unique, not_null, between, accepted, "
+                "references, freshness, rows, sql. Write one, and 'severity' if it is only a warning."
+            ),
+        ),
+        (
+            TWO.replace("select 1 AS one", "delete from x"),
+            f"{HERE}:3: step 'report': This is no select. Write a statement that begins with SELECT or WITH.",
+        ),
+        (
+            TWO.replace("select 1 AS one", "'select 1; select 2'"),
+            f"{HERE}:3: step 'report': There is a second statement after ';'. Make it a step of its own.",
+        ),
+        (
+            TWO.replace("query: select 1 AS one, ", ""),
+            f"{HERE}:3: step 'report': It takes either 'file' or 'query'. Write one of them.",
+        ),
+        # the graph
+        (
+            TWO.replace("after: sales", "after: slaes"),
+            f"{HERE}:3: step 'report' comes after 'slaes', which is no step. Did you mean 'sales'?",
+        ),
+        (
+            TWO.replace("key: report", "key: sales"),
+            f"{HERE}:3: two steps have the key 'sales'. Give each step its own.",
+        ),
+        (
+            TWO.replace("to: wh}", "to: wh, after: report}"),
+            f"{HERE}:2: steps wait for each other: 'sales' after 'report' after 'sales'. Take one 'after' out.",
+        ),
+        (
+            TWO.replace("after: sales", "after: report"),
+            f"{HERE}:3: steps wait for each other: 'report' after 'report'. Take one 'after' out.",
+        ),
+        # what they name
+        (
+            TWO.replace("from: crm", "from: cmr"),
+            f"{HERE}:2: step 'sales': there is no connection 'cmr'. Did you mean 'crm'?",
+        ),
+        (
+            TWO.replace("at: wh", "at: whh"),
+            f"{HERE}:3: step 'report': there is no connection 'whh'. Did you mean 'wh'?",
+        ),
+        (
+            TWO.replace("query: select 1 AS one", "file: repotr.sql"),
+            (
+                f"{HERE}:3: step 'report' names the file 'repotr.sql', which is not there or cannot be read. "
+                "It is looked for in 'pipelines/'."
+            ),
+        ),
+        (
+            TWO.replace("query: select 1 AS one", "file: bad.sql"),
+            f"{HERE}:3: step 'report': bad.sql: This is no select. Write a statement that begins with SELECT or WITH.",
+        ),
+        # parameters
+        (
+            "params: {day: {type: date}}\n" + TWO.replace("into: report", "'into': 'r_${param:dya}'"),
+            f"{HERE}:4: step 'report' uses the parameter 'dya', which is not declared. Did you mean 'day'?",
+        ),
+        (
+            "params: {day: {type: date}}\n" + TWO.replace("into: report", "'into': 'r_${param:day}'"),
+            f"{HERE}:4: The pipeline needs the parameter 'day'. Give it: --param day=...",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_path_and_line(project, text, message):
+    assert wrong(project, text) == message
+
+
+def test_the_first_line_that_is_wrong_is_told_whatever_is_wrong_there(project):
+    assert wrong(project, "titel: x\n" + TWO.replace("into:", "inot:")).startswith(f"{HERE}:1: the pipeline has no")
+    both = TWO.replace("from: crm", "frm: crm").replace("into:", "inot:")
+    assert wrong(project, both) == f"{HERE}:2: step 'sales' has no option 'frm'. Did you mean 'from'?"
+
+
+def test_the_short_form_stays_as_it_was(project):
+    (step,) = right(project, "steps: [{from: crm, to: wh, tables: a}]\n").steps
+    assert (step.key, step.do, step.after, step.tables) == ("move", "move", (), ("a",))
+
+
+def test_a_file_takes_the_place_of_the_query(project):
+    found = right(project, TWO.replace("query: select 1 AS one", "file: good.sql"))
+    assert (found.steps[1].file, found.steps[1].query) == ("good.sql", "SELECT 1 AS one; -- all of it\n")
+    before = found.steps[1].digest
+    (project / "pipelines/good.sql").write_text("SELECT 2 AS one", encoding="utf-8")
+    assert config.pipeline("nightly").steps[1].digest != before, "another text is another step"
+
+
+def test_words_that_yaml_takes_for_truths_are_keys(project):
+    found = right(project, CHECK + "      - {rows: {min: 1}}\n")
+    assert found.steps[0].on == "report"
+
+
+def test_parameters_are_typed_and_put_in(project):
+    text = "params:\n  day: {type: date, default: 2026-02-28}\n  least: {type: whole, choices: [1, 2]}\n" + TWO
+    found = right(project, text.replace("into: report", "'into': 'r_${param:day}', retries: '${param:least}'"),
+                  {"least": "2"})  # fmt: skip
+    assert (found.steps[1].into, found.steps[1].retries) == ("r_2026-02-28", 2)
+    assert [str(value) for value in found.values({"least": "1"}).values()] == ["2026-02-28", "1"]
+    for given, message in (
+        ({"least": "3"}, "Parameter 'least' must be one of 1, 2, not '3'."),
+        ({"least": "x"}, "Parameter 'least' must be a whole number, not 'x'."),
+        ({"lest": "1"}, "'nightly' has no parameter 'lest'. Did you mean 'least'?"),
+        ({}, "The pipeline needs the parameter 'least'. Give it: --param least=..."),
+    ):
+        with pytest.raises(SpecError) as caught:
+            found.values(given)
+        assert str(caught.value) == message
+
+
+def test_the_order_of_the_graph(project):
+    text = "steps:\n" + "".join(
+        f"  - {{key: {key}, do: bash, script: 'true', after: [{after}]}}\n"
+        for key, after in (("d", "b, c"), ("b", "a"), ("a", ""), ("c", "a"), ("e", ""))
+    )
+    found = right(project, text)
+    assert [step.key for step in found.order] == ["a", "b", "c", "d", "e"]
+    assert found.following("b") == {"b", "d"}
+
+
+def test_every_kind_has_one_model_and_a_run():
+    assert {"move", "sql", "check", "bash"} <= set(find.step_kinds())
+    for kind in find.step_kinds():
+        model = find.step_class(kind)
+        assert model.model_fields["do"].default == kind
+        assert model.model_config["extra"] == "forbid"
+        assert model.version >= 1
+        assert callable(find.step_module(kind).run)
