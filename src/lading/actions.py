@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading import config, graph, profiles, record
+from lading import attempts, config, graph, profiles, record
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session
-from lading.copying import copied, known, planned, watermark
+from lading.copying import compared, copied, known, planned
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
@@ -96,6 +97,14 @@ def run_step(
         return graph.run_step(desk, watch or Quiet(), key, run)
 
 
+def approve(run: str, step: str, granted: bool = True, reason: str = "") -> str:
+    """Says to a step that waits for a person whether it may go on; returns who says so."""
+    who = getpass.getuser()
+    with store() as ledger:
+        attempts.approve(ledger, run, step, attempts.Approval(granted, who, reason))
+    return who
+
+
 @contextmanager
 def _desk(name: str, watch: Quiet, given: Mapping[str, str] | None) -> Iterator[Desk]:
     found = config.pipeline(name, given)
@@ -122,19 +131,8 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
     """Compares the tables of a pipeline's steps as they are now, a diff a step. Rows that the source changed after
     what the last run had seen of 'since' are on their way, and said to be so."""
     found = config.pipeline(pipeline)
-    diffs = []
-    for step in found.moves:
-        left, right = _sides(step)
-        with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
-            tables = chosen(step, known(step, reconciling.systems[0].session))
-            reconciling.asked = asked.model_copy(update={"key": asked.key or step.merge_key})
-            marks = {t.full_name: mark for t in tables if (mark := watermark(step, t, ledger, (left, right)))}
-            made = reconciling.diff([(table, into(step, table)) for table in tables], None, marks)
-            diffs.append(made.model_copy(update={"pipeline": found.name, "accept": step.accept}))
-            keep(ledger, diffs[-1])
-        if asked.record or step.record:
-            record.write(right, diffs[-1])
-    return diffs
+    with store() as ledger:
+        return [compared(step, ledger, config.resolve, (asked, found.name), watch) for step in found.moves]
 
 
 def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:

@@ -22,7 +22,22 @@ step_runs = sa.Table(
     sa.Column("says", sa.Text), sa.Column("outcome", sa.Text),
 )  # fmt: skip
 
+approvals = sa.Table(
+    "approvals", _tables,
+    sa.Column("run", sa.Text, primary_key=True), sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("granted", sa.Boolean), sa.Column("who", sa.Text), sa.Column("moment", sa.Text),
+    sa.Column("reason", sa.Text),
+)  # fmt: skip
+
 RUNNING, INTERRUPTED = "running", "interrupted"
+
+
+class Approval(NamedTuple):
+    """What a person said of a step that asked."""
+
+    granted: bool
+    who: str
+    reason: str
 
 
 class Attempt(NamedTuple):
@@ -119,6 +134,29 @@ def alone(store: Store, pipeline: str, run: str) -> None:
             mine = runs.c.id == run
             store.write(runs.update().where(mine).values(state=INTERRUPTED) if begun else runs.delete().where(mine))
             raise SpecError(f"Run {row.id} of '{pipeline}' is at work right now.", "Wait for it, or end it first.")
+
+
+def approve(store: Store, run: str, step: str, said: Approval) -> None:
+    """Keeps what a person said of a step that waits for it. Raises SpecError where none does, or it was said."""
+    query = sa.select(step_runs.c.run).where(step_runs.c.run.startswith(run, autoescape=True))
+    waits = step_runs.c.do == "approve", step_runs.c.step == step, step_runs.c.state == RUNNING
+    found = sorted({row.run for row in store.rows(query.where(*waits))})
+    if len(found) != 1:
+        what = f"Several runs begin with '{run}'." if found else f"No step '{step}' of a run '{run}' waits."
+        raise SpecError(what, "See 'lading history' and the log of the step, which names its run.")
+    if (before := approval(store, found[0], step)) is not None:
+        raise SpecError(f"{before.who} has {'approved' if before.granted else 'refused'} it already.", "")
+    store.write(
+        approvals.insert().values(
+            run=found[0], step=step, granted=said.granted, who=said.who, moment=_now(), reason=said.reason
+        )
+    )
+
+
+def approval(store: Store, run: str, step: str) -> Approval | None:
+    """What was said of a step."""
+    query = sa.select(approvals).where(approvals.c.run == run, approvals.c.step == step)
+    return next((Approval(row.granted, row.who, row.reason) for row in store.rows(query)), None)
 
 
 def _at_work(row: Any) -> bool:

@@ -107,7 +107,8 @@ def _references(checking: Checking, rule: Any) -> str:
     return f"{_amount(count, 'row')} whose {', '.join(rule.columns)} '{rule.table}' has not" if count else ""
 
 
-def _freshness(checking: Checking, rule: Any) -> str:
+def stale(checking: Checking, rule: Any) -> str:
+    """How the newest moment in a column is too old; empty when it is not. `rule` has the column and the hours."""
     quoted, found = checking.quote(rule.column), checking.table.column(rule.column)
     item = checking.session.dialect.show(found) if found else quoted
     sql = f"SELECT {item} FROM {checking.name} WHERE {quoted} IS NOT NULL ORDER BY {quoted} DESC"
@@ -137,5 +138,5 @@ def _amount(count: int, word: str) -> str:
 
 _RULES: dict[str, Callable[[Checking, Any], str]] = {
     "not_empty": _not_empty, "rows": _rows, "unique": _unique, "not_null": _not_null, "between": _between,
-    "accepted": _accepted, "references": _references, "freshness": _freshness, "sql": _sql,
+    "accepted": _accepted, "references": _references, "freshness": stale, "sql": _sql,
 }  # fmt: skip

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from lading import hops, profiles, record
+from lading.compare import Asked
+from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.errors import LadingError
 from lading.hops import gather
@@ -17,6 +19,7 @@ from lading.moving import Watch, fingerprint
 from lading.plan import Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
 from lading.prove import Bill
+from lading.reconcile import Reconciling
 from lading.run import run as run_plan
 from lading.schema import Table
 from lading.spec import Move
@@ -53,6 +56,22 @@ def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of:
     if move.record:
         record.write(sides[1], done)
     return done
+
+
+def compared(move: Move, ledger: Store, resolve: Resolve, asked: tuple[Asked, str], watch: Watch | None) -> Diff:
+    """Compares the tables of a move as they are now, and keeps the diff; `asked` is how, and for which pipeline."""
+    how, pipeline = asked
+    left, right = resolve(move.source)[1], resolve(move.target)[1]
+    with Reconciling(left, right, how, watch) as reconciling:
+        tables = chosen(move, known(move, reconciling.systems[0].session))
+        reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key})
+        marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, ledger, (left, right)))}
+        made = reconciling.diff([(table, into(move, table)) for table in tables], None, marks)
+        made = made.model_copy(update={"pipeline": pipeline, "accept": move.accept})
+        record.keep(ledger, made)
+    if how.record or move.record:
+        record.write(right, made)
+    return made
 
 
 def planned(move: Move, pipeline: str, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:

@@ -149,6 +149,8 @@ class Dialect:
     statement that makes it."""
     create_as: str = "CREATE TABLE {t} AS {sql}"
     """Makes a table of the rows of a select; empty where Lading does not."""
+    call: str = ""
+    """Calls a procedure {name} with bound {values}; empty where Lading does not."""
     drop: str = "DROP TABLE IF EXISTS {t}"
     create_schema: str = ""
     """Makes a schema, {name} being its quoted name; empty where Lading makes none."""

@@ -115,9 +115,11 @@ def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecEr
     around, wrong = known
     fields = type(step).model_fields
     for name in step.places:
-        word = fields[name].alias or name
+        word, address = fields[name].alias or name, getattr(step, name)
+        if address is None:
+            continue
         try:
-            around.place(getattr(step, name))
+            around.place(address)
         except LadingError as error:
             what = error.what[:1].lower() + error.what[1:]
             wrong.append(file.error(("steps", number, word), f"step '{step.key}': {what}", error.fix))

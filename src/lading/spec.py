@@ -63,6 +63,8 @@ class Step(BaseModel):
     """Raised when the same options come to mean something else."""
     places: ClassVar[tuple[str, ...]] = ()
     """The fields that name connections."""
+    refers: ClassVar[tuple[str, ...]] = ()
+    """The fields that name other steps."""
     texts: ClassVar[Mapping[str, str]] = {}
     """Fields that name files, each with the field that takes the file's text."""
 
@@ -238,6 +240,10 @@ def faults(steps: Sequence[Step]) -> Iterator[Fault]:
                 near = get_close_matches(name, seen, n=1)
                 hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(sorted(seen))}."
                 yield Fault(number, "after", f"step '{step.key}' comes after '{name}', which is no step.", hint)
+        for option in step.refers:
+            if (name := getattr(step, option)) not in seen:
+                known = f"There are: {', '.join(sorted(seen))}."
+                yield Fault(number, option, f"step '{step.key}' names '{name}', which is no step.", known)
     yield from _circles(steps)
 
 

@@ -25,8 +25,8 @@ def test_help_starts_at_once(shell):
     assert min(spent) < 0.2
     commands = re.findall(r"^  ([a-z][a-z-]*)  ", done.out, re.M)
     assert commands == [
-        "copy", "run", "run-step", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init", "connect",
-        "history", "bill", "rejects", "explain", "describe", "demo",
+        "copy", "run", "run-step", "approve", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init",
+        "connect", "history", "bill", "rejects", "explain", "describe", "demo",
     ]  # fmt: skip
     assert "..." not in done.out.partition("Commands:")[2]
 

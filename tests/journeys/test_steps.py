@@ -268,3 +268,24 @@ def test_reports_and_checks_in_a_database(place: Callable[[str], str], tmp_path:
     assert run("kept", "append", accepted) == "4 rows into kept, append"
     assert len(looks.query(there, "SELECT * FROM kept")) == 5
     assert set(looks.contents(there)) == {"goals", "kept", "made", "sales"}, "nothing is left behind"
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_a_procedure_is_called_with_bound_values(place: Callable[[str], str], tmp_path: Path, monkeypatch, kind: str):
+    there = place(kind)
+    project = Project(tmp_path / "project", there, place("duckdb"))
+    monkeypatch.chdir(project.folder)
+    body = {
+        "postgres": "CREATE PROCEDURE note(y integer, t text) LANGUAGE sql AS 'INSERT INTO goals VALUES (t, y, 1)'",
+        "mysql": "CREATE PROCEDURE note(y integer, t varchar(9)) INSERT INTO goals VALUES (t, y, 1)",
+    }[kind]
+    looks.query(there, body)
+    step = "{key: p, do: procedure, at: crm, call: note, values: ['${param:year}', \"o'x\"]}"
+    project.pipeline(f"params: {{year: {{type: whole, default: 1999}}}}\nsteps: [{step}]\n")
+    bill = actions.run("nightly")
+    assert [(str(s.state), s.says, s.error) for s in bill.steps] == [("done", "note has returned", "")]
+    assert looks.query(there, "SELECT territory, goal FROM goals WHERE year = 1999") == [("o'x", 1)]
+    project.pipeline("steps: [{key: p, do: procedure, at: crm, call: gone}]\n")
+    assert "gone" in actions.run("nightly").steps[0].error
+    project.pipeline("steps: [{key: p, do: procedure, at: warehouse, call: note}]\n")
+    assert actions.run("nightly").steps[0].error.startswith("Procedures of warehouse cannot be called.")

@@ -127,8 +127,8 @@ def lading() -> None:
 
 
 for _each in (
-    moving.copy, moving.run, moving.run_step, moving.plan, comparing.diff, comparing.prove, comparing.repair,
-    looking.discover, profiling.profile, looking.check, looking.init, looking.connect, looking.history, looking.bill,
-    looking.rejects, looking.explain, looking.describe, looking.demo,
+    moving.copy, moving.run, moving.run_step, moving.approve, moving.plan, comparing.diff, comparing.prove,
+    comparing.repair, looking.discover, profiling.profile, looking.check, looking.init, looking.connect,
+    looking.history, looking.bill, looking.rejects, looking.explain, looking.describe, looking.demo,
 ):  # fmt: skip
     lading.add_command(_each)

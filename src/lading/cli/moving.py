@@ -60,6 +60,19 @@ def run_step(pipeline: str, step: str, run_id: str, params: tuple[str, ...]) -> 
     return carried_out(pipeline, step, run_id, param_words(params))
 
 
+@click.command()
+@click.argument("run")
+@click.argument("step")
+@click.option("--refuse", is_flag=True, help="Say no: the step fails.")
+@click.option("--reason", default="", help="Why; it is kept with the run.")
+def approve(run: str, step: str, refuse: bool, reason: str) -> None:
+    """Let STEP of RUN go on, which waits for a person."""
+    from lading import actions
+
+    who = actions.approve(run, step, not refuse, reason)
+    click.echo(f"{'refused' if refuse else 'approved'} by {who}")
+
+
 @click.command(cls=Copy)
 @click.argument("addresses", nargs=-1, required=True, metavar="PIPELINE | SOURCE TARGET")
 @params_option

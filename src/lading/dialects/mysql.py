@@ -201,6 +201,7 @@ dialect = Dialect(
     update="UPDATE {t} t JOIN {s} s ON {on} SET {sets}",
     key_inline=True,
     placeholder="%s",
+    call="CALL {name}({values})",
     literals={"string": "_utf8mb4{v}", "binary": "X{v}", "uuid": "_utf8mb4{v}"},
     canon=canon,
 )

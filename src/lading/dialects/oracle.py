@@ -176,4 +176,5 @@ dialect = Dialect(
     placeholder=":v",
     literals={"timestamp": "TIMESTAMP {v}", "date": "DATE {v}"},
     canon=canon,
+    create_as="",
 )

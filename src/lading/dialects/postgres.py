@@ -264,6 +264,7 @@ dialect = Dialect(
     page_low="ctid >= '({n},0)'",
     page_high="ctid < '({n},0)'",
     placeholder="%s",
+    call="CALL {name}({values})",
     literals={"binary": "decode({v}, 'hex')"},
     canon=canon,
 )

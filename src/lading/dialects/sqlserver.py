@@ -204,4 +204,5 @@ dialect = Dialect(
         "uuid": "CAST({v} AS uniqueidentifier)",
     },
     canon=canon,
+    create_as="",
 )

@@ -1,0 +1,257 @@
+"""The kinds of steps that call, compare and wait."""
+
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lading import actions
+from lading.errors import SpecError
+from tests.unit.test_graph import MOVE, Project, eventually, project, say, states
+
+__all__ = ["project"]
+
+DOUBLE = """\
+import pyarrow.compute as pc
+
+
+def double(sales, factor=2):
+    print(f"{sales.num_rows} rows")
+    return sales.set_column(2, "amount", pc.multiply(sales["amount"], factor))
+
+
+def polars(sales):
+    import polars as pl
+
+    return sales.group_by("territory").agg(pl.len().cast(pl.Int64).alias("n"))
+
+
+def pandas(sales):
+    return sales.groupby("territory", as_index=False).agg(n=("id", "count"))
+
+
+def stream(sales):
+    return (batch.select(["id"]) for batch in sales)
+
+
+def wrong(sales):
+    raise ValueError("no such luck")
+
+
+def greedy(sales):
+    return [bytearray(2**20) for _ in range(4096)]
+
+
+def nothing(sales):
+    return "text"
+
+
+def leak(sales):
+    import os
+
+    print(sorted(name for name in os.environ if name.startswith("SECRET")), os.environ.get("SECRET_B"))
+    return sales
+
+
+def again(sales):
+    from lading import Unreachable
+
+    raise Unreachable("The service sleeps.", "Run again.")
+
+
+def endless(sales):
+    import time
+
+    time.sleep(300)
+"""
+
+
+def python(project: Project, function: str, more: str = "", before: str = "") -> object:
+    (project.folder / "pipelines/made.py").write_text(DOUBLE, encoding="utf-8")
+    step = f"key: f, do: python, file: made.py, function: {function}, inputs: {{sales: {{at: crm, table: sales}}}}"
+    project.steps(f"{step}, to: wh, into: made{more}", before=before)
+    bill = project.run()
+    assert not (project.folder / "store/logs" / bill.run / "f.frames").exists()
+    return bill
+
+
+# python
+
+
+def test_a_function_takes_tables_and_gives_one(project):
+    bill = python(project, "double", before="params: {factor: {type: whole, default: 3}, other: {default: x}}\n")
+    assert (bill.state, bill.steps[0].says) == ("proved", "30 rows in 1 table")
+    assert project.query("SELECT count(*), sum(amount) FROM made") == [(30, 1350)]
+    assert "30 rows\n30 rows returned" in project.log(bill.run, "f")
+    assert bill.tables[0].into == "made"
+
+
+@pytest.mark.parametrize(("form", "function"), [("polars", "polars"), ("pandas", "pandas")])
+def test_frames_of_other_libraries(project, form, function):
+    pytest.importorskip(form)
+    bill = python(project, function, f", frames: {form}")
+    assert bill.state == "proved", bill.steps
+    assert project.query("SELECT territory, n FROM made ORDER BY 1") == [("t0", 10), ("t1", 10), ("t2", 10)]
+
+
+def test_batches_need_not_be_in_memory_at_once(project):
+    assert python(project, "stream", ", frames: batches").steps[0].says == "30 rows in 1 table"
+    assert project.query("SELECT min(id), max(id) FROM made") == [(0, 29)]
+
+
+@pytest.mark.parametrize(
+    ("function", "more", "said", "kind"),
+    [
+        ("wrong", "", "The function ended with ValueError: no such luck. See ", "data"),
+        ("greedy", ", memory_mb: 512", "The function ended with MemoryError: it needs more than 512 MiB", "data"),
+        ("nothing", "", "The function ended with TypeError: the function returned str, which is no frame.", "data"),
+        ("again", ", retries: 0", "The function ended with The service sleeps. Run again.", "unreachable"),
+        ("gone", "", "The function ended with KeyError: 'gone'.", "data"),
+        ("endless", ", timeout_seconds: 2, retries: 0", "It took more than 2 seconds.", "unreachable"),
+    ],
+)
+def test_how_a_function_may_fail(project, function, more, said, kind):
+    bill = python(project, function, more)
+    assert (bill.steps[0].error[: len(said)], bill.steps[0].error_kind) == (said, kind)
+    assert not (project.folder / "wh.duckdb").exists()
+
+
+def test_a_function_sees_no_secret_but_those_that_are_named(project, monkeypatch):
+    monkeypatch.setenv("SECRET_A", "geheim-a")
+    monkeypatch.setenv("SECRET_B", "geheim-b")
+    bill = python(project, "leak", ", secrets: SECRET_B")
+    assert "['SECRET_B'] ***" in project.log(bill.run, "f")
+
+
+def test_a_function_of_a_module_of_the_project(project):
+    (project.folder / "ours.py").write_text("def f():\n    print('it ran')\n", encoding="utf-8")
+    project.steps("key: f, do: python, function: 'ours:f'")
+    bill = project.run()
+    assert (bill.state, bill.steps[0].says) == ("done", "it ran")
+
+
+# prove
+
+
+def test_a_proof_of_an_earlier_move(project):
+    project.steps(MOVE, "key: same, do: prove, step: sales, after: sales")
+    bill = project.run()
+    assert [step.says for step in bill.steps] == ["30 rows in 1 table", "1 table equal"]
+    project.query("UPDATE sales SET amount = 7 WHERE id IN (3, 4)")
+    bill = project.run("same")
+    assert (bill.steps[1].state, bill.steps[1].error_kind) == ("failed", "proof")
+    assert bill.steps[1].error.startswith("Rows differ: sales: 2. See diff ")
+    project.steps(MOVE, "key: same, do: prove, step: sales, after: sales, compare: {exclude: amount}")
+    assert project.run("same").steps[1].state == "proved"
+
+
+def test_a_proof_names_a_move(project):
+    project.steps(MOVE, say("a"), "key: same, do: prove, step: a, after: sales")
+    assert project.run().steps[2].error == "'a' is no step that moves tables. Name one in 'step'."
+    project.steps(MOVE, "key: same, do: prove, step: slaes")
+    with pytest.raises(SpecError, match=r"step 'same' names 'slaes', which is no step\. There are: sales, same\."):
+        project.run()
+
+
+# wait
+
+
+def wait(project: Project, what: str, more: str = "every_seconds: 0.05, for_seconds: 0", key: str = "w"):
+    project.steps(f"key: {key}, do: wait, {what}, {more}")
+    return next(step for step in project.run().steps if step.key == key)
+
+
+def test_waiting_for_a_time(project):
+    assert wait(project, "time: {at: '00:00', zone: America/New_York}").state == "done"
+    assert "There is no time zone 'Mars'" in wait(project, "time: {at: '00:00', zone: Mars}").error
+    late = wait(project, "time: {at: '23:59:59.9'}")
+    assert late.error.startswith("It waited 0 seconds: it is not yet ")
+    assert wait(project, "time: {at: '23:59:59.9'}", "for_seconds: 0, otherwise: skip").state == "skipped"
+
+
+def test_waiting_for_a_file_that_no_longer_grows(project):
+    assert wait(project, "file: drop/*.csv").error.startswith("It waited 0 seconds: there is no file 'drop/*.csv'.")
+    (project.folder / "drop").mkdir()
+    file = project.folder / "drop/a.csv"
+
+    def grow() -> None:
+        for _ in range(8):
+            with file.open("a", encoding="utf-8") as there:
+                there.write("more\n")
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    step = wait(project, "file: drop/*.csv", "every_seconds: 0.2, for_seconds: 60")
+    grown = file.stat().st_size
+    thread.join()
+    assert (step.state, step.says, grown) == ("done", "1 file 'drop/*.csv'", file.stat().st_size)
+
+
+def test_waiting_for_another_pipeline(project):
+    text = "steps: [{key: a, do: bash, script: 'exit $(cat code)'}]\n"
+    (project.folder / "pipelines/other.yaml").write_text(text, encoding="utf-8")
+    what = "pipeline: {name: other, hours: 1}"
+    assert "'other' has not run yet" in wait(project, what).error
+    for code, state in ((1, "failed"), (0, "done")):
+        (project.folder / "code").write_text(str(code), encoding="utf-8")
+        run = actions.run("other")
+        step = wait(project, what)
+        assert step.state == state
+        assert f"run {run.run} of 'other' ended {state}" in step.error + step.says
+
+
+def test_waiting_for_a_fresh_table(project):
+    what = "table: {at: crm, name: marks, column: moment, hours: 1}"
+    assert "crm has no table 'marks'" in wait(project, what).error
+    with closing(sqlite3.connect("crm.db")) as crm:
+        crm.execute("CREATE TABLE marks (moment TIMESTAMP)")
+        crm.execute("INSERT INTO marks VALUES (?)", [f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d %H:%M:%S}"])
+        crm.commit()
+        assert "'marks': the newest 'moment' is 2.0 hours old, more than 1" in wait(project, what).error
+        crm.execute("INSERT INTO marks VALUES (?)", [f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"])
+        crm.commit()
+    assert wait(project, what).says == "'marks' is fresh"
+
+
+# approve
+
+
+def approved(project: Project, monkeypatch: pytest.MonkeyPatch, granted: bool):
+    monkeypatch.setattr("lading.steps.approve.LOOK_SECONDS", 0.02)
+    monkeypatch.setenv("LOGNAME", "anna")
+    project.steps("key: ask, do: approve, asks: 'Is the report right?'", say("a", "ask"))
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(project.run()))
+    thread.start()
+    logs = project.folder / "store/logs"
+    assert eventually(lambda: any(logs.glob("*/ask.log")))
+    (log,) = logs.glob("*/ask.log")
+    assert f"Is the report right? Waiting for: lading approve {log.parent.name} ask" in log.read_text(encoding="utf-8")
+    with pytest.raises(SpecError, match=f"No step 'aks' of a run '{log.parent.name}' waits"):
+        actions.approve(log.parent.name, "aks")
+    actions.approve(log.parent.name[:-2], "ask", granted, "checked by hand")
+    thread.join()
+    return done[0]
+
+
+def test_a_person_approves(project, monkeypatch):
+    bill = approved(project, monkeypatch, True)
+    assert (states(bill), project.said) == ({"ask": "done", "a": "done"}, ["a"])
+    assert bill.steps[0].says == "approved by anna: checked by hand"
+    with pytest.raises(SpecError, match="waits"):
+        actions.approve(bill.run, "ask")
+
+
+def test_a_person_refuses(project, monkeypatch):
+    bill = approved(project, monkeypatch, False)
+    assert (states(bill), project.said) == ({"ask": "failed", "a": "skipped"}, [])
+    assert bill.steps[0].error == "Refused by anna: checked by hand."
+
+
+def test_nobody_approves(project):
+    project.steps("key: ask, do: approve, for_seconds: 0")
+    assert project.run().steps[0].error.startswith("Nobody approved within 0 seconds.")
