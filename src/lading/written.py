@@ -164,6 +164,8 @@ def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> Non
 
 def _keys_are_text(node: yaml.Node) -> None:
     """YAML takes the words on, off, yes and no for true and false; as keys they are words."""
+    import yaml
+
     for _, child, _ in _children(node):
         _keys_are_text(child)
     for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
