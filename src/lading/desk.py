@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from lading.connector import Connection
 from lading.copying import Part, Resolve
 from lading.moving import Stopped, Watch
-from lading.prove import State, TableBill
+from lading.prove import State, StepBill, TableBill
 from lading.spec import Pipeline, Step
 from lading.store import Store
 
@@ -55,6 +55,8 @@ class Desk:
     """Whether an earlier attempt at this very step of this run may have done a part of its work, or all of it."""
     earlier: Sequence[str] = ()
     """The newest runs before this one in which the step was tried."""
+    lines: Sequence[StepBill] = ()
+    """How the steps before this one came out."""
     settle: Callable[[Outcome], None] = lambda _outcome: None
     """Notes for good how the step came out, for one that has to clear up after that."""
 

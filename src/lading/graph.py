@@ -129,7 +129,7 @@ class Course:
             return self._note(step, outcome, 0)
         self.told.step_began(step)
         for tries in range(1, step.retries + 2):
-            outcome = attempt(step, self.desk)
+            outcome = attempt(step, replace(self.desk, lines=tuple(self.lines.values())))
             if once or not outcome.again or tries > step.retries:
                 break
             seconds = float(os.environ.get("LADING_RETRY_SECONDS", step.retry_seconds * 2 ** (tries - 1)))
@@ -157,6 +157,8 @@ class Course:
 
     def _left_out(self, step: Step) -> str:
         """Why a step is not carried out; empty when it is."""
+        if step.closing:
+            return ""
         if step.key not in self._wanted:
             return f"this run begins at '{self._start}'"
         for name in step.after:

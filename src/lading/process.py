@@ -24,16 +24,19 @@ PATIENCE_SECONDS = 3
 """How long a program that is ended may take to clear up."""
 
 
+def secret(name: str, who: str) -> str:
+    """A variable of our environment. Raises SpecError where it is not set."""
+    if not os.environ.get(name):
+        raise SpecError(f"{who} needs the environment variable {name}, which is not set.", f"Set it: export {name}=...")
+    return os.environ[name]
+
+
 def environment(own: Mapping[str, str], secrets: Sequence[str], desk: Desk, step: Step) -> dict[str, str]:
     """The environment of a step's program. Raises SpecError for a secret that is not set."""
-    for name in secrets:
-        if name not in os.environ:
-            what = f"Step '{step.key}' needs the environment variable {name}, which is not set."
-            raise SpecError(what, f"Set it: export {name}=...")
+    named = {name: secret(name, f"Step '{step.key}'") for name in secrets}
     given = {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
-    given |= {name: os.environ[name] for name in secrets}
     given |= {f"PARAM_{name.upper()}": str(value) for name, value in desk.params.items()}
-    return given | {"LADING_RUN": desk.run, "LADING_STEP": step.key} | dict(own)
+    return given | named | {"LADING_RUN": desk.run, "LADING_STEP": step.key} | dict(own)
 
 
 def output(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.render import grid, words
+from lading.spec import Step
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +18,15 @@ def options(found: Sequence[Any], width: int = 80) -> RenderableType:
     for option in found:
         style = "dim" if option.origin == "default" else ""
         lines.add_row(option.step, option.name, _value(option.value), words(option.origin, style))
+    return lines
+
+
+def steps(found: Sequence[Step], width: int = 80) -> RenderableType:
+    """What a pipeline does, in order."""
+    lines = grid(["Step", "Do", "After", "Says"], width)
+    for step in found:
+        said = step.title or step.description or (type(step).__doc__ or "").partition(".")[0]
+        lines.add_row(step.key, step.do, ", ".join(step.after) or "–", words(said))
     return lines
 
 

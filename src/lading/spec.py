@@ -27,11 +27,12 @@ from lading.schema import Mode
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """A list of one, where only that one is written."""
     return [value] if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 class OnFailure(StrEnum):
@@ -59,6 +60,8 @@ class Step(BaseModel):
         OnFailure.STOP, description="stop: nothing more begins; skip: the steps after it are left out; go_on."
     )
 
+    closing: ClassVar[bool] = False
+    """Whether it is carried out after all others, whatever became of them."""
     version: ClassVar[int] = 1
     """Raised when the same options come to mean something else."""
     places: ClassVar[tuple[str, ...]] = ()
@@ -200,11 +203,12 @@ class Pipeline(BaseModel):
 
     @property
     def order(self) -> tuple[Step, ...]:
-        """Each step after those that it follows, else as they are written."""
+        """Each step after those that it follows, else as they are written; those that close the run come last."""
         left, done = list(self.steps), list[Step]()
         while left:
             keys = {step.key for step in left}
-            done.append(next(step for step in left if not keys.intersection(step.after)))
+            ready = [step for step in left if not keys.intersection(step.after)]
+            done.append(min(ready, key=lambda step: step.closing))
             left.remove(done[-1])
         return tuple(done)
 

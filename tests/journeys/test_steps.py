@@ -106,6 +106,12 @@ def project(place: Callable[[str], str], tmp_path: Path) -> Project:
 
 
 def test_a_nightly_pipeline(project: Project):
+    planned = project("plan", "nightly", "--json")
+    assert planned.code == 0, planned.err
+    assert [step["key"] for step in json.loads(planned.out)["steps"]] == ["sales", "report", "check", "tell"]
+    assert len(json.loads(planned.out)["plans"]) == 1
+    assert "Looks whether a table is as it should be" in project("plan", "nightly").out
+    assert not Path(project.target.removeprefix("duckdb:///")).exists()
     done = project("run", "nightly", "--json")
     assert done.code == 3, done.err
     bill = json.loads(done.out)

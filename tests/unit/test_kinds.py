@@ -1,10 +1,14 @@
-"""The kinds of steps that call, compare and wait."""
+"""The kinds of steps that call, compare, wait and tell."""
 
+import json
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -255,3 +259,74 @@ def test_a_person_refuses(project, monkeypatch):
 def test_nobody_approves(project):
     project.steps("key: ask, do: approve, for_seconds: 0")
     assert project.run().steps[0].error.startswith("Nobody approved within 0 seconds.")
+
+
+# notify
+
+
+class Told(BaseHTTPRequestHandler):
+    """A service that takes messages, unless it is broken."""
+
+    messages: ClassVar[list[dict[str, str]]] = []
+    answer: ClassVar[int] = 200
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.messages.append(json.loads(self.rfile.read(length)))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Told]]:
+    pytest.importorskip("apprise")
+    Told.messages, Told.answer = [], 200
+    with ThreadingHTTPServer(("127.0.0.1", 0), Told) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("LADING_CHANNEL_TEAM", f"json://me:geheim@127.0.0.1:{server.server_port}/")
+        yield Told
+        server.shutdown()
+        thread.join()
+
+
+QUIET = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")  # Apprise looks for a module that goes
+TELL = "key: tell, do: notify, channel: team, retries: 0"
+
+
+@QUIET
+def test_people_are_told_of_what_went_wrong_after_everything_else(project, channel):
+    project.steps(TELL, say("a", script="echo no disk; exit 3"), say("b", "a"))
+    bill = project.run()
+    assert states(bill) == {"a": "failed", "b": "skipped", "tell": "done"}
+    assert bill.steps[2].says == "told team that it is failed"
+    (message,) = channel.messages
+    assert message["title"] == "p: failed"
+    assert message["message"].startswith("a failed: The script ended with 3: no disk. See ")
+    assert message["message"].endswith(f"Run {bill.run}")
+
+
+@QUIET
+def test_people_are_only_told_when_they_want_to_be(project, channel):
+    project.steps(TELL, say("a"))
+    assert states(project.run()) == {"a": "done", "tell": "skipped"}
+    assert channel.messages == []
+    project.steps(TELL + ", when: [done, failed], message: All is well.", say("a"), before="title: Nightly\n")
+    assert states(project.run()) == {"a": "done", "tell": "done"}
+    assert [(m["title"], m["message"].split("\n")[0]) for m in channel.messages] == [("Nightly: done", "All is well.")]
+
+
+@QUIET
+def test_a_channel_that_does_not_work(project, channel, monkeypatch, capfd):
+    project.steps(TELL + ", when: done", say("a"))
+    channel.answer = 500
+    assert project.run().steps[1].error.startswith("Channel 'team' did not take the message.")
+    monkeypatch.setenv("LADING_CHANNEL_TEAM", "nowhere")
+    assert project.run().steps[1].error == "Channel 'team' has an address that Apprise does not know. Correct it."
+    monkeypatch.delenv("LADING_CHANNEL_TEAM")
+    bill = project.run()
+    assert "Channel 'team' needs the environment variable LADING_CHANNEL_TEAM" in bill.steps[1].error
+    assert "geheim" not in "".join(capfd.readouterr()) + bill.model_dump_json()

@@ -80,10 +80,11 @@ def approve(run: str, step: str, refuse: bool, reason: str) -> None:
 @json_option
 def plan(addresses: tuple[str, ...], params: tuple[str, ...], canary: bool, as_json: bool, **given: Any) -> int:
     """Show what a pipeline or a copy would do. Changes nothing."""
-    from lading import actions, config, render
+    from lading import actions, config, render, render_options
 
-    words = move_words(given)
+    words, steps = move_words(given), list[Any]()
     if len(addresses) == 1 and not words:
+        steps = list(config.pipeline(addresses[0], param_words(params)).order)
         plans = actions.plan(addresses[0], canary, param_words(params))
     elif len(addresses) == 2:
         move = config.move({"source": addresses[0], "target": addresses[1], **words})
@@ -91,8 +92,12 @@ def plan(addresses: tuple[str, ...], params: tuple[str, ...], canary: bool, as_j
     else:
         raise click.UsageError("Give the name of a pipeline, or SOURCE and TARGET with options.")
     if as_json:
-        as_object({"plans": [each.model_dump(mode="json") for each in plans]})
+        named = {"steps": [{"key": s.key, "do": s.do, "after": s.after} for s in steps]} if steps else {}
+        as_object({"plans": [each.model_dump(mode="json") for each in plans], **named})
     else:
+        if len(steps) > 1:
+            show(render_options.steps, steps)
+            click.echo("", nl=bool(plans))
         for number, each in enumerate(plans):
             click.echo("", nl=number > 0)
             show(render.plan, each)
