@@ -101,14 +101,14 @@ def earlier(store: Store, pipeline: str, step: Step, run: str) -> list[str]:
     return [row.id for row in store.rows(query) if row.id in held][:3]
 
 
-def interrupted(store: Store, pipeline: str) -> str | None:
-    """The pipeline's newest run, if it was interrupted a short time ago."""
+def interrupted(store: Store, pipeline: str) -> tuple[str, str] | None:
+    """The pipeline's newest run and its last beat, if it was interrupted a short time ago."""
     query = sa.select(runs).where(runs.c.pipeline == pipeline, runs.c.part_of == "").order_by(runs.c.started.desc())
     newest = next(iter(store.rows(query.limit(1))), None)
     if newest is None or newest.bill or newest.state not in (RUNNING, INTERRUPTED) or not last(store, newest.id):
         return None
     recent = datetime.now(UTC) - datetime.fromisoformat(newest.beat) < FRESH
-    return str(newest.id) if recent and not _at_work(newest) else None
+    return (newest.id, newest.beat) if recent and not _at_work(newest) else None
 
 
 def join(store: Store, run: str, pipeline: str) -> bool:

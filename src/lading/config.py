@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from lading import drafting, find
 from lading.compare import Asked
 from lading.connector import Connection
-from lading.drafting import Around
+from lading.drafting import Around, plain
 from lading.errors import SpecError
 from lading.spec import Move, Pipeline
 from lading.written import File, checked, near, read
@@ -127,7 +127,7 @@ def explain(name: str) -> list[Option]:
     for number, step in enumerate(found.steps):
         written = file.value["steps"][number]
         for field, value in step:
-            if field in ("key", "do"):
+            if field in ("key", "do") or (field in step.texts.values() and field not in written):
                 continue
             word = type(step).model_fields[field].alias or field
             origin = "default"
@@ -136,7 +136,7 @@ def explain(name: str) -> list[Option]:
                 origin = f"{file.shown}:{file.line(at)}"
             if field in environment and isinstance(step, Move):
                 origin = environment[field][1]
-            options.append(Option(step.key, word, value, origin))
+            options.append(Option(step.key, word, plain(value), origin))
     return options
 
 

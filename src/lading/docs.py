@@ -132,7 +132,10 @@ def _cli() -> str:
     for name, command in cli.lading.commands.items():
         context = click.Context(command, info_name=name, parent=top, terminal_width=88)
         parts += ["", f"## {name}", "", _block(command.get_help(context))]
-    codes = [("0", "Every table is proved."), ("1", "A table failed, or what arrived is not what left.")]
+    codes = [
+        ("0", "Everything is proved, or done."),
+        ("1", "A table or a step failed, or what arrived is not what left."),
+    ]
     codes += [("2", "The command, a file or a setting is wrong; nothing was run.")]
     codes += [("3", "The rows are there, and not everything could be proved."), ("130", "Interrupted.")]
     parts += ["", "## Exit codes", "", *_table(["Code", "Meaning"], codes), "", "## Exit codes of run-step", ""]

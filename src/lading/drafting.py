@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from lading import find
 from lading.errors import LadingError, SpecError
@@ -56,6 +56,13 @@ def pipeline(file: File, name: str, around: Around) -> Pipeline:
         what = f"the file is called '{name}' and its 'name' is '{whole.name}'."
         raise file.error(("name",), what, "Leave 'name' out.")
     return whole
+
+
+def plain(value: Any) -> Any:
+    """A value of a step as people write it: models are maps of what was written."""
+    if isinstance(value, BaseModel):
+        return {name: plain(each) for name, each in value.model_dump(exclude_unset=True).items()}
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
 
 
 def _step(file: File, number: int, written: Any, around: Around) -> Step:

@@ -86,10 +86,12 @@ def _begun(desk: Desk, start: str) -> Desk:
     before = None if start else attempts.interrupted(desk.store, name)
     if before is not None:
         known_now = {step.key: digest(step, desk) for step in desk.pipeline.steps}
-        if any(known_now.get(each.step) == each.digest for each in attempts.last(desk.store, before).values()):
-            desk.store.resume(before)
-            attempts.alone(desk.store, name, before)
-            return _within(desk, before)
+        run, beat = before
+        if any(known_now.get(each.step) == each.digest for each in attempts.last(desk.store, run).values()):
+            if not desk.store.resume(run, beat):
+                raise SpecError(f"Run {run} of '{name}' is at work right now.", "Wait for it, or end it first.")
+            attempts.alone(desk.store, name, run)
+            return _within(desk, run)
     run = new_id()
     desk.store.begin(run, name)
     attempts.alone(desk.store, name, run)
@@ -243,7 +245,7 @@ def _carried_out(step: Step, desk: Desk) -> Outcome:
 def _stopped(ended: Future[Outcome], desk: Desk) -> bool:
     """Tells the step to end, and says whether it did."""
     desk.over.set()
-    return not wait([ended], timeout=STOP_SECONDS).not_done
+    return not wait([ended], timeout=STOP_SECONDS + 1).not_done  # a move may need as long to stop its workers
 
 
 def _timed_out(step: Step, stopped: bool) -> Outcome:

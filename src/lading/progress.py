@@ -16,6 +16,7 @@ from lading.spec import Step
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 
 def step_words(line: StepBill) -> str:
@@ -181,6 +182,7 @@ class Live(Quiet):
 
         super().__init__()
         self.console = console
+        self._step: tuple[Step, float] | None = None
         self._screen = Screen(console=console, get_renderable=self.table, refresh_per_second=4, transient=True)
         self._on = False
 
@@ -190,11 +192,18 @@ class Live(Quiet):
         if start:
             self._screen.start()
 
+    def step_began(self, step: Step) -> None:
+        if step.do != "move":  # whose tables have lines of their own
+            self._step = (step, time.monotonic())
+            self._on = True
+            self._screen.start()
+
     def ended(self, line: Line) -> None:
         self._screen.refresh()  # else its last frame stays below the line
         self.console.print(_grid([line], self.console.width))
 
     def end(self) -> None:
+        self._step = None
         if self._on:
             self._on = False
             self._screen.stop()
@@ -207,7 +216,13 @@ class Live(Quiet):
         said = step_words(line).removeprefix(line.state).removeprefix(", ").removeprefix(": ")
         self.console.print(Text.assemble(word, (line.key, "bold"), f"  {said}"), highlight=False)
 
-    def table(self) -> Table:
+    def table(self) -> Table | Text:
+        if self._step is not None and all(line.ended is not None for line in self.lines.values()):
+            from rich.text import Text
+
+            step, began = self._step
+            said = f"  {step.title or step.do}  {clock(time.monotonic() - began)}"
+            return Text.assemble(("running     ", "dim"), (step.key, "bold"), said)
         with self.lock:
             waiting = [line for line in self.lines.values() if line.ended is None]
         active = [line for line in waiting if line.moved or line.word != "reading"] or waiting[:1]

@@ -62,7 +62,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        value = ", ".join(value)
+        value = ", ".join(map(_value, value))
     if isinstance(value, dict):
-        value = ", ".join(f"{name}: {target}" for name, target in value.items())
+        value = ", ".join(f"{name}: {_value(each)}" for name, each in value.items())
     return "–" if value in (None, "") else str(value)

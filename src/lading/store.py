@@ -154,9 +154,12 @@ class Store:
             )
         )  # fmt: skip
 
-    def resume(self, run: str) -> None:
-        """Makes an interrupted run this process's."""
-        self.write(runs.update().where(runs.c.id == run).values(state="running", owner=_owner(), beat=_now()))
+    def resume(self, run: str, seen: str = "") -> bool:
+        """Makes a run this process's; with `seen`, its beat as it was looked at, only if nobody else was quicker."""
+        mine = (runs.c.id == run) & (runs.c.beat == seen if seen else sa.true())
+        with self.transaction() as connection:
+            taken = runs.update().where(mine).values(state="running", owner=_owner(), beat=_now())
+            return connection.execute(taken).rowcount == 1
 
     def beat(self, run: str) -> None:
         """Says that the run is alive."""

@@ -2,19 +2,22 @@
 
 import json
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import EntryPoint
+from types import ModuleType
 from typing import ClassVar
 
 import pytest
 
-from lading import actions
+from lading import actions, find
 from lading.errors import SpecError
-from tests.unit.test_graph import MOVE, Project, eventually, project, say, states
+from tests.journeys.test_graph import MOVE, Project, eventually, project, say, states
 
 __all__ = ["project"]
 
@@ -221,6 +224,11 @@ def test_waiting_for_a_fresh_table(project):
     assert wait(project, what).says == "'marks' is fresh"
 
 
+def test_waiting_ends_with_the_step_s_own_time(project):
+    step = wait(project, "file: never", "every_seconds: 30, timeout_seconds: 1, retries: 1")
+    assert (step.error.partition(".")[0], step.attempts) == ("It took more than 1 seconds", 2)
+
+
 # approve
 
 
@@ -330,3 +338,40 @@ def test_a_channel_that_does_not_work(project, channel, monkeypatch, capfd):
     bill = project.run()
     assert "Channel 'team' needs the environment variable LADING_CHANNEL_TEAM" in bill.steps[1].error
     assert "geheim" not in "".join(capfd.readouterr()) + bill.model_dump_json()
+
+
+# kinds of others
+
+
+def test_a_kind_of_another_package(project, monkeypatch):
+    module = ModuleType("hello_step")
+    code = """
+from typing import Literal
+from lading.desk import Outcome
+from lading.prove import State
+from lading.spec import Step
+
+class Hello(Step):
+    do: Literal["hello"] = "hello"
+    name: str
+
+def run(step, desk):
+    return Outcome(state=State.DONE, says=f"hello {step.name} in {desk.pipeline.name}")
+"""
+    exec(code, vars(module))
+    monkeypatch.setitem(sys.modules, "hello_step", module)
+    real = find.entry_points
+    point = EntryPoint("hello", "hello_step", find.STEPS)
+    monkeypatch.setattr(find, "entry_points", lambda group: [point] if group == find.STEPS else real(group=group))
+    kept = (find.step_kinds, find.step_module, find.step_class)
+    for each in kept:
+        each.cache_clear()
+    try:
+        project.steps("key: h, do: hello, name: you")
+        assert project.run().steps[0].says == "hello you in p"
+        project.steps("key: h, do: hello, nmae: you")
+        with pytest.raises(SpecError, match="step 'h' has no option 'nmae'"):
+            project.run()
+    finally:
+        for each in kept:
+            each.cache_clear()

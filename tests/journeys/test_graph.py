@@ -1,18 +1,21 @@
 """Runs of pipelines: order, failures, attempts, what is kept after an interruption, and each kind of step."""
 
 import json
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 
 import duckdb
 import pytest
+from rich.console import Console
 
 import lading
-from lading import actions, attempts, graph
+from lading import actions, attempts, graph, progress, render, render_options
 from lading.errors import SpecError
 from lading.prove import Bill
 from lading.store import Store
@@ -130,6 +133,38 @@ def test_a_move_a_report_and_a_check(project):
     assert actions.bill("last").steps == bill.steps
     assert actions.bill(bill.steps[0].bill).tables == bill.tables
     assert project.query("SELECT table_name FROM information_schema.tables ORDER BY 1") == [("report",), ("sales",)]
+
+
+def test_what_a_person_sees(project):
+    """On a terminal one line for each step is left, in logs one with its time."""
+    project.steps(
+        MOVE, "title: Territories, " + REPORT, say("a", "report", script="sleep 0.6"), say("b", script="exit 1")
+    )
+    page = StringIO()
+    watch = progress.Live(Console(file=page, force_terminal=True, width=300, color_system=None))
+    actions.run("p", watch)
+    shown = re.sub(r"\x1b\[[0-9?]*[a-zA-Z]", "", page.getvalue())
+    assert re.search(r"running     a  bash  0\.\d s|running     a  bash  \d+ ms", shown)
+    run = actions.bill("last").run
+    lines = [re.sub(r"\d+ ms|[\d.]+ s", "TIME", line) for line in shown.splitlines() if not line.startswith("running")]
+    assert [line.rstrip() for line in lines if line[10:12] == "  " and "━" not in line and line.strip()] == [
+        "proved      sales  TIME: 30 rows in 1 table",
+        "proved      report  TIME: 3 rows into report, replace",
+        "done        a  TIME: no output",
+        f"failed      b  TIME: The script ended with 1. See {project.folder}/store/logs/{run}/b.log.",
+    ]
+    options = {option.name: option.value for option in actions.explain("p") if option.step == "report"}
+    assert (options["title"], options["at"], options["after"]) == ("Territories", "wh", ("sales",))
+
+
+def test_what_a_rule_is_explained_as(project):
+    project.steps("key: c, do: check, at: wh, on: t, rules: [{unique: [a, b]}, {rows: {min: 3}, severity: warn}]")
+    found = {option.name: option for option in actions.explain("p")}
+    assert found["rules"].value == ({"unique": ("a", "b")}, {"rows": {"low": 3}, "severity": "warn"})
+    assert found["rules"].origin == "pipelines/p.yaml:2"
+    assert "unique: a, b, rows: low: 3, severity: warn" in render.text(
+        render_options.options, list(found.values()), 200
+    )
 
 
 def test_a_run_from_a_step_on(project):
