@@ -31,6 +31,8 @@ class Outcome(BaseModel, frozen=True):
     target: str = ""
     tables: tuple[TableBill, ...] = ()
     seconds: float = 0.0
+    source_cpu_seconds: float | None = None
+    target_cpu_seconds: float | None = None
     again: bool = False
     """Of a step that failed: whether it is worth trying again."""
     left_out: bool = False

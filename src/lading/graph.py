@@ -118,7 +118,7 @@ class Course:
         self._before = attempts.last(desk.store, desk.run)
         self._wanted = desk.pipeline.following(start) if start else {step.key for step in desk.pipeline.steps}
         self._start = start
-        self._stopped = ""
+        self._stopped, self._spent = "", time.process_time()
 
     def take(self, step: Step, once: bool = False) -> StepBill:
         """Carries a step out, unless it is done or left out. With `once`, it is not tried again."""
@@ -194,7 +194,16 @@ class Course:
             source=", ".join(sorted(sources)), target=", ".join(sorted(targets)),
             tables=tuple(table for outcome in self.outcomes.values() for table in outcome.tables),
             peak_memory=peak_memory(), version=lading_version(),
+            cpu_seconds=round(time.process_time() - self._spent, 3),
+            source_cpu_seconds=_sum([outcome.source_cpu_seconds for outcome in moved]),
+            target_cpu_seconds=_sum([outcome.target_cpu_seconds for outcome in moved]),
         )  # fmt: skip
+
+
+def _sum(parts: list[float | None]) -> float | None:
+    """None where a part is not known."""
+    known = [part for part in parts if part is not None]
+    return round(sum(known), 3) if known and len(known) == len(parts) else None
 
 
 def attempt(step: Step, desk: Desk) -> Outcome:

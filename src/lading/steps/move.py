@@ -23,6 +23,7 @@ def run(step: Move, desk: Desk) -> Outcome:
     more = f" {len(failed) - 1:,} more tables failed." if len(failed) > 1 else ""
     count, rows = len(bill.tables), bill.rows.target
     return Outcome(
+        source_cpu_seconds=bill.source_cpu_seconds, target_cpu_seconds=bill.target_cpu_seconds,
         state=bill.state, bill=bill.run, source=bill.source, target=bill.target, tables=bill.tables,
         says=f"{rows:,} row{'' if rows == 1 else 's'} in {count:,} table{'' if count == 1 else 's'}",
         error=f"'{failed[0].table}': {failed[0].error}{more}" if failed else "",
