@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,9 +42,10 @@ def _until(moment: Any) -> Look:
 
 def _file(pattern: str, desk: Desk) -> Look:
     seen: dict[str, int] = {}
+    root, relative = (desk.folder, pattern) if not Path(pattern).is_absolute() else (Path("/"), pattern.lstrip("/"))
 
     def look() -> tuple[bool, str]:
-        found = {str(path): path.stat().st_size for path in sorted(desk.folder.glob(pattern)) if path.is_file()}
+        found = {str(path): path.stat().st_size for path in sorted(root.glob(relative)) if path.is_file()}
         whole = [name for name, size in found.items() if seen.get(name) == size]
         seen.clear()
         seen.update(found)

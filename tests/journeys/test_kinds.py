@@ -196,6 +196,7 @@ def test_waiting_for_a_file_that_no_longer_grows(project):
     grown = file.stat().st_size
     thread.join()
     assert (step.state, step.says, grown) == ("done", "1 file 'drop/*.csv'", file.stat().st_size)
+    assert wait(project, f"file: {project.folder}/drop/a.csv", "every_seconds: 0.01, for_seconds: 9").state == "done"
 
 
 def test_waiting_for_another_pipeline(project):

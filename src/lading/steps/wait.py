@@ -47,7 +47,9 @@ class Wait(Step):
 
     do: Literal["wait"] = "wait"
     time: Moment | None = Field(None, description="A time of day: a map of 'at' and 'zone'.")
-    file: str | None = Field(None, description="A file or a pattern in the project's folder, of the same size twice.")
+    file: str | None = Field(
+        None, min_length=1, description="A file or a pattern, in the project's folder; of the same size at two looks."
+    )
     pipeline: Ended | None = Field(None, description="Another pipeline's last run: a map of 'name' and 'hours'.")
     table: Fresh | None = Field(None, description="A fresh table: a map of 'at', 'name', 'column' and 'hours'.")
     every_seconds: float = Field(30, gt=0, description="How often it looks.")
