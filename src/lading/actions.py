@@ -14,7 +14,7 @@ from lading import attempts, config, graph, profiles, record
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session
-from lading.copying import compared, copied, known, planned
+from lading.copying import compared, copied, known, planned, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from lading.moving import Watch
     from lading.sample import TerritoryLine
 
-LOCK_SECONDS = 2
-"""How long a gentle run waits for a lock: while it does, others wait behind it."""
-
 
 @contextmanager
 def store() -> Iterator[Store]:
@@ -54,16 +51,7 @@ def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing; a `canary` is a row of the greatest values that is
     sent to the target in a transaction which is undone."""
     with store() as ledger:
-        return planned(move, pipeline, ledger, _sides(move), config.resolve, canary)
-
-
-def _sides(move: Move) -> tuple[Connection, Connection]:
-    sides = config.resolve(move.source)[1], config.resolve(move.target)[1]
-    return (_gentle(sides[0]), _gentle(sides[1])) if move.gentle else sides
-
-
-def _gentle(side: Connection) -> Connection:
-    return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
+        return planned(move, pipeline, ledger, sides(move, config.resolve), config.resolve, canary)
 
 
 def copy(move: Move, watch: Watch | None = None) -> Bill:
@@ -115,7 +103,7 @@ def _desk(name: str, watch: Quiet, given: Mapping[str, str] | None) -> Iterator[
 
 def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> Diff:
     """Compares the tables that a move names with those it would make, whoever loaded them, and keeps the diff."""
-    left, right = _sides(move)
+    left, right = sides(move, config.resolve)
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         session = reconciling.systems[0].session
         tables = [(table, into(move, table)) for table in chosen(move, known(move, session))]

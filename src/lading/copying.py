@@ -40,28 +40,40 @@ class Part(NamedTuple):
 
 
 NONE = Part()
+LOCK_SECONDS = 2
+"""How long a gentle run waits for a lock: while it does, others wait behind it."""
+
+
+def sides(move: Move, resolve: Resolve) -> Sides:
+    """The connections of a move's source and target."""
+    source, target = resolve(move.source)[1], resolve(move.target)[1]
+    return (_gentle(source), _gentle(target)) if move.gentle else (source, target)
+
+
+def _gentle(side: Connection) -> Connection:
+    return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
 
 
 def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of: Part = NONE) -> Bill:
     """Moves, proves and publishes. Raises what keeps every table from being moved."""
-    sides = (resolve(move.source)[1], resolve(move.target)[1])
-    made = planned(move, of.pipeline, ledger, sides, resolve).model_copy(update={"part_of": of.run})
+    ends = sides(move, resolve)
+    made = planned(move, of.pipeline, ledger, ends, resolve).model_copy(update={"part_of": of.run})
     if made.problems and len(made.problems) == len(made.tasks):
         first = next(task for task in made.tasks if task.problem)
         more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
         kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
         raise kinds[first.problem_kind](f"'{first.name}' cannot be moved{more}: {first.problem}", first.fix)
-    done = run_plan(made, sides, ledger, watch, of.over)
+    done = run_plan(made, ends, ledger, watch, of.over)
     record.keep(ledger, done)
     if move.record:
-        record.write(sides[1], done)
+        record.write(ends[1], done)
     return done
 
 
 def compared(move: Move, ledger: Store, resolve: Resolve, asked: tuple[Asked, str], watch: Watch | None) -> Diff:
     """Compares the tables of a move as they are now, and keeps the diff; `asked` is how, and for which pipeline."""
     how, pipeline = asked
-    left, right = resolve(move.source)[1], resolve(move.target)[1]
+    left, right = sides(move, resolve)
     with Reconciling(left, right, how, watch) as reconciling:
         tables = chosen(move, known(move, reconciling.systems[0].session))
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key})
