@@ -4,18 +4,17 @@ import json
 import sqlite3
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
-from lading import actions, find
+from lading import actions, find, waiting
 from lading.errors import SpecError
 from tests.journeys.test_graph import MOVE, Project, eventually, project, say, states
 
@@ -183,20 +182,14 @@ def test_waiting_for_a_file_that_no_longer_grows(project):
     assert wait(project, "file: drop/*.csv").error.startswith("It waited 0 seconds: there is no file 'drop/*.csv'.")
     (project.folder / "drop").mkdir()
     file = project.folder / "drop/a.csv"
-
-    def grow() -> None:
-        for _ in range(8):
-            with file.open("a", encoding="utf-8") as there:
-                there.write("more\n")
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=grow)
-    thread.start()
-    step = wait(project, "file: drop/*.csv", "every_seconds: 0.2, for_seconds: 60")
-    grown = file.stat().st_size
-    thread.join()
-    assert (step.state, step.says, grown) == ("done", "1 file 'drop/*.csv'", file.stat().st_size)
-    assert wait(project, f"file: {project.folder}/drop/a.csv", "every_seconds: 0.01, for_seconds: 9").state == "done"
+    step = find.step_class("wait")(key="w", file="drop/*.csv")
+    look = waiting.looking(step, SimpleNamespace(folder=project.folder))
+    assert look() == (False, "there is no file 'drop/*.csv'")
+    for text in ("some", "some more"):
+        file.write_text(text, encoding="utf-8")
+        assert look() == (False, "'drop/*.csv' still changes")
+    assert look() == (True, "1 file 'drop/*.csv'")
+    assert wait(project, f"file: {file}", "every_seconds: 0.01, for_seconds: 9").state == "done"
 
 
 def test_waiting_for_another_pipeline(project):
