@@ -32,7 +32,7 @@ from lading.store import Reject, Store
 from lading.types import parse
 
 if TYPE_CHECKING:
-    from lading.config import Option
+    from lading.drafting import Option
     from lading.moving import Watch
     from lading.sample import TerritoryLine
 

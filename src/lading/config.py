@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import SecretStr, ValidationError
@@ -15,9 +15,9 @@ from pydantic import SecretStr, ValidationError
 from lading import drafting, find
 from lading.compare import Asked
 from lading.connector import Connection
-from lading.drafting import Around, plain
+from lading.drafting import Around, Option
 from lading.errors import SpecError
-from lading.spec import Move, Pipeline
+from lading.spec import Move, Param, Pipeline
 from lading.written import File, checked, near, read
 
 CONNECTIONS = "connections.yaml"
@@ -31,15 +31,6 @@ _FILES = {
     ".db": "sqlite", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".duckdb": "duckdb",
     **dict.fromkeys((".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".gz", ".zst"), "files"),
 }  # fmt: skip
-
-
-class Option(NamedTuple):
-    """One option of a step as it will run, and where its value comes from."""
-
-    step: str
-    name: str
-    value: Any
-    origin: str
 
 
 def project() -> Path | None:
@@ -122,22 +113,12 @@ def _place(address: str) -> None:
 
 def explain(name: str) -> list[Option]:
     """Every option of every step of a pipeline, its value, and where that comes from."""
-    found, file, environment = pipeline(name), _pipeline(name), _environment()
-    options = []
-    for number, step in enumerate(found.steps):
-        written = file.value["steps"][number]
-        for field, value in step:
-            if field in ("key", "do") or (field in step.texts.values() and field not in written):
-                continue
-            word = type(step).model_fields[field].alias or field
-            origin = "default"
-            if word in written or field in written:
-                at = ("steps", number, word if word in written else field)
-                origin = f"{file.shown}:{file.line(at)}"
-            if field in environment and isinstance(step, Move):
-                origin = environment[field][1]
-            options.append(Option(step.key, word, plain(value), origin))
-    return options
+    return drafting.explained(pipeline(name), _pipeline(name), _environment())
+
+
+def params(name: str) -> dict[str, Param]:
+    """The parameters of a pipeline."""
+    return drafting.declared(_pipeline(name), {})
 
 
 def move(words: Mapping[str, Any]) -> Move:

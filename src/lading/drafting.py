@@ -12,10 +12,19 @@ from pydantic import BaseModel, ValidationError
 
 from lading import find
 from lading.errors import LadingError, SpecError
-from lading.spec import Param, Pipeline, Step, faults
+from lading.spec import Move, Param, Pipeline, Step, faults
 from lading.written import File, Place, checked, near, worded
 
 _PARAM = re.compile(r"\$\{param:([^}]*)\}")
+
+
+class Option(NamedTuple):
+    """One option of a step as it will run, and where its value comes from."""
+
+    step: str
+    name: str
+    value: Any
+    origin: str
 
 
 class Around(NamedTuple):
@@ -58,6 +67,25 @@ def pipeline(file: File, name: str, around: Around) -> Pipeline:
     return whole
 
 
+def explained(found: Pipeline, file: File, environment: Mapping[str, tuple[Any, str]]) -> list[Option]:
+    """Every option of every step, its value, and where that comes from; `environment` sets options of moves."""
+    options = []
+    for number, step in enumerate(found.steps):
+        written = file.value["steps"][number]
+        for field, value in step:
+            if field in ("key", "do") or (field in step.texts.values() and field not in written):
+                continue
+            word = type(step).model_fields[field].alias or field
+            origin = "default"
+            if word in written or field in written:
+                at = ("steps", number, word if word in written else field)
+                origin = f"{file.shown}:{file.line(at)}"
+            if field in environment and isinstance(step, Move):
+                origin = environment[field][1]
+            options.append(Option(step.key, word, plain(value), origin))
+    return options
+
+
 def plain(value: Any) -> Any:
     """A value of a step as people write it: models are maps of what was written."""
     if isinstance(value, BaseModel):
@@ -74,7 +102,7 @@ def _step(file: File, number: int, written: Any, around: Around) -> Step:
     if do not in find.step_kinds():
         raise file.error((*place, "do"), f"{subject} is of the kind {worded(do)}.", near(str(do), find.step_kinds()))
     model: type[Step] = find.step_class(do)
-    params = _params(file, around.given) if _PARAM.search(str(written)) else {}
+    params = declared(file, around.given) if _PARAM.search(str(written)) else {}
     values = {
         name: value if name in model.texts.values() else _given(file, (*place, name), value, (subject, params))
         for name, value in written.items()
@@ -82,7 +110,7 @@ def _step(file: File, number: int, written: Any, around: Around) -> Step:
     return checked(model, {**values, **(around.moves if do == "move" else {})}, file, place, subject)
 
 
-def _params(file: File, given: Mapping[str, Any]) -> dict[str, Param]:
+def declared(file: File, given: Mapping[str, Any]) -> dict[str, Param]:
     """The parameters that are declared rightly, with the values given as their defaults."""
     found = {}
     declared = file.value.get("params")

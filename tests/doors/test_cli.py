@@ -321,6 +321,20 @@ def test_a_project_from_nothing(inside, legacy):
     )  # fmt: skip
 
 
+def test_a_parameter_that_lacks_is_asked_for(inside, monkeypatch):
+    inside("init")
+    text = "params: {day: {type: date, description: The day that is closed.}, low: {type: whole, default: 1}}\n"
+    step = "steps: [{key: a, do: bash, script: 'echo $PARAM_DAY $PARAM_LOW'}]\n"
+    (inside.folder / "pipelines/p.yaml").write_text(text + step, encoding="utf-8")
+    lacks = inside("run", "p")
+    assert (lacks.code, lacks.err.splitlines()[0]) == (2, "error: The pipeline needs the parameter 'day'.")
+    monkeypatch.setattr("lading.cli.words._on_terminal", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda said, err: {"The day that is closed": "2026-02-28"}[said])
+    done = inside("run", "p", "--json")
+    assert (done.code, done.json["steps"][0]["says"]) == (0, "2026-02-28 1")
+    assert inside("run", "p", "--param", "day=2026-03-01", "--json").json["steps"][0]["says"] == "2026-03-01 1"
+
+
 def test_a_password_is_left_out_of_the_project(inside):
     pytest.importorskip("psycopg")
     inside("init")

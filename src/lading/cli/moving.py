@@ -10,6 +10,7 @@ from lading.cli.words import (
     USAGE,
     Copy,
     as_object,
+    asked,
     billed,
     json_option,
     move_words,
@@ -41,7 +42,7 @@ def run(pipeline: str, start: str, params: tuple[str, ...], as_json: bool, quiet
     """Run the steps of PIPELINE; an interrupted run goes on."""
     from lading import actions, progress
 
-    return billed([actions.run(pipeline, progress.watch(quiet), param_words(params), start)], as_json)
+    return billed([actions.run(pipeline, progress.watch(quiet), asked(pipeline, params), start)], as_json)
 
 
 @click.command("run-step")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -88,6 +89,21 @@ def param_words(given: Sequence[str]) -> dict[str, str]:
     if not all(name and sign for name, sign, _ in pairs):
         raise click.UsageError("--param takes NAME=VALUE.")
     return {name: value for name, _, value in pairs}
+
+
+def asked(pipeline: str, given: Sequence[str]) -> dict[str, str]:
+    """As `param_words`; on a terminal, what a pipeline needs and was not given is asked."""
+    from lading import config
+
+    words = param_words(given)
+    for name, param in config.params(pipeline).items() if _on_terminal() else ():
+        if name not in words and param.default is None:
+            words[name] = click.prompt(param.description.rstrip(".") or name, err=True)
+    return words
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def json_option(function: F) -> F:
