@@ -50,6 +50,7 @@ class Control(NamedTuple):
 
 def selected(session: SqlSession, asked: Selecting, can: Capabilities, control: Control) -> Arrived:
     """Carries the select out."""
+    session._make_schema(Load(id=asked.id, table=_places(asked, asked.id)[1], fresh=True))
     for id in control.left:
         _clear(session, *_places(asked, id))
     load, scratch = _places(asked, asked.id)

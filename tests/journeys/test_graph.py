@@ -390,6 +390,12 @@ def test_a_report_that_is_replaced_merged_and_appended(project):
     assert len(project.query("SELECT * FROM r")) == 5
 
 
+def test_a_report_in_a_schema_of_its_own(project):
+    project.steps(MOVE, REPORT.replace("into: report", "into: reports.territories"))
+    assert [project.run().state, project.run().state] == ["proved", "proved"]
+    assert project.query("SELECT count(*) FROM reports.territories") == [(3,)]
+
+
 def test_a_select_whose_values_do_not_fit_the_table_stops_before_it(project):
     project.steps(MOVE)
     project.run()

@@ -327,7 +327,7 @@ def test_reports_and_checks_in_a_database(place: Callable[[str], str], tmp_path:
 
     def run(into: str, mode: str, more: str = "") -> str:
         step = f'{{key: r, do: sql, at: crm, into: {into}, mode: {mode}, query: "{sql} GROUP BY 1"{more}}}'
-        check = f"{{key: c, do: check, at: crm, on: {into}, after: r, rules: [{{unique: territory}}, {{not_null: n}}]}}"
+        check = f"{{key: c, do: check, at: crm, on: {into}, after: r, rules: [{{not_empty: yes}}, {{not_null: n}}]}}"
         project.pipeline(f"params: {{year: {{type: whole, default: 2021}}}}\nsteps: [{step}, {check}]\n")
         bill = actions.run("nightly")
         assert [str(step.state) for step in bill.steps] == ["proved", "proved"], bill.steps
@@ -342,6 +342,10 @@ def test_reports_and_checks_in_a_database(place: Callable[[str], str], tmp_path:
     assert run("kept", "append", accepted) == "4 rows into kept, append"
     assert len(looks.query(there, "SELECT * FROM kept")) == 5
     assert set(looks.contents(there)) == {"goals", "kept", "made", "sales"}, "nothing is left behind"
+    if kind == "postgres":
+        assert run("reports.made", "replace") == "4 rows into reports.made, replace"
+        assert run("reports.made", "append") == "4 rows into reports.made, append"
+        assert looks.query(there, "SELECT count(*) FROM reports.made") == [(8,)]
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mysql"])
