@@ -199,6 +199,14 @@ class Fingerprints(Protocol):
 
 
 @runtime_checkable
+class Cancels(Protocol):
+    """A session whose statement can be ended from another thread."""
+
+    def cancel(self) -> None:
+        """Ends the statement that is at work, which then raises; does nothing where there is none."""
+
+
+@runtime_checkable
 class Spends(Protocol):
     """A session whose system may tell what it costs."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lading.connector import Connection
+from lading.connector import Cancels, Connection, Session
 from lading.copying import Part, Resolve
 from lading.moving import Stopped, Watch
 from lading.prove import State, StepBill, TableBill
 from lading.spec import Pipeline, Step
 from lading.store import Store
+
+LOOK_SECONDS = 0.1
+"""How often a session looks whether its step was ended."""
 
 
 class Outcome(BaseModel, frozen=True):
@@ -64,6 +68,25 @@ class Desk:
 
     def connection(self, name: str) -> Connection:
         return self.resolve(name)[1]
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Session]:
+        """A session whose statement ends with the step, where its system can be told to."""
+        closed = threading.Event()
+
+        def watch(session: Session) -> None:
+            while not closed.is_set():
+                if self.over.wait(LOOK_SECONDS):
+                    if isinstance(session, Cancels) and not closed.is_set():
+                        session.cancel()
+                    return
+
+        with self.connection(name).open() as session:
+            threading.Thread(target=watch, args=(session,), daemon=True).start()
+            try:
+                yield session
+            finally:
+                closed.set()
 
     @property
     def part(self) -> Part:

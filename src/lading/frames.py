@@ -19,7 +19,7 @@ from lading.process import environment, output
 def written(desk: Desk, at: str, name: str, path: Path) -> str:
     """Writes a table as a stream of Arrow batches, and returns the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with desk.connection(at).open() as session:
+    with desk.opened(at) as session:
         table = session.describe(name)
         if table is None:
             raise SpecError(f"{at} has no table '{name}'.", "Correct 'table', or make the table first.")

@@ -71,7 +71,7 @@ def _ended(wanted: Any, desk: Desk) -> Look:
 
 def _fresh(wanted: Any, desk: Desk) -> Look:
     def look() -> tuple[bool, str]:
-        with desk.connection(wanted.at).open() as session:
+        with desk.opened(wanted.at) as session:
             if not isinstance(session, SqlSession):
                 raise Unsupported(f"{wanted.at} is no database that can be asked.", "Wait for a file or a pipeline.")
             table = session.describe(wanted.name)

@@ -208,6 +208,15 @@ def test_a_step_ends_after_its_time(project):
     assert (bill.state, bill.steps[0].error_kind, project.said) == ("failed", "unreachable", ["a"])
 
 
+def test_a_statement_ends_with_its_step(project):
+    endless = "SELECT count(*) AS n FROM range(100000000) a, range(100000000) b WHERE (a.range * b.range) % 7 = 1"
+    step = f"key: s, do: sql, at: wh, into: n, query: '{endless}', timeout_seconds: 1, retries: 1, on_failure: go_on"
+    project.steps(step, "key: t, do: sql, at: wh, into: n, query: SELECT 1 AS n")
+    bill = project.run()
+    assert [(str(step.state), step.attempts) for step in bill.steps] == [("failed", 2), ("proved", 1)]
+    assert bill.steps[0].error.startswith("It took more than 1 seconds. Raise 'timeout_seconds'")
+
+
 # Interruptions
 
 

@@ -367,3 +367,26 @@ def test_a_procedure_is_called_with_bound_values(place: Callable[[str], str], tm
     assert "gone" in actions.run("nightly").steps[0].error
     project.pipeline("steps: [{key: p, do: procedure, at: warehouse, call: note}]\n")
     assert actions.run("nightly").steps[0].error.startswith("Procedures of warehouse cannot be called.")
+
+
+def test_a_server_is_told_that_nobody_waits_any_more(place: Callable[[str], str], tmp_path: Path, monkeypatch):
+    there = place("postgres")
+    project = Project(tmp_path / "project", there, place("duckdb"))
+    monkeypatch.chdir(project.folder)
+    query = "SELECT 1 AS nap FROM pg_sleep(300)"
+    project.pipeline(
+        f"steps: [{{key: s, do: sql, at: crm, into: n, query: {query}, timeout_seconds: 1, retries: 0}}]\n"
+    )
+    assert actions.run("nightly").steps[0].error.startswith("It took more than 1 seconds. Raise 'timeout_seconds'")
+    active = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND pid <> pg_backend_pid()"
+    assert looks.query(there, active + " AND state = 'active'") == [(0,)]
+    assert "n" not in looks.contents(there)
+
+
+def test_an_abandoned_step_does_not_hold_the_program_up(project: Project):
+    numbers = "with recursive r(a) as (select 1 union all select a + 1 from r where a < 200000000) select a from r"
+    query = f"select cast(count(*) as integer) as n from ({numbers})"
+    project.pipeline(f'steps:\n  - {{key: s, do: sql, at: crm, into: huge, timeout_seconds: 1, query: "{query}"}}\n')
+    done = project("run", "nightly", "--quiet")
+    assert (done.code, done.err) == (1, "")
+    assert "It could not be ended, and may still be at work" in " ".join(done.out.split())

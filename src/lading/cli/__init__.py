@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def start() -> None:
     """`main`, in a process of its own, which ends without taking every object apart: that takes as long as a fifth of
-    a short command. Everything is closed by then, and where a thread is left the interpreter waits for it as ever."""
+    a short command. Everything is closed by then; where a thread is left that somebody waits for, so does the
+    interpreter."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads for algebra that is never done here
     try:
         main()
@@ -31,7 +32,7 @@ def start() -> None:
         with suppress(OSError, ValueError):  # a reader that went away; the interpreter has its way with it
             sys.stdout.flush()
             sys.stderr.flush()
-            if threading.active_count() == 1:
+            if all(each.daemon or each is threading.main_thread() for each in threading.enumerate()):
                 os._exit(int(end.code or 0))
         raise
 

@@ -124,7 +124,7 @@ def run(step: Check, desk: Desk) -> Outcome:
 
     wrong: dict[str, list[str]] = {"error": [], "warn": []}
     connection = desk.connection(step.at)
-    with connection.open() as session:
+    with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession):
             raise Unsupported(f"{step.at} is no database that can be asked.", "Check the table where it is moved to.")
         table = session.describe(step.on)

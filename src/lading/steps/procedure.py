@@ -34,7 +34,7 @@ def run(step: Procedure, desk: Desk) -> Outcome:
     from lading.schema import Table
     from lading.sql import SqlSession
 
-    with desk.connection(step.at).open() as session:
+    with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession) or not session.dialect.call:
             raise Unsupported(f"Procedures of {step.at} cannot be called.", "Call it with a step 'bash' or 'python'.")
         schema, _, name = step.call.rpartition(".")

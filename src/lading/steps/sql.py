@@ -55,7 +55,7 @@ def run(step: Sql, desk: Desk) -> Outcome:
         return Outcome(state=State.UNPROVED if found.reason else State.PROVED, says=says)
 
     connection = desk.connection(step.at)
-    with connection.open() as session:
+    with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession) or not session.dialect.create_as or not connection.can.writes:
             raise Unsupported(f"{step.at} cannot keep the rows of a select.", "Name a database that can be written to.")
         text, values = bound(select(step.query or ""), desk.params, session.dialect)

@@ -60,6 +60,10 @@ class _Session(SqlSession):
         self._file.need_file()
         yield from super().tables()
 
+    def cancel(self) -> None:
+        """See `connector.Cancels`."""
+        self._file._connection.interrupt()
+
     def _publishing(self, load: Load) -> list[str]:
         swapped = swapping(self, load) if load.mode is Mode.REPLACE and not load.fresh else None
         return super()._publishing(load) if swapped is None else swapped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lading.connector import Load, Slice
 from lading.connectors.postgres import routes
@@ -47,6 +47,11 @@ class PostgresSession(SqlSession):
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
 
     route, routines, trial = routes.route, routes.routines, trial
+
+    def cancel(self) -> None:
+        """See `connector.Cancels`."""
+        with suppress(*self.driver._failures):  # then the statement goes on, and so does whoever waits for it
+            self.driver._connection.cancel_safe(timeout=5)
 
     def _own(self, column: Column) -> str:
         """A native type of another PostgreSQL; numerics whose scale only newer servers know become plain ones."""
