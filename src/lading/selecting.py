@@ -14,7 +14,7 @@ from lading.prove import unlike
 from lading.schema import Mode, Table
 from lading.slicing import same
 from lading.spec import Move
-from lading.sql import SLICE, SqlSession
+from lading.sql import LEDGER, PUBLISHED, SLICE, SqlSession
 
 
 class Selecting(NamedTuple):
@@ -54,7 +54,7 @@ def selected(session: SqlSession, asked: Selecting, can: Capabilities, control: 
     for id in control.left:
         _clear(session, *_places(asked, id))
     load, scratch = _places(asked, asked.id)
-    if control.again and session.published(load):
+    if control.again and _published(session, load):
         arrived = _once_more(session, asked, scratch)
     else:
         arrived = _anew(session, asked, can, (load, scratch), control.go_on)
@@ -91,10 +91,16 @@ def _anew(
         raise  # what is staged can be looked at until the next run
     except LadingError:
         with suppress(LadingError):
-            if not session.published(bare):
+            if not _published(session, bare):
                 _clear(session, bare, scratch)
         raise
     return _arrived(session, load, scratch, (rows, before))
+
+
+def _published(session: SqlSession, load: Load) -> bool:
+    """Whether the rows of a load are visible, for as long as it is not discarded."""
+    held = session.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is not None
+    return held and session._marked(load, PUBLISHED)
 
 
 def _clear(session: SqlSession, load: Load, scratch: Table) -> None:

@@ -280,11 +280,6 @@ class SqlSession:
         values = f"({self.dialect.text(load.id)}, {number}, {rows})"
         self.driver.execute(f"INSERT INTO {self._ledger(load)} (load_id, slice, row_count) VALUES {values}")
 
-    def published(self, load: Load) -> bool:
-        """Whether the rows of a load are visible, for as long as it is not discarded."""
-        held = self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is not None
-        return held and self._marked(load, PUBLISHED)
-
     def publish(self, loads: Sequence[Load]) -> None:
         with transaction(self.driver):
             for load in loads:
