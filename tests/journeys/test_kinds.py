@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType, SimpleNamespace
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
 
 from lading import actions, find, waiting
+from lading.desk import Desk
 from lading.errors import SpecError
+from lading.prove import Bill
 from tests.journeys.test_graph import MOVE, Project, eventually, project, say, states
 
 __all__ = ["project"]
@@ -75,7 +77,7 @@ def endless(sales):
 """
 
 
-def python(project: Project, function: str, more: str = "", before: str = "") -> object:
+def python(project: Project, function: str, more: str = "", before: str = "") -> Bill:
     (project.folder / "pipelines/made.py").write_text(DOUBLE, encoding="utf-8")
     step = f"key: f, do: python, file: made.py, function: {function}, inputs: {{sales: {{at: crm, table: sales}}}}"
     project.steps(f"{step}, to: wh, into: made{more}", before=before)
@@ -183,7 +185,7 @@ def test_waiting_for_a_file_that_no_longer_grows(project):
     (project.folder / "drop").mkdir()
     file = project.folder / "drop/a.csv"
     step = find.step_class("wait")(key="w", file="drop/*.csv")
-    look = waiting.looking(step, SimpleNamespace(folder=project.folder))
+    look = waiting.looking(step, cast(Desk, SimpleNamespace(folder=project.folder)))
     assert look() == (False, "there is no file 'drop/*.csv'")
     for text in ("some", "some more"):
         file.write_text(text, encoding="utf-8")
@@ -354,7 +356,7 @@ def run(step, desk):
 """
     exec(code, vars(module))
     monkeypatch.setitem(sys.modules, "hello_step", module)
-    real = find.entry_points
+    real = entry_points
     point = EntryPoint("hello", "hello_step", find.STEPS)
     monkeypatch.setattr(find, "entry_points", lambda group: [point] if group == find.STEPS else real(group=group))
     kept = (find.step_kinds, find.step_module, find.step_class)

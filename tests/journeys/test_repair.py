@@ -320,7 +320,7 @@ def test_a_repair_accepts_what_the_pipeline_accepts(
     (tmp_path / "connections.yaml").write_text(f"connections:\n  crm: {source}\n  new: {target}\n", encoding="utf-8")
     step = "{from: crm, to: new, tables: t, accept: 'v:rounds'}"
     (tmp_path / "pipelines/nightly.yaml").write_text(f"steps:\n  - {step}\n", encoding="utf-8")
-    assert actions.run("nightly")[0].state == "proved"
+    assert actions.run("nightly").state == "proved"
     looks.query(target, "DELETE FROM t")
     (found,) = actions.prove("nightly", Asked())
     done = repair(found.id, apply=True, source=source, target=target)

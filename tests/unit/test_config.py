@@ -150,7 +150,7 @@ def test_the_first_of_several_faults_is_shown(project):
 def test_a_pipeline_is_read(project):
     (project / "pipelines/nightly.yaml").write_text("title: Nightly\n" + STEP + "    tables: sales\n", encoding="utf-8")
     found = config.pipeline("nightly")
-    assert (found.name, found.title, found.steps[0].key, found.steps[0].tables) == (
+    assert (found.name, found.title, found.steps[0].key, found.moves[0].tables) == (
         "nightly", "Nightly", "orders", ("sales",),
     )  # fmt: skip
     assert config.pipelines() == ["nightly"]
@@ -181,7 +181,7 @@ def test_default_file_environment_explicit(project, monkeypatch):
     (project / "pipelines/p.yaml").write_text(STEP + "    mode: merge\n    proof: counts\n", encoding="utf-8")
     monkeypatch.setenv("LADING_MOVE_PROOF", "full")
     monkeypatch.setenv("LADING_MOVE_ACCEPT", "rounds, amount:cuts")
-    step = config.pipeline("p").steps[0]
+    step = config.pipeline("p").moves[0]
     assert (step.mode, step.proof, step.accept) == (Mode.MERGE, Level.FULL, ("rounds", "amount:cuts"))
     origins = {option.name: option.origin for option in config.explain("p")}
     assert origins["mode"] == "pipelines/p.yaml:5"

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from lading import page, progress, render
 from tests.unit.bills import MIXED, PLAN, PROVED
@@ -275,7 +276,9 @@ def test_many_tables_do_not_fill_the_screen():
     for number in range(50):
         watch.begin(f"t{number}", None, 1)
         watch.moved(f"t{number}", 1, 1)
-    assert watch.table().row_count == 8
+    shown = watch.table()
+    assert isinstance(shown, Table)
+    assert shown.row_count == 8
     watch.end()
 
 
