@@ -163,7 +163,7 @@ def _without_rejects(
             rows, good = (0, []) if refused.over else sieve.stage(line.slice.number)
             moving.store.reject(moving.run, moving.load.id, refused.rows)
             if refused.over or not refused.rows:
-                raise refused.error(moving.plan.max_rejects) or error
+                raise refused.error(moving.plan.max_rejects, moving.task.keys is not None) or error
             for _ in passing.written(iter(good)):
                 pass
         moving.rejected += len(refused.rows)

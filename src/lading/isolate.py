@@ -43,13 +43,14 @@ class Refused:
                 values[name], reason = HIDDEN, reason.replace(value, HIDDEN)
         self.rows.append(Reject(table=self.table, slice=self.number, row=values, reason=reason))
 
-    def error(self, limit: int) -> DataError | None:
-        """What stops the table; None when no single row was refused."""
+    def error(self, limit: int, mending: bool = False) -> DataError | None:
+        """What stops the table; None when no single row was refused. A repair refuses none and may accept losses."""
         if not self.rows:
             return None
+        other = "accept the loss with --accept" if mending else "raise --max-rejects"
         return DataError(
             f"{self.rows[0].reason.rstrip('.')}. Of '{self.table}' at most {limit:,} rows may be refused.",
-            "See 'lading rejects'; correct the row, or raise --max-rejects.",
+            f"See 'lading rejects'; correct the row, or {other}.",
         )
 
 

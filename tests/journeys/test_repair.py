@@ -325,6 +325,13 @@ def test_a_repair_accepts_what_the_pipeline_accepts(
     (found,) = actions.prove("nightly", Asked())
     done = repair(found.id, apply=True, source=source, target=target)
     assert (found.verdict, done.verdict, done.tables[0].problem) == ("different", "equal", "")
+    looks.query(target, "DELETE FROM t")
+    plain = diff(source, target)
+    refused = repair(plain.id, apply=True, source=source, target=target)
+    assert refused.verdict == "different"
+    assert "correct the row, or accept the loss with --accept." in refused.tables[0].problem
+    done = repair(plain.id, apply=True, accept=("v:rounds",), source=source, target=target)
+    assert done.verdict == "equal"
 
 
 def test_a_failed_proof_shows_the_rows(place: Callable[[str], str]):
