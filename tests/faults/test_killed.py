@@ -105,7 +105,7 @@ def test_killed_while_it_publishes(place, own_store, target, mode, state):
 
 
 def test_interrupted_by_hand(place, own_store):
-    work = Work(place("sqlite"), place("postgres"), own_store)
+    work = Work(place("sqlite"), place("postgres"), own_store, shapes=LARGE)
     work.reset()
     process = work.start()
     assert eventually(lambda: 3 < work.ledger().get("pair", ("", 0))[1] < 10)

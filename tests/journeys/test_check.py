@@ -8,11 +8,10 @@ import pytest
 from lading import actions
 from tests.journeys import looks
 
-NOW = datetime.now(UTC)
-MADE = f"""
+MADE = """
 CREATE TABLE people (id INTEGER NOT NULL, name VARCHAR(20), age INTEGER, born DATE, seen TIMESTAMP, boss INTEGER);
-INSERT INTO people VALUES (1, 'a', 30, '1990-01-01', '{NOW - timedelta(hours=5):%Y-%m-%d %H:%M:%S}', NULL);
-INSERT INTO people VALUES (2, 'b', 40, '1980-01-01', '{NOW - timedelta(hours=7):%Y-%m-%d %H:%M:%S}', 1);
+INSERT INTO people VALUES (1, 'a', 30, '1990-01-01', '{newest}', NULL);
+INSERT INTO people VALUES (2, 'b', 40, '1980-01-01', '{older}', 1);
 INSERT INTO people VALUES (3, 'b', NULL, '2070-01-01', NULL, 9);
 CREATE TABLE nobody (id INTEGER)
 """
@@ -44,7 +43,8 @@ RULES = [
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     place = f"{request.param}:///{tmp_path}/there.db"
-    for statement in MADE.split(";"):
+    newest, older = (f"{datetime.now(UTC) - timedelta(hours=hours):%Y-%m-%d %H:%M:%S}" for hours in (5, 7))
+    for statement in MADE.format(newest=newest, older=older).split(";"):
         looks.query(place, statement)
     (tmp_path / "connections.yaml").write_text(f"connections:\n  wh: {place}\n", encoding="utf-8")
     (tmp_path / "pipelines").mkdir()
