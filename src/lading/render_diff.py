@@ -75,15 +75,21 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
 
 def trend(found: Sequence[TableVerdict], width: int = 80) -> RenderableType:
     """The record, the newest first."""
-    names = ["", "Table", "Run", ">Rows", ">Differing", ">Narrowed", ">Time"]
+    names = ["", "Table", "Started", ">Rows", ">Differ", ">Narrowed", ">Time"]
     wide = width >= 100
-    lines = grid([*names, "Started"] if wide else names, width)
+    lines = grid([*names, "Run"] if wide else names, width)
     for row in found:
         differing = None if row.changed is None else (row.only_source or 0) + (row.only_target or 0) + row.changed
         style = _STATES.get(row.verdict) or COLOURS.get(Verdict(row.verdict), "")
-        cells: list[Any] = [words(row.verdict, style), row.source_table, row.run, f"{row.rows_source:,}"]
+        began = row.started[:16].replace("T", " ")
+        cells: list[Any] = [
+            words(row.verdict, style),
+            row.source_table,
+            began if wide else began[5:],
+            f"{row.rows_source:,}",
+        ]
         cells += ["–" if differing is None else _count(differing), _count(row.narrowed, "yellow"), clock(row.seconds)]
-        lines.add_row(*cells, *([row.started[:16].replace("T", " ")] if wide else []))
+        lines.add_row(*cells, *([row.run] if wide else []))
     return lines
 
 
