@@ -18,7 +18,7 @@ from lading.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from lading.compare.outcome import Diff
     from lading.facts import Profile
@@ -53,7 +53,7 @@ def copy(source: str, target: str, *, quiet: bool = False, **words: Any) -> Bill
     the first table that failed, with the bill as its `bill`."""
     from lading import actions, progress
 
-    return _settled([actions.copy(_move(source, target, words), progress.watch(quiet))])[0]
+    return _settled(actions.copy(_move(source, target, words), progress.watch(quiet)))
 
 
 def run(pipeline: str, *, start: str = "", quiet: bool = False, **params: Any) -> Bill:
@@ -61,7 +61,7 @@ def run(pipeline: str, *, start: str = "", quiet: bool = False, **params: Any) -
     Raises as `copy` does."""
     from lading import actions, progress
 
-    return _settled([actions.run(pipeline, progress.watch(quiet), params, start)])[0]
+    return _settled(actions.run(pipeline, progress.watch(quiet), params, start))
 
 
 @overload
@@ -130,24 +130,22 @@ def _move(source: str, target: str, words: dict[str, Any]) -> Any:
     return config.move({"source": source, "target": target, **words})
 
 
-def _settled(bills: Iterable[Bill]) -> list[Bill]:
+def _settled(bill: Bill) -> Bill:
     from lading import page
 
     page.attach()
-    done = list(bills)
-    for bill in done:
-        failed = [(f"'{each.table}'", each.error, each.error_kind) for each in bill.tables if each.state == "failed"]
-        failed = failed or [
-            (f"Step '{each.key}'", each.error, each.error_kind) for each in bill.steps if each.state == "failed"
-        ]
-        if failed:
-            kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
-            more = f" {len(failed) - 1:,} more failed; see the bill." if len(failed) > 1 else ""
-            name, what, kind = failed[0]
-            error = kinds.get(kind, LadingError)(f"{name}: {what}{more}")
-            error.bill = bill
-            raise error
-    return done
+    failed = [(f"'{each.table}'", each.error, each.error_kind) for each in bill.tables if each.state == "failed"]
+    failed = failed or [
+        (f"Step '{each.key}'", each.error, each.error_kind) for each in bill.steps if each.state == "failed"
+    ]
+    if failed:
+        kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
+        more = f" {len(failed) - 1:,} more failed; see the bill." if len(failed) > 1 else ""
+        name, what, kind = failed[0]
+        error = kinds.get(kind, LadingError)(f"{name}: {what}{more}")
+        error.bill = bill
+        raise error
+    return bill
 
 
 class _Package(ModuleType):

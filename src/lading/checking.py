@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lading.binding import bound, select, value
 from lading.errors import SpecError
+from lading.render import plural
 from lading.schema import Table
 from lading.sql import SqlSession
 
@@ -66,12 +67,12 @@ def _unique(checking: Checking, columns: Sequence[str]) -> str:
     names = ", ".join(checking.quote(column) for column in columns)
     doubled = f"SELECT {names} FROM {checking.name} GROUP BY {names} HAVING count(*) > 1"
     count = checking.count(f"({doubled}) lading_q")
-    return f"{_amount(count, 'value')} of {', '.join(columns)} more than once" if count else ""
+    return f"{plural(count, 'value')} of {', '.join(columns)} more than once" if count else ""
 
 
 def _not_null(checking: Checking, columns: Sequence[str]) -> str:
     counts = {c: checking.count(f"{checking.name} WHERE {checking.quote(c)} IS NULL") for c in columns}
-    return ", ".join(f"'{column}' is NULL in {_amount(count, 'row')}" for column, count in counts.items() if count)
+    return ", ".join(f"'{column}' is NULL in {plural(count, 'row')}" for column, count in counts.items() if count)
 
 
 def _between(checking: Checking, rule: Any) -> str:
@@ -82,7 +83,7 @@ def _between(checking: Checking, rule: Any) -> str:
     count = checking.count(f"{checking.name} WHERE {where}", values)
     shown = checking.shown(rule.column, where, values) if count else ""
     span = f"{'' if rule.low is None else rule.low} to {'' if rule.high is None else rule.high}".strip()
-    return f"'{rule.column}' is not within {span} in {_amount(count, 'row')}{shown}" if count else ""
+    return f"'{rule.column}' is not within {span} in {plural(count, 'row')}{shown}" if count else ""
 
 
 def _accepted(checking: Checking, rule: Any) -> str:
@@ -91,7 +92,7 @@ def _accepted(checking: Checking, rule: Any) -> str:
     values = [value(each) for each in rule.values]
     count = checking.count(f"{checking.name} WHERE {where}", values)
     shown = checking.shown(rule.column, where, values) if count else ""
-    return f"'{rule.column}' has other values in {_amount(count, 'row')}{shown}" if count else ""
+    return f"'{rule.column}' has other values in {plural(count, 'row')}{shown}" if count else ""
 
 
 def _references(checking: Checking, rule: Any) -> str:
@@ -104,7 +105,7 @@ def _references(checking: Checking, rule: Any) -> str:
     whole = " AND ".join(f"t.{checking.quote(ours)} IS NOT NULL" for ours in rule.columns)
     missing = f"NOT EXISTS (SELECT 1 FROM {there.name} r WHERE {on})"
     count = checking.count(f"{checking.name} t WHERE {whole} AND {missing}")
-    return f"{_amount(count, 'row')} whose {', '.join(rule.columns)} '{rule.table}' has not" if count else ""
+    return f"{plural(count, 'row')} whose {', '.join(rule.columns)} '{rule.table}' has not" if count else ""
 
 
 def stale(checking: Checking, rule: Any) -> str:
@@ -129,11 +130,7 @@ def stale(checking: Checking, rule: Any) -> str:
 def _sql(checking: Checking, text: str) -> str:
     sql, values = bound(select(text), checking.params, checking.session.dialect)
     count = checking.count(f"({sql}) lading_q", values)
-    return f"{_amount(count, 'row')} of the select that should give none" if count else ""
-
-
-def _amount(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    return f"{plural(count, 'row')} of the select that should give none" if count else ""
 
 
 _RULES: dict[str, Callable[[Checking, Any], str]] = {

@@ -16,7 +16,7 @@ from lading.connector import Connection, Measures, Session
 from lading.errors import LadingError
 from lading.hops import gather
 from lading.moving import Watch, fingerprint
-from lading.plan import Plan, Side, Task, chosen, into
+from lading.plan import LOCK_SECONDS, Plan, Side, Task, chosen, into
 from lading.plan import plan as make_plan
 from lading.prove import Bill
 from lading.reconcile import Reconciling
@@ -40,8 +40,6 @@ class Part(NamedTuple):
 
 
 NONE = Part()
-LOCK_SECONDS = 2
-"""How long a gentle run waits for a lock: while it does, others wait behind it."""
 
 
 def sides(move: Move, resolve: Resolve) -> Sides:

@@ -55,10 +55,7 @@ def run(desk: Desk, told: Told, start: str = "") -> Bill:
 def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     """Carries out one step of a run once, unless it is done: for those who keep the order themselves. The run has its
     bill when every step has ended well."""
-    step = desk.pipeline.step(key)
-    if step is None:
-        known = ", ".join(each.key for each in desk.pipeline.steps)
-        raise SpecError(f"'{desk.pipeline.name}' has no step '{key}'.", f"There are: {known}.")
+    step = _step(desk, key)
     desk = _within(desk, run)
     going = attempts.join(desk.store, run, desk.pipeline.name)
     course = Course(desk, told)
@@ -77,12 +74,19 @@ def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     return line
 
 
+def _step(desk: Desk, key: str) -> Step:
+    step = desk.pipeline.step(key)
+    if step is None:
+        known = ", ".join(each.key for each in desk.pipeline.steps)
+        raise SpecError(f"'{desk.pipeline.name}' has no step '{key}'.", f"There are: {known}.")
+    return step
+
+
 def _begun(desk: Desk, start: str) -> Desk:
     """The desk of a new run, or of the interrupted one where a step of it still stands."""
     name = desk.pipeline.name
-    if start and desk.pipeline.step(start) is None:
-        known = ", ".join(step.key for step in desk.pipeline.steps)
-        raise SpecError(f"'{name}' has no step '{start}'.", f"There are: {known}.")
+    if start:
+        _step(desk, start)
     before = None if start else attempts.interrupted(desk.store, name)
     if before is not None:
         known_now = {step.key: digest(step, desk) for step in desk.pipeline.steps}

@@ -174,6 +174,10 @@ def refuse(move: Move, target: Side) -> None:
         raise SpecError(f"{move.target} cannot publish several tables at once.", "Leave out 'together'.")
 
 
+LOCK_SECONDS = 2
+"""How long a gentle run waits for a lock: while it does, others wait behind it."""
+
+
 def _readers(move: Move, source: Side, target: Side) -> int:
     return 1 if move.gentle else max(min(source.can.readers, target.can.writers), 1)
 
@@ -183,7 +187,7 @@ def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
     if not source.can.snapshot:
         yield "the source has no snapshot: rows are proved as they were when read"
     if move.gentle:
-        yield f"gently: at most {move.gentle:,} rows a second, one slice at a time, locks are waited for two seconds"
+        yield f"gently: at most {move.gentle:,} rows a second, one slice at a time, {LOCK_SECONDS} seconds for locks"
     elif readers > 1:
         yield f"up to {readers} slices at a time, all at one pinned snapshot"
     elif source.can.snapshot:

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lading.prove import StepBill
-from lading.render import amount, clock, size
+from lading.render import amount, clock, plural, size
 from lading.spec import Step
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Plain(Quiet):
 
     def began(self, line: Line) -> None:
         known = f", about {line.rows:,} rows" if line.rows else ""
-        self._say(f"{line.name}: reading{known}, {line.slices:,} slice{'' if line.slices == 1 else 's'}")
+        self._say(f"{line.name}: reading{known}, {plural(line.slices, 'slice')}")
 
     def ended(self, line: Line) -> None:
         rows, bytes_ = line.rates()
@@ -170,7 +170,7 @@ def _under_way(line: Line) -> str:
     rows, bytes_ = line.rates()
     known = f" of about {line.rows:,}" if line.rows else ""
     left = f", {clock(line.left)} left" if line.left is not None else ""
-    slices = f"{line.slices_done:,} of {line.slices:,} slice{'' if line.slices == 1 else 's'}"
+    slices = f"{line.slices_done:,} of {plural(line.slices, 'slice')}"
     return f"{line.moved:,}{known} rows, {amount(rows)} rows/s, {size(bytes_)}/s, {slices}{left}"
 
 

@@ -293,7 +293,7 @@ class SqlSession:
         if load.mode is Mode.REPLACE:
             if load.fresh:
                 return self.placing(load)
-            swapped = self.driver.swap(load)
+            swapped = self.driver.swap(load.model_copy(update={"table": self._placed(load.table)}))
             if swapped is not None:
                 return swapped
             return [f"DELETE FROM {self.name(load.table)}", self._insert(load)]

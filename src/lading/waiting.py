@@ -12,6 +12,7 @@ from lading.checking import Checking, stale
 from lading.desk import Desk
 from lading.errors import SpecError, Unsupported
 from lading.prove import State
+from lading.render import plural
 from lading.sql import SqlSession
 
 Look = Callable[[], tuple[bool, str]]
@@ -50,7 +51,7 @@ def _file(pattern: str, desk: Desk) -> Look:
         seen.clear()
         seen.update(found)
         if whole:
-            return True, f"{len(whole):,} file{'' if len(whole) == 1 else 's'} '{pattern}'"
+            return True, f"{plural(len(whole), 'file')} '{pattern}'"
         return False, f"'{pattern}' still changes" if found else f"there is no file '{pattern}'"
 
     return look

@@ -1090,3 +1090,21 @@ def test_storage_is_secret() -> None:
     assert "abc" not in repr(found) + found.address()
     with pytest.raises(LadingError, match="no JSON object"):
         _ = Files(path="memory://x", storage="abc").options
+
+
+def test_parquet_is_written_small(tmp_path: Path):
+    """Decimals as integers; a dictionary where values come often, and none where it would only take time."""
+    table = Table(name="t", columns=tuple(Column(name=n, type=parse(t)) for n, t in (
+        ("id", "int(64)"), ("kind", "string"), ("paid", "decimal(15,2)"),
+    )))  # fmt: skip
+    rows = [pa.array(range(1_000)), pa.array(["one", "other"] * 500), pa.array([Decimal(n) for n in range(1_000)])]
+    arrays = [array.cast(column.type.arrow()) for array, column in zip(rows, table.columns, strict=True)]
+    with Files(path=str(tmp_path)).open() as session:
+        load = Load(id="0123456789ab", table=table, fresh=True)
+        session.prepare(load)
+        session.stage(load, [pa.RecordBatch.from_arrays(arrays, names=["id", "kind", "paid"])], 0)
+        session.publish([load])
+    (file,) = tmp_path.glob("t/*.parquet")
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    found = [(column.physical_type, column.has_dictionary_page) for column in map(group.column, range(3))]
+    assert found == [("INT64", False), ("BYTE_ARRAY", True), ("INT64", False)]

@@ -7,8 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from lading import actions
+from lading import actions, engine
+from lading.connector import Session, Slice
+from lading.digest import Digest
+from lading.moving import Moving
 from lading.prove import Bill
+from lading.schema import Table
 from lading.spec import Move
 from tests.journeys import looks
 from tests.journeys.shell import lading
@@ -56,6 +60,30 @@ def _indexed(kind: str, target: str) -> bool:
         "AND table_name = 'clients' AND index_name = 'clients_by_name'",
     }
     return bool(looks.query(target, asked[kind]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "reads"),
+    [("duckdb", "", 1), ("duckdb", "CREATE INDEX by_name ON clients (name)", 2), ("postgres", "", 1), ("mysql", "", 1)],
+)
+def test_rows_are_read_again_as_often_as_they_are_written(
+    kind: str, more: str, reads: int, place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    """Where the staged table takes the old one's place, what was proved is the table; else its rows are proved anew."""
+    source, target = _source(place("sqlite"), 50), place(kind)
+    looks.query(target, "CREATE TABLE clients (id bigint NOT NULL, name varchar(40) NOT NULL, sales decimal(12,2))")
+    if more:
+        looks.query(target, more)
+    read, plain = list[str](), engine._read_back
+
+    def seen(moving: Moving, session: Session, table: Table, *cut: Slice) -> Digest:
+        read.append(table.name)
+        return plain(moving, session, table, *cut)
+
+    monkeypatch.setattr(engine, "_read_back", seen)
+    assert actions.copy(Move.model_validate({"from": source, "to": target})).state == "proved"
+    assert len(read) == reads, read
+    assert looks.same(looks.contents(source)["clients"], looks.contents(target)["clients"]) == ""
 
 
 def test_rights_on_the_old_postgres_table_stay(

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from lading import page, progress, render
+from lading import page, progress, render, render_diff
+from lading.record import TableVerdict
 from tests.unit.bills import MIXED, PLAN, PROVED
 
 
@@ -285,3 +286,15 @@ def test_many_tables_do_not_fill_the_screen():
 def test_the_watch_fits_where_it_writes(monkeypatch):
     assert type(progress.watch(quiet=True)) is progress.Quiet
     assert type(progress.watch()) is progress.Plain
+
+
+def test_a_trend_shows_whole_names_and_times_in_80_columns():
+    line = TableVerdict(
+        run="20261128-223103-bc75", place=0, kind="diff", pipeline="nightly", started="2026-11-28T22:31:03+00:00",
+        source="a", target="b", source_table="territories", target_table="territories", verdict="different", why="",
+        rows_source=1_000_000, rows_target=1_000_000, rejected=0, only_source=1, only_target=0, changed=2, narrowed=0,
+        not_compared=0, root_source="", root_target="", seconds=0.018, bytes=0,
+    )  # fmt: skip
+    shown = render.text(render_diff.trend, [line], 80).splitlines()
+    assert shown[2].split() == ["different", "territories", "11-28", "22:31", "1,000,000", "3", "–", "18", "ms"]
+    assert render.text(render_diff.trend, [line], 120).splitlines()[2].split()[-1] == line.run

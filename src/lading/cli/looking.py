@@ -157,7 +157,7 @@ def demo(folder: Path, scale: float, as_json: bool, quiet: bool) -> int:
     if not quiet:
         click.echo(f"Making a sample company's CRM in {folder}/ ...", err=True)
     made, lines = actions.demo(folder, scale, progress.watch(quiet))
-    code = billed([made], as_json)
+    code = billed(made, as_json)
     if not as_json:
         click.echo()
         show(sample.render, lines)

@@ -30,7 +30,7 @@ def copy(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> 
     from lading import actions, config, progress
 
     move = config.move({"source": source, "target": target, **move_words(given)})
-    return billed([actions.copy(move, progress.watch(quiet))], as_json)
+    return billed(actions.copy(move, progress.watch(quiet)), as_json)
 
 
 @click.command()
@@ -42,7 +42,7 @@ def run(pipeline: str, start: str, params: tuple[str, ...], as_json: bool, quiet
     """Run the steps of PIPELINE; an interrupted run goes on."""
     from lading import actions, progress
 
-    return billed([actions.run(pipeline, progress.watch(quiet), asked(pipeline, params), start)], as_json)
+    return billed(actions.run(pipeline, progress.watch(quiet), asked(pipeline, params), start), as_json)
 
 
 @click.command("run-step")

@@ -110,24 +110,15 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")(function)
 
 
-def billed(bills: Sequence[Any], as_json: bool) -> int:
-    """Shows the bills and returns the exit code of the worst."""
+def billed(bill: Any, as_json: bool) -> int:
+    """Shows a bill and returns its exit code."""
     from lading import render
 
-    states = [str(bill.state) for bill in bills]
-    worst = next((state for state in ("failed", "unproved", "proved", "done") if state in states), "unproved")
     if as_json:
-        plain = [bill.model_dump(mode="json") for bill in bills]
-        several = {
-            "run": plain[-1]["run"], "state": worst, "seconds": sum(bill["seconds"] for bill in plain),
-            "tables": [table for bill in plain for table in bill["tables"]], "runs": plain,
-        } if len(plain) != 1 else plain[0]  # fmt: skip
-        as_object(several)
+        as_object(bill.model_dump(mode="json"))
     else:
-        for number, bill in enumerate(bills):
-            click.echo("", nl=number > 0)
-            show(render.bill, bill)
-    return USAGE if bills and all(map(_mistaken, bills)) else EXITS[worst]
+        show(render.bill, bill)
+    return USAGE if _mistaken(bill) else EXITS[str(bill.state)]
 
 
 def _mistaken(bill: Any) -> bool:

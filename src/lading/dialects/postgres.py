@@ -17,6 +17,8 @@ _KIND = (
     "CASE {t}.typtype WHEN 'e' THEN '/*enum*/' WHEN 'c' THEN '/*row*/' WHEN 'r' THEN '/*range*/' ELSE '/*range*/' END"
 )
 _MADE = "{t}.typtype IN ('e', 'c', 'r', 'm') AND {t}.typnamespace <> 'pg_catalog'::regnamespace"
+PADDED = r"character(?:\(\d+\))?|bpchar"
+"""Types that are filled with blanks, which are no part of the value."""
 _TO_76 = r"(\d|[1-6]\d|7[0-6])"  # longer decimals travel as text, without a limit
 _TEXTS = (
     r"time(?:\(\d\))? with time zone|timetz|xml|inet|cidr|macaddr8?|bit(?: varying)?(?:\(\d+\))?|varbit|tsvector|"
@@ -213,7 +215,7 @@ dialect = Dialect(
         "binary": "sum(octet_length({q}))",
         "date": "sum({c} - DATE '1970-01-01')",
     },
-    unsummed=r"(?:character(?:\(\d+\))?|bpchar)",
+    unsummed=PADDED,
     row_hash="coalesce(sum(hash_record_extended(ROW({columns}), 0)), 0)::text",
     # NaN and infinity have no scale.
     measure=(

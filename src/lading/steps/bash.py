@@ -12,8 +12,8 @@ from lading.spec import Step, Words
 if TYPE_CHECKING:
     from lading.desk import Desk, Outcome
 
-SKIPPED, AGAIN = 10, 75
-"""Exit codes by which a script says that there was nothing to do, or that it is worth trying again."""
+SKIPPED = 10
+"""The exit code by which a script says that there was nothing to do."""
 
 
 class Bash(Step):
@@ -38,6 +38,7 @@ class Bash(Step):
 
 
 def run(step: Bash, desk: Desk) -> Outcome:
+    from lading.calling import AGAIN
     from lading.desk import Outcome
     from lading.errors import DataError, Unreachable
     from lading.process import environment, output

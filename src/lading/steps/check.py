@@ -120,6 +120,7 @@ def run(step: Check, desk: Desk) -> Outcome:
     from lading.desk import Outcome
     from lading.errors import DataError, SpecError, Unsupported
     from lading.prove import State
+    from lading.render import plural
     from lading.sql import SqlSession
 
     wrong: dict[str, list[str]] = {"error": [], "warn": []}
@@ -138,7 +139,7 @@ def run(step: Check, desk: Desk) -> Outcome:
             if found:
                 wrong[rule.severity].append(found)
     said = "; ".join(wrong["error"] + wrong["warn"])
-    count = f"{len(step.rules):,} rule{'' if len(step.rules) == 1 else 's'}"
+    count = plural(len(step.rules), "rule")
     if wrong["error"]:
         kind = DataError.kind
         return Outcome(state=State.FAILED, error=f"'{step.on}': {said}.", error_kind=kind, says=f"{count} looked at")

@@ -30,13 +30,14 @@ def run(step: Prove, desk: Desk) -> Outcome:
     from lading.desk import Outcome
     from lading.errors import ProofFailed, SpecError
     from lading.prove import State
+    from lading.render import plural
     from lading.spec import Move
 
     move = desk.pipeline.step(step.step)
     if not isinstance(move, Move):
         raise SpecError(f"'{step.step}' is no step that moves tables.", "Name one in 'step'.")
     found = compared(move, desk.store, desk.resolve, (step.compare, desk.pipeline.name), desk.watch)
-    count = f"{len(found.tables):,} table{'' if len(found.tables) == 1 else 's'}"
+    count = plural(len(found.tables), "table")
     unequal = [f"{table.right}: {table.differing:,}" for table in found.tables if table.verdict is Verdict.DIFFERENT]
     reasons = [reason for table in found.tables for reason in table.reasons]
     match found.verdict:

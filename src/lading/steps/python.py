@@ -13,8 +13,6 @@ from lading.spec import Move, Step, Words
 if TYPE_CHECKING:
     from lading.desk import Desk, Outcome
 
-AGAIN = 75
-
 
 class Input(BaseModel):
     """A table that the function is given."""
@@ -69,6 +67,7 @@ class Python(Step):
 def run(step: Python, desk: Desk) -> Outcome:
     import shutil
 
+    from lading.calling import AGAIN
     from lading.desk import Outcome
     from lading.errors import DataError, Unreachable
     from lading.frames import called, written

@@ -46,12 +46,12 @@ def run(step: Sql, desk: Desk) -> Outcome:
     from lading.desk import Outcome
     from lading.errors import Unsupported
     from lading.prove import State
+    from lading.render import plural
     from lading.selecting import Control, Selecting, selected
     from lading.sql import SqlSession
 
     def outcome(found: Arrived) -> Outcome:
-        rows = f"{found.rows:,} row{'' if found.rows == 1 else 's'}"
-        says = f"{rows} into {step.into}, {found.reason or step.mode.value}"
+        says = f"{plural(found.rows, 'row')} into {step.into}, {found.reason or step.mode.value}"
         return Outcome(state=State.UNPROVED if found.reason else State.PROVED, says=says)
 
     connection = desk.connection(step.at)

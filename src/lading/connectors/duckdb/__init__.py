@@ -9,12 +9,11 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import Field
 
-from lading.connector import Capabilities, Connection, Load
+from lading.connector import Capabilities, Connection
 from lading.connectors.duckdb.driver import DuckDBDriver
-from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
 from lading.errors import SpecError
-from lading.schema import Mode, Table
+from lading.schema import Table
 from lading.sql import SqlSession
 
 if TYPE_CHECKING:
@@ -63,7 +62,3 @@ class _Session(SqlSession):
     def cancel(self) -> None:
         """See `connector.Cancels`."""
         self._file._connection.interrupt()
-
-    def _publishing(self, load: Load) -> list[str]:
-        swapped = swapping(self, load) if load.mode is Mode.REPLACE and not load.fresh else None
-        return super()._publishing(load) if swapped is None else swapped

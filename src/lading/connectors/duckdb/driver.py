@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lading.connector import Load
 from lading.connectors.duckdb.faults import error_of, refuse_endless
+from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
 from lading.errors import DataError, SpecError
 from lading.schema import Table
@@ -40,9 +41,8 @@ class DuckDBDriver:
     def _connect(self, make: bool) -> None:
         self.absent = not make and not os.path.exists(self.path)
         if self.absent and not os.path.isdir(os.path.dirname(self.path) or "."):
-            raise SpecError(
-                f"DuckDB file '{self.path}': its folder is not there.", "Make the folder, or correct the path."
-            )
+            what = f"DuckDB file '{self.path}': its folder is not there."
+            raise SpecError(what, "Make the folder, or correct the path.")
         try:
             self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
             # A bar would get into what is printed.
@@ -126,7 +126,7 @@ class DuckDBDriver:
         return f"one transaction, {self.query('SELECT txid_current()')[0][0]}"
 
     def swap(self, load: Load) -> list[str] | None:
-        return None
+        return swapping(self.query, load)
 
     def close(self) -> None:
         self._connection.close()

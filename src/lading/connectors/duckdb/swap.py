@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from lading.connector import Load
-from lading.sql import SLICE, SqlSession
+from lading.dialects.duckdb import dialect
+from lading.sql import SLICE
 
 # Tables without what is no part of their own text; none at all where tables refer to each other.
 _MADE = """
 SELECT t.sql FROM duckdb_tables() t
-WHERE t.database_name = current_database() AND t.schema_name = ? AND t.table_name = ?
+WHERE t.database_name = current_database() AND t.schema_name = coalesce(?, current_schema()) AND t.table_name = ?
   AND t.comment IS NULL AND t.tags = MAP {} AND NOT t.temporary
   AND NOT EXISTS (SELECT 1 FROM duckdb_indexes() i WHERE i.table_oid = t.table_oid)
   AND NOT EXISTS (SELECT 1 FROM duckdb_columns() c WHERE c.table_oid = t.table_oid AND c.comment IS NOT NULL)
   AND NOT EXISTS (SELECT 1 FROM duckdb_constraints() r WHERE r.constraint_type = 'FOREIGN KEY')"""
 
 
-def swapping(session: SqlSession, load: Load) -> list[str] | None:
-    """The statements; None where something hangs on the old table that would be lost. Views name their tables, and so
-    find the new one."""
-    dialect, bodies = session.dialect, []
+def swapping(query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], load: Load) -> list[str] | None:
+    """See `sql.Driver.swap`. Views name their tables, and so find the new one."""
+    bodies = []
     for table in (load.table, load.stage):
-        found = session.driver.query(_MADE, (table.schema_name or session.default_schema, table.name))
+        found = query(_MADE, (table.schema_name, table.name))
         bodies += [_body(str(found[0][0]), (dialect.quote(table.name), table.name))] if found else []
     column = f", {SLICE.name} {dialect.native(SLICE)} NOT NULL"
     if len(bodies) < 2 or not bodies[0] or bodies[0] != bodies[1].replace(column, "", 1):
         return None
-    stage = session.name(load.stage)
+    stage = dialect.table(load.stage)
     return [
         f"ALTER TABLE {stage} DROP COLUMN {dialect.quote(SLICE.name)}",
-        f"DROP TABLE {session.name(load.table)}",
+        f"DROP TABLE {dialect.table(load.table)}",
         f"ALTER TABLE {stage} RENAME TO {dialect.quote(load.table.name)}",
     ]
 

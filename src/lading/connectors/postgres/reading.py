@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 
 from lading.connectors.postgres.texts import hex_bytes, lists, unlimited, values
+from lading.dialects.postgres import PADDED
 from lading.errors import Bug, DataError
 from lading.schema import Column, Table
 from lading.types import Type
@@ -76,7 +77,7 @@ class Parser:
 
 def padded(column: Column) -> bool:
     """Whether PostgreSQL fills the column with blanks, which are no part of the value: character(n)."""
-    return re.fullmatch(r"postgres:(?:character(?:\(\d+\))?|bpchar)", column.native) is not None
+    return re.fullmatch(f"postgres:(?:{PADDED})", column.native) is not None
 
 
 def _short(error: Exception) -> str:
