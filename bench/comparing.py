@@ -261,11 +261,8 @@ def aims(cases: list[Measured], wanted: list[Planted]) -> Iterator[str]:
         yield f"{pair.name}: all right, the fastest first: {who or 'none'}"
     for name, limit in LIMITS.items():
         if found := [case for case in ours if case.tool.name == name]:
-            # A database that runs in the client's own process is no part of the client.
-            within = [case for case in found if "in place" in name and "DuckDB" in case.pair.name]
-            most = max((case.peak_mb for case in found if case not in within), default=0)
-            also = f"; {max(case.peak_mb for case in within)} MiB with DuckDB itself" if within else ""
-            yield f"{name} within {limit} MiB: {'yes' if most <= limit else 'no'}, {most} MiB at most{also}"
+            most = max(case.peak_mb for case in found)
+            yield f"{name} within {limit} MiB: {'yes' if most <= limit else 'no'}, {most} MiB at most"
 
 
 if __name__ == "__main__":
