@@ -731,11 +731,12 @@ def test_readers_see_the_old_table_or_the_new(pg_database):
         "CREATE TABLE t (id int PRIMARY KEY, t text)",
         "INSERT INTO t SELECT n, 'a' FROM generate_series(1, 500) n",
     )
-    stop = threading.Event()
+    stops = {"": threading.Event(), "old": threading.Event()}
     seen: set[tuple[Any, ...] | None] = set()
     count = b"SELECT count(*), min(t), max(t) FROM t"
 
     def watch(level: str) -> None:
+        stop = stops[level]
         with psycopg.connect(pg_database, autocommit=True) as connection:
             while not stop.is_set():
                 if level:
@@ -746,13 +747,16 @@ def test_readers_see_the_old_table_or_the_new(pg_database):
                 if level:
                     connection.execute(b"COMMIT")
 
-    threads = [threading.Thread(target=watch, args=(level,)) for level in ("", "old")]
-    for thread in threads:
+    threads = {level: threading.Thread(target=watch, args=(level,)) for level in stops}
+    for thread in threads.values():
         thread.start()
     try:
         with opened(pg_database) as session:
             oids = set()
             for text in "bcdefghijklmnop":
+                if text == "k":  # nobody reads an older state from here on, so the staged table can take its place
+                    stops["old"].set()
+                    threads["old"].join()
                 load = load_of(session, "t")
                 session.prepare(load)
                 for number in range(3):
@@ -761,8 +765,8 @@ def test_readers_see_the_old_table_or_the_new(pg_database):
                 session.discard(load)
                 oids |= {run(pg_database, OID)[0]}
     finally:
-        stop.set()
-        for thread in threads:
+        for level, thread in threads.items():
+            stops[level].set()
             thread.join()
     assert {(300 if row[1] > "a" else 500, row[1], row[1]) for row in seen if row} == seen
     assert len(seen) > 2
