@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, runt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lading.canon import Compared
-from lading.digest import Reading
+from lading.digest import Digest, Reading
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint
 from lading.route import Code, Route
@@ -196,6 +196,27 @@ class Fingerprints(Protocol):
         """The fingerprint of a slice, of columns in this order; `key` are names of some of them, and without a key
         all. One scan of the table. Raises Unsupported for a column that is among the unrendered, and for a row that is
         too long for the system to hash."""
+
+
+@runtime_checkable
+class Passes(Protocol):
+    """A session whose rows another of its kind takes as they are, undecoded, and which hashes its own rows as that one
+    does."""
+
+    def form(self) -> str:
+        """What two sessions have in common between which rows can pass, for people to read; empty where none can."""
+
+    def decoded(self, table: Table, there: Table) -> str:
+        """The first column that cannot pass into the one of the same place, with the reason; empty when all can."""
+
+    def give(self, table: Table, slice: Slice) -> Iterator[bytes]:
+        """The rows of a slice, in blocks that mean nothing one by one."""
+
+    def take(self, load: Load, blocks: Iterable[bytes], number: int) -> int:
+        """As `Session.stage`, of what another session gives."""
+
+    def total(self, table: Table, slice: Slice) -> Digest:
+        """The rows and the sum of their hashes, taken by the system itself; digests of the same version compare."""
 
 
 @runtime_checkable

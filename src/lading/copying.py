@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from lading import hops, profiles, record
+from lading import hops, profiles, record, undecoded
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
@@ -99,6 +99,7 @@ def planned(move: Move, pipeline: str, ledger: Store, sides: Sides, resolve: Res
             lambda table: writing.describe(table.full_name),
             lambda table: _cursor(move, table, ledger, sides),
         )
+        made = undecoded.chosen(move, made, (reading, writing))
         made = _hopped(move, made, (reading, writing), (resolve, canary))
     return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
 

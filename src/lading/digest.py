@@ -59,6 +59,11 @@ class Digest(BaseModel, frozen=True):
         names = {**self.columns, **other.columns}
         return [name for name in names if self.columns.get(name) != other.columns.get(name)]
 
+    @classmethod
+    def of(cls, digests: Iterable[Self]) -> Self:
+        """Their sum; all are of the same version."""
+        return reduce(cls.__add__, digests) if (digests := list(digests)) else cls()
+
     @property
     def root(self) -> str:
         """32 hexadecimal digits that stand for the whole digest."""

@@ -6,15 +6,17 @@ from collections import Counter
 from contextlib import suppress
 from functools import reduce
 
+from lading import undecoded
 from lading.compare import Asked, Side, compare
 from lading.connector import WHOLE, Session, Slice
 from lading.digest import Digest, Digester
-from lading.errors import Bug, DataError, LadingError, ProofFailed
-from lading.isolate import Refused, isolate, sifting
+from lading.errors import Bug, LadingError, ProofFailed
+from lading.isolate import sifting
 from lading.moving import Moving, bill_of, fingerprint, later, rows_of
-from lading.passing import Passing, digested, reading
+from lading.passing import digested
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
+from lading.staging import bare, unchanged
 from lading.store import Line, Open
 
 KEYS = 500
@@ -77,7 +79,7 @@ def _taken(finished: Open, moving: Moving, source: Session) -> TableBill | None:
     # A table that was made since then is written in the system's own words now.
     then, here = ([(c.name, c.type) for c in t.target.columns] for t in (task, now))
     alike = task.source.columns == now.source.columns and then == here
-    same = alike and all(_unchanged(moving, line, source) for line in moving.store.lines(finished.load.id))
+    same = alike and all(unchanged(moving, line, source) for line in moving.store.lines(finished.load.id))
     moving.load = fresh
     if finished.bill is None or not (same or finished.load.mode is Mode.APPEND):
         return None
@@ -99,76 +101,6 @@ def _same(old: Open, moving: Moving) -> bool:
         return old.load.mode is Mode.APPEND or old.fresh
     alike = old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
     return alike and old.load.fresh == task.fresh and old.load.strict >= moving.load.strict
-
-
-def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
-    """Moves one slice, unless an interrupted run did and the source still is as it was."""
-    moving.start()
-    if line.staged and _unchanged(moving, line, source):
-        with moving.lock:
-            moving.kept += 1
-        moving.watch.moved(moving.name, line.rows, line.bytes)
-        moving.watch.slice_done(moving.name)
-        return
-    passing = Passing(moving)
-    try:
-        with reading(source.read(moving.source, line.slice)) as batches:
-            rows = target.stage(moving.load, passing.batches(batches), line.slice.number)
-    except DataError as error:
-        passing.take_back()
-        rows = _without_rejects(moving, line, passing := Passing(moving), (source, target), error)
-    done = passing.line(line.slice, rows)
-    asked = moving.source if moving.plan.level is not Level.COUNTS else _bare(moving.source, line.slice)
-    done = done.model_copy(update={"found": source.digest(asked, line.slice)})
-    with moving.lock:
-        moving.lines[line.slice.number] = done
-    moving.store.staged(moving.load.id, done)
-    moving.store.beat(moving.run)
-    moving.watch.slice_done(moving.name)
-
-
-def _unchanged(moving: Moving, line: Line, source: Session) -> bool:
-    """Whether the source, at the snapshot that is pinned now, still holds the slice as it was staged. Asked in
-    place where the system can hash its rows; else the slice is read again and its digest compared."""
-    if line.rejected or not _alike(line, moving.plan.level):
-        return False
-    if line.found is not None and line.found.native:
-        return source.digest(moving.source, line.slice) == line.found
-    passing = Passing(moving, quiet=True)
-    for _ in passing.batches(source.read(moving.source, line.slice)):
-        pass
-    again = passing.line(line.slice, line.rows)
-    return again.digest == line.digest and again.read == line.read
-
-
-def _alike(line: Line, level: Level) -> bool:
-    """Whether an interrupted run took as much notice of a slice as the level wants."""
-    summed = line.read is not None and bool(line.read.columns)
-    return bool(line.digest.columns) == (level in (Level.ROWS, Level.FULL)) and summed == (level is not Level.COUNTS)
-
-
-def _without_rejects(
-    moving: Moving, line: Line, passing: Passing, sessions: tuple[Session, Session], error: DataError
-) -> int:
-    """Finds the rows that the target refuses, keeps them, and stages the others."""
-    source, target = sessions
-    with moving.sifting:  # one scratch table, and one count of what may be refused
-        room = moving.plan.max_rejects - moving.rejected
-        refused = Refused(moving.name, line.slice.number, room, moving.hidden)
-        with isolate(moving.load, target, refused, moving.fit) as sieve:
-            with reading(source.read(moving.source, line.slice)) as batches:
-                for batch in batches:
-                    passing.read(batch)
-                    sieve.add(batch)
-            rows, good = (0, []) if refused.over else sieve.stage(line.slice.number)
-            moving.store.reject(moving.run, moving.load.id, refused.rows)
-            if refused.over or not refused.rows:
-                raise refused.error(moving.plan.max_rejects, moving.task.keys is not None) or error
-            for _ in passing.written(iter(good)):
-                pass
-        moving.rejected += len(refused.rows)
-    passing.rejected, passing.narrowed = len(refused.rows), sieve.narrowed
-    return rows
 
 
 def prove(moving: Moving, source: Session, target: Session) -> None:
@@ -217,6 +149,9 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
             )
         if unequal:
             reasons.append(f"the source moved while it was read: {', '.join(unequal)}")
+    if moving.task.undecoded:
+        did = "hashed" if moving.plan.level is Level.ROWS else "counted"
+        return f"each system {did} its own rows, the source at the snapshot"
     if not sums:
         return "the source cannot be asked in place; what was read is what is proved"
     if not moving.snapshot:
@@ -226,25 +161,21 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
 
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
     """The digest of rows as the target has them; at lower levels their number."""
+    if moving.task.undecoded:
+        return undecoded.total(moving, target, table, cut)
     if moving.plan.level in (Level.ROWS, Level.FULL):
         return digested(moving, target.read(table, cut))
     return Digest(rows=_count(target, table, cut))
 
 
 def _count(target: Session, table: Table, cut: Slice = WHOLE) -> int:
-    bare = _bare(table, cut)
-    found = target.digest(bare, cut)
+    empty = bare(table, cut)
+    found = target.digest(empty, cut)
     if found is not None:
         return found.rows
     least = min(table.columns, key=lambda c: c.type.kind in ("string", "binary", "json", "list", "decimal"))
-    one = bare if bare.columns else table.model_copy(update={"columns": (least,)})
+    one = empty if empty.columns else table.model_copy(update={"columns": (least,)})
     return sum(batch.num_rows for batch in target.read(one, cut))
-
-
-def _bare(table: Table, cut: Slice) -> Table:
-    """The table to count rows of: with no columns but those that tell which rows."""
-    wanted = (*cut.on, cut.since, *(table.key if cut.within else ()))
-    return table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in wanted)})
 
 
 def _covered(moving: Moving, source: Session) -> None:
@@ -253,7 +184,7 @@ def _covered(moving: Moving, source: Session) -> None:
     cut = Slice(since=moving.task.since, since_low=moving.task.since_low) if moving.task.since else WHOLE
     if not moving.snapshot or len(moving.lines) < 2 or moving.task.keys is not None:
         return
-    whole = source.digest(_bare(moving.source, cut), cut)
+    whole = source.digest(bare(moving.source, cut), cut)
     if whole is not None and whole.rows != rows:
         raise ProofFailed(
             f"The slices of '{moving.name}' hold {rows:,} rows; the source counts {whole.rows:,} at the same snapshot.",

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import reduce
 from typing import Protocol
 
 import pyarrow as pa
@@ -117,7 +116,7 @@ class Moving:
 
     @property
     def expected(self) -> Digest:
-        return reduce(Digest.__add__, (line.digest for line in self.lines.values()), Digest())
+        return Digest.of(line.digest for line in self.lines.values())
 
     def known(self, array: pa.Array, type_: Type) -> pa.Array:
         """Without moments that no clock shows yet: a row dated in the year 9999 would keep all rows that come after

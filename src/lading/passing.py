@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,11 +19,13 @@ from lading.prove import Level
 from lading.store import Line
 from lading.values import texts
 
+T = TypeVar("T")
+
 
 @contextmanager
-def reading(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Batches of a session that is free for the next question afterwards, also when not all of them were taken: an
-    error on its way up keeps a generator from ending by itself."""
+def reading(batches: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Batches or blocks of a session that is free for the next question afterwards, also when not all of them were
+    taken: an error on its way up keeps a generator from ending by itself."""
     try:
         yield batches
     finally:

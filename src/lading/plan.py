@@ -33,6 +33,8 @@ class Task(BaseModel, frozen=True):
     accepted: tuple[Loss, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What is too narrow between the two, the worst first; see `hops`."""
+    undecoded: bool = False
+    """Rows pass from one system to the other as they are, and both hash their own."""
     arrivals: tuple[Arrival, ...] = ()
     """How a canary came through, where one was sent."""
     problem: str = ""

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from lading import engine
+from lading import engine, staging
 from lading.connector import Connection, Session, Spends
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
 from lading.moving import Moving, Pace, Stopped, Watch, fail, new_load
@@ -308,7 +308,7 @@ class Crew:
         left, lock = counting
         if moving.bill is not None:
             return
-        if not self._guard(moving, lambda: engine.stage(moving, moving.lines[number], source, target)):
+        if not self._guard(moving, lambda: staging.stage(moving, moving.lines[number], source, target)):
             return
         with lock:
             left[id(moving)] -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -242,13 +242,15 @@ class SqlSession:
 
     def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
         stage = load.stage
+        if not self.dialect.slice_column:
+            return self._staged(load, number, lambda: self.driver.load(self._placed(stage), batches))
+        wide = self._placed(stage.model_copy(update={"columns": (*stage.columns, SLICE)}))
+        return self._staged(load, number, lambda: self.driver.load(wide, _numbered(batches, number)))
+
+    def _staged(self, load: Load, number: int, write: Callable[[], int]) -> int:
         with transaction(self.driver):
             self._unstage(load, number)
-            if self.dialect.slice_column:
-                wide = stage.model_copy(update={"columns": (*stage.columns, SLICE)})
-                rows = self.driver.load(self._placed(wide), _numbered(batches, number))
-            else:
-                rows = self.driver.load(self._placed(stage), batches)
+            rows = write()
             self._refuse_known(load)
             self._mark(load, number, rows)
         return rows

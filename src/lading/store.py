@@ -66,6 +66,7 @@ class Line(BaseModel, frozen=True):
     rows: int = 0
     bytes: int = 0
     rejected: int = 0
+    undecoded: bool = False
     digest: Digest = Digest()
     read: Reading | None = None
     """What was read in passing."""

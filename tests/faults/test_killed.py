@@ -67,6 +67,13 @@ def test_a_killed_copy_goes_on(place, own_store, target, mode):
     survive(Work(place(SOURCES[target]), place(target), own_store, mode, SEED), 5)
 
 
+def test_a_killed_copy_of_undecoded_rows_goes_on(place, own_store):
+    work = Work(place("postgres"), place("postgres"), own_store, seed=SEED)
+    survive(work, 3)
+    proofs = [table["proof"] for table in work.proved(work.run()).values()]
+    assert {proof["chain"].partition(" its own")[0] for proof in proofs} == {"each system hashed"}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_killed_appends_are_not_doubled(place, own_store, target):
     survive(Work(place(SOURCES[target]), place(target), own_store, "append", SEED, shapes=SMALL), 2)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lading.connector import Load, Slice
-from lading.connectors.postgres import routes
+from lading.connectors.postgres import passing, routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.hashing import contents, versions
 from lading.connectors.postgres.reading import padded
@@ -47,6 +47,7 @@ class PostgresSession(SqlSession):
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
 
     route, routines, trial = routes.route, routes.routines, trial
+    form, decoded, give, take, total = passing.form, passing.decoded, passing.give, passing.take, passing.total
 
     def cancel(self) -> None:
         """See `connector.Cancels`."""

@@ -46,12 +46,12 @@ class Wire:
     def pids(self) -> tuple[int, ...]:
         return () if self._connection is None else (self._connection.get_server_pid(),)
 
-    def copy(self, sql: str) -> Generator[bytes, None, None]:
-        """CSV in blocks; to stop early ends the query."""
+    def copy(self, sql: str, form: str = "csv") -> Generator[bytes, None, None]:
+        """A query's rows in blocks; to stop early ends the query."""
         name = self._snapshot() if self._connection is None else None
         blocks: SimpleQueue[bytes | Future[int]] = SimpleQueue()
         room = asyncio.Semaphore(1)
-        ended = self._start(self._send(sql, name, blocks, room))
+        ended = self._start(self._send((sql, form), name, blocks, room))
         ended.add_done_callback(blocks.put)
         whole = False
         try:
@@ -67,7 +67,11 @@ class Wire:
                 self._start(self._drop()).result()
 
     async def _send(
-        self, sql: str, snapshot: str | None, blocks: SimpleQueue[bytes | Future[int]], room: asyncio.Semaphore
+        self,
+        asked: tuple[str, str],
+        snapshot: str | None,
+        blocks: SimpleQueue[bytes | Future[int]],
+        room: asyncio.Semaphore,
     ) -> int:
         self._task, self._stopped = asyncio.current_task(), False
         parts: list[bytes] = []
@@ -93,7 +97,7 @@ class Wire:
 
         if self._connection is None:
             await self._open(snapshot)
-        said = await self._connection.copy_from_query(sql, output=take, format="csv")
+        said = await self._connection.copy_from_query(asked[0], output=take, format=asked[1])
         if parts:
             await hand_over()
         return int(said.split()[-1])

@@ -1,0 +1,75 @@
+"""Rows that pass from one system to another of its kind as they are: moved as bytes, and hashed by both systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from lading.connector import WHOLE, Passes, Session, Slice
+from lading.digest import Digest, Reading
+from lading.errors import Bug
+from lading.moving import Moving, Stopped
+from lading.passing import reading
+from lading.plan import Plan
+from lading.prove import Level
+from lading.schema import Table
+from lading.spec import Move
+from lading.store import Line
+
+
+def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
+    """The plan with the tables marked whose rows can pass undecoded. Where values are to be looked at on the way, for
+    `since`, for rejects or for the level `full`, none can."""
+    source, target = sessions
+    looked = move.since or move.max_rejects or move.gentle or move.proof not in (Level.COUNTS, Level.ROWS)
+    if looked or not (isinstance(source, Passes) and isinstance(target, Passes)):
+        return made
+    form, tasks, kept = source.form(), [], []
+    if not form or form != target.form():
+        return made
+    for task in made.tasks:
+        columns = [task.source.column(column.name) for column in task.target.columns]
+        own = task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
+        why = source.decoded(own, task.target) if task.keys is None and not task.problem else "-"
+        tasks.append(task.model_copy(update={"undecoded": not why}))
+        kept += [f"{task.name} ({why})"] if len(why) > 1 else []
+    if not any(task.undecoded for task in tasks):
+        return made
+    reason = f"rows pass undecoded: both sides are {form}, and each hashes its own"
+    but = f"decoded on the way: {', '.join(kept[:3])}{f' and {len(kept) - 3:,} more' if len(kept) > 3 else ''}"
+    reasons = (*made.reasons, reason, *([but] if kept else []))
+    return made.model_copy(update={"tasks": tuple(tasks), "reasons": reasons})
+
+
+def staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Line:
+    """Moves one slice as bytes; what the source hashes of it, at the same snapshot, is what must arrive."""
+    giver, taker, size = cast("Passes", source), cast("Passes", target), 0
+
+    def followed(blocks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for block in blocks:
+            if moving.stop.is_set():
+                raise Stopped
+            size += len(block)
+            moving.watch.moved(moving.name, 0, len(block))
+            yield block
+
+    with reading(giver.give(moving.source, cut)) as blocks:
+        rows = taker.take(moving.load, followed(blocks), cut.number)
+    moving.watch.moved(moving.name, rows, 0)
+    digest = total(moving, source, moving.source, cut)
+    return Line(
+        slice=cut, staged=True, undecoded=True, rows=rows, bytes=size, digest=digest, read=Reading(rows=rows),
+        found=Reading(rows=digest.rows),
+    )  # fmt: skip
+
+
+def total(moving: Moving, session: Session, table: Table, cut: Slice = WHOLE) -> Digest:
+    """What a system says of its rows; at lower levels their number."""
+    if moving.plan.level is Level.ROWS:
+        return cast("Passes", session).total(table, cut)
+    bare = table.model_copy(update={"columns": ()})
+    found = session.digest(bare, cut)
+    if found is None:
+        raise Bug(f"'{moving.name}' cannot be counted in place.", "Report it.")
+    return Digest(rows=found.rows)
