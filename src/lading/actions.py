@@ -18,7 +18,7 @@ from lading.copying import compared, copied, known, planned, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
-from lading.plan import Plan, chosen, into
+from lading.plan import Plan, alone, chosen, into
 from lading.profiling import profiled
 from lading.progress import Quiet
 from lading.prove import Bill, StepBill
@@ -107,8 +107,9 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         session = reconciling.systems[0].session
         tables = [(table, into(move, table)) for table in chosen(move, known(move, session))]
+        more = alone(move, (there for _, there in tables), reconciling.systems[1].session.tables())
         with exporting(export) as seen:
-            found = reconciling.diff(tables, seen)
+            found = reconciling.diff(tables, seen).model_copy(update={"alone": more})
         keep(ledger, found)
     if asked.record:
         record.write(right, found)

@@ -16,7 +16,7 @@ from lading.connector import Connection, Measures, Session
 from lading.errors import LadingError
 from lading.hops import gather
 from lading.moving import Watch, fingerprint
-from lading.plan import LOCK_SECONDS, Plan, Side, Task, chosen, into
+from lading.plan import LOCK_SECONDS, Plan, Side, Task, chosen, into, is_pattern
 from lading.plan import plan as make_plan
 from lading.prove import Bill
 from lading.reconcile import Reconciling
@@ -178,5 +178,5 @@ def known(move: Move, session: Session) -> list[Table]:
     """Every table of a system, and what else a move names, such as views."""
     tables = list(session.tables())
     names = {table.full_name for table in tables}
-    wanted = [name for name in move.tables if name not in names and not any(c in name for c in "*?[")]
+    wanted = [name for name in move.tables if name not in names and not is_pattern(name)]
     return tables + [found for name in wanted if (found := session.describe(name))]

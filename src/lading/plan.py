@@ -101,6 +101,25 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
     return [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
 
 
+RECORD = "lading_bills"
+"""The table in which verdicts are kept for a team's own tools, where they are asked for."""
+
+
+def alone(move: Move, there: Iterable[Table], theirs: Iterable[Table]) -> tuple[str, ...]:
+    """The target's tables that patterns of a move mean and no table of the source goes into."""
+    patterns = [pattern for pattern in move.tables if is_pattern(pattern)]
+    if not patterns or move.into is not None:
+        return ()
+    met = {table.full_name for table in there} | {RECORD}
+    found = (table for table in theirs if any(_matches(table, pattern) for pattern in patterns))
+    kept = (table for table in found if not any(_matches(table, pattern) for pattern in move.exclude))
+    return tuple(table.full_name for table in kept if table.full_name not in met)
+
+
+def is_pattern(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
+
+
 def _narrowed(move: Move, table: Table) -> Table:
     """The table without the columns that are excluded by name; they keep nothing from being moved."""
     patterns = [p for p in move.exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema

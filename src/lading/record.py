@@ -16,6 +16,7 @@ from lading.compare import Comparison
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Load
 from lading.errors import SpecError
+from lading.plan import RECORD
 from lading.prove import Bill, TableBill
 from lading.schema import Column, Mode, Table
 from lading.store import Store
@@ -159,7 +160,7 @@ def keep(store: Store, found: Bill | Diff) -> None:
 
 
 BILLS = Table(
-    name="lading_bills",
+    name=RECORD,
     columns=tuple(
         Column(name=name, type=parse(form), null=name not in ("run", "place", "column_name"))
         for name, form in {

@@ -47,6 +47,10 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
         Text(""),
         lines,
     ]
+    if found.alone:
+        more = f" and {len(found.alone) - 8:,} more" if len(found.alone) > 8 else ""
+        names = f"Only the right side has {', '.join(found.alone[:8])}{more}: not compared."
+        parts += [Text(""), Text(names, style="yellow")]
     return Group(*parts, *([Text(""), *told] if told else []))
 
 

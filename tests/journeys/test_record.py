@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
-from lading import actions
+from lading import actions, render_diff
 from lading.compare import Asked
+from lading.compare.outcome import Verdict
 from lading.prove import Bill
 from lading.spec import Move
 from tests.journeys import looks
@@ -47,3 +50,24 @@ def test_the_store_keeps_what_every_run_and_diff_said(place: Callable[[str], str
     other = actions.diff(Move.model_validate({"from": source, "to": target}), Asked())
     assert other.tables[0].root_left != found.tables[0].root_left
     assert other.tables[0].root_right == found.tables[0].root_right
+
+
+def test_tables_that_only_the_right_side_has_are_named(place: Callable[[str], str]):
+    left, right = place("sqlite"), place("duckdb")
+    for address in (left, right):
+        for table in ("sales", "sale_days"):
+            looks.query(address, f"CREATE TABLE {table} (id integer PRIMARY KEY)")
+    for table in ("sale_parts", "sales_old", "other", "lading_bills"):
+        looks.query(right, f"CREATE TABLE {table} (id integer PRIMARY KEY)")
+
+    def alone(**words: object) -> tuple[str, ...]:
+        return actions.diff(Move.model_validate({"from": left, "to": right, **words}), Asked()).alone
+
+    assert alone() == ("other", "sale_parts", "sales_old")
+    assert alone(tables="sale*", exclude="*_old") == ("sale_parts",)
+    assert alone(tables="sales") == ()
+    found = actions.diff(Move.model_validate({"from": left, "to": right}), Asked())
+    assert found.verdict is Verdict.EQUAL
+    text = io.StringIO()
+    Console(file=text, width=100).print(render_diff.diff(found, 100))
+    assert "Only the right side has other, sale_parts, sales_old: not compared." in text.getvalue()

@@ -190,7 +190,8 @@ def test_a_target_that_changes_values_is_found_out(pg_database: str, other_datab
         BEGIN
           FOR made IN SELECT object_identity FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table'
               AND object_identity ~ 'lading_[0-9a-f]{12}' LOOP
-            EXECUTE format('CREATE OR REPLACE TRIGGER spoil BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION spoiled()', made);
+            EXECUTE format('CREATE OR REPLACE TRIGGER spoil BEFORE INSERT ON %s '
+                           'FOR EACH ROW EXECUTE FUNCTION spoiled()', made);
           END LOOP;
         END $$""",
     )

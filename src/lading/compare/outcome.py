@@ -125,6 +125,8 @@ class Diff(BaseModel, frozen=True):
     started: datetime
     seconds: float
     tables: tuple[Comparison, ...] = ()
+    alone: tuple[str, ...] = ()
+    """Tables that only the right has, of those that a pattern asked for: not compared."""
     peak_memory: int = 0
     version: str = ""
 
