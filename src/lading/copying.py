@@ -15,6 +15,7 @@ from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.errors import LadingError
 from lading.hops import gather
+from lading.memory import size, within
 from lading.moving import Watch, fingerprint
 from lading.plan import LOCK_SECONDS, Plan, Side, Task, chosen, into, is_pattern
 from lading.plan import plan as make_plan
@@ -45,6 +46,8 @@ NONE = Part()
 def sides(move: Move, resolve: Resolve) -> Sides:
     """The connections of a move's source and target."""
     source, target = resolve(move.source)[1], resolve(move.target)[1]
+    if limit := size(move.memory):
+        source, target = within(source, limit), within(target, limit)
     return (_gentle(source), _gentle(target)) if move.gentle else (source, target)
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError
+from lading.memory import MIB, share, size
 from lading.prove import Level
 from lading.route import Arrival, Finding
 from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
@@ -69,6 +70,8 @@ class Plan(BaseModel, frozen=True):
     readers: int = 1
     gentle: int = 0
     """The most rows that are read in a second; 0 where there is no limit."""
+    memory: int = 0
+    """The most bytes that the process may hold; 0 where there is no limit."""
     reasons: tuple[str, ...] = ()
     """Why it is done this way."""
     tasks: tuple[Task, ...] = ()
@@ -179,6 +182,7 @@ def plan(
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
         together=move.together, slice_rows=move.slice_rows, readers=_readers(move, source, target), gentle=move.gentle,
+        memory=size(move.memory),
         reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),
     )  # fmt: skip
 
@@ -200,7 +204,8 @@ LOCK_SECONDS = 2
 
 
 def _readers(move: Move, source: Side, target: Side) -> int:
-    return 1 if move.gentle else max(min(source.can.readers, target.can.writers), 1)
+    most = share(limit).streams if (limit := size(move.memory)) else source.can.readers
+    return 1 if move.gentle else max(min(most, source.can.readers, target.can.writers), 1)
 
 
 def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
@@ -209,9 +214,12 @@ def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
         yield "the source has no snapshot: rows are proved as they were when read"
     if move.gentle:
         yield f"gently: at most {move.gentle:,} rows a second, one slice at a time, {LOCK_SECONDS} seconds for locks"
+    if limit := size(move.memory):
+        many = "one slice at a time" if readers == 1 else f"up to {readers} slices at a time"
+        yield f"within {limit // MIB:,} MiB: {many}, batches of {share(limit).batch_mb} MiB"
     elif readers > 1:
         yield f"up to {readers} slices at a time, all at one pinned snapshot"
-    elif source.can.snapshot:
+    elif source.can.snapshot and not move.gentle:
         narrow = "source reads" if source.can.readers == 1 else "target writes"
         yield f"one slice at a time: the {narrow} through one session"
     if not target.can.atomic:

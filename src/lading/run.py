@@ -21,6 +21,7 @@ import pyarrow as pa
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
+from lading.memory import return_freed
 from lading.moving import Moving, Pace, Stopped, Watch, fail, new_load
 from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
@@ -66,7 +67,7 @@ def run(
     crew = Crew(name, plan, sides, store, watch)
     crew.over = over or crew.over
     try:
-        with lean():
+        with lean(plan.memory):
             crew.work()
     except BaseException:
         store.end(name, "interrupted", None)
@@ -85,8 +86,10 @@ def run(
 
 
 @contextmanager
-def lean() -> Iterator[None]:
+def lean(limit: int = 0) -> Iterator[None]:
     """Arrow's own pool keeps what was freed: some 60 MiB more at the peak of a run, 12 MiB of a comparison."""
+    if limit:
+        return_freed()
     pool = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
     try:

@@ -16,10 +16,11 @@ from pydantic import (
     Field,
     SerializeAsAny,
     StringConstraints,
+    field_validator,
     model_validator,
 )  # fmt: skip
 
-from lading import find
+from lading import find, memory
 from lading.errors import SpecError
 from lading.prove import Level
 from lading.schema import Mode
@@ -111,7 +112,17 @@ class Move(Step):
         ge=0,
         description="At most so many rows a second, one stream, two seconds for locks; 0: no limit.",
     )
+    memory: str = Field(
+        "",
+        description="At most so much memory for this process, 256MiB or more, as 512MiB or 1GiB; empty: no limit.",
+    )
     slice_rows: int = Field(500_000, ge=1, description="About how many rows are staged, and resumed, at a time.")
+
+    @field_validator("memory")
+    @classmethod
+    def _a_size(cls, text: str) -> str:
+        memory.size(text)
+        return text
 
     @model_validator(mode="after")
     def _since_merges(self) -> Move:

@@ -26,6 +26,7 @@ def start() -> None:
     a short command. Everything is closed by then; where a thread is left that somebody waits for, so does the
     interpreter."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads for algebra that is never done here
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as `run.lean`, for what asks the default itself
     try:
         main()
     except SystemExit as end:

@@ -16,7 +16,7 @@ from lading.dialects.duckdb import dialect
 from lading.errors import DataError, SpecError
 from lading.schema import Table
 
-BATCH_ROWS = 65_536
+BATCH_ROWS, LITTLE_MB = 65_536, 128  # with less memory than that, less is held at a time, inside DuckDB and outside
 
 
 class DuckDBDriver:
@@ -25,13 +25,12 @@ class DuckDBDriver:
     def __init__(self, path: str, memory_mb: int) -> None:
         import duckdb
 
-        self.path = path
-        self._duckdb = duckdb
-        self._errors = duckdb.Error
+        self.path, self._duckdb = path, duckdb
+        self._errors, self._little = duckdb.Error, memory_mb < LITTLE_MB
         # Sessions of one process share a file's database, which has one configuration.
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_mb}MiB",
-            "threads": min(os.cpu_count() or 1, 4),
+            "threads": 1 if self._little else min(os.cpu_count() or 1, 4),
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "true",
@@ -46,7 +45,8 @@ class DuckDBDriver:
         try:
             self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
             # A bar would get into what is printed.
-            self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            small = "; SET streaming_buffer_size = '1MiB'" * self._little
+            self._connection.execute(f"SET TimeZone = 'UTC'; SET enable_progress_bar = false{small}")
         except self._errors as error:
             raise error_of(self.path, error) from error
 
@@ -80,7 +80,7 @@ class DuckDBDriver:
         self.need_file()
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         try:
-            for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
+            for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS // (8 if self._little else 1)):
                 arrays = [a if a.type.equals(f.type) else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
                 for array, column in zip(arrays, table.columns, strict=True):
                     refuse_endless(array, column, table)

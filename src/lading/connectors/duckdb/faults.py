@@ -29,7 +29,9 @@ def error_of(path: str, error: Exception) -> LadingError:
     if isinstance(error, vendor.ConstraintException):
         return DataError(f"DuckDB refused a row: {text}.", "See 'lading rejects'.")
     if isinstance(error, vendor.OutOfMemoryException):
-        return Unreachable(f"{where}: {text}.", "Raise 'memory_mb' of the connection, or free disk space.")
+        return Unreachable(
+            f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
+        )
     return DataError(f"{where}: {text}.", "Check the table's definition.")
 
 

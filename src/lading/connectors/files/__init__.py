@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Files", "FilesSession"]
 
-_FORMS = tuple(Form.model_fields)
+_FORMS, _APART = tuple(Form.model_fields), {"kind", "path", "storage", "batch_mb"}
 
 
 class _Can:
@@ -62,6 +62,7 @@ class Files(Connection):
     header: bool | None = Form.model_fields["header"]  # type: ignore[assignment]
     null: str = Form.model_fields["null"]  # type: ignore[assignment]
     encoding: str | None = Form.model_fields["encoding"]  # type: ignore[assignment]
+    batch_mb: int = Field(16, description="The size of a batch in MiB; four are a row group of Parquet.", ge=1)
     storage: SecretStr | None = Field(
         None, description="Options of the file system as a JSON object, such as keys: a reference like ${env:NAME}."
     )
@@ -134,7 +135,7 @@ class Files(Connection):
         return cls(path=str(path)) if found.is_dir() or (found.is_file() and format_of(found.name, None)) else None
 
     def address(self) -> str:
-        given: Mapping[str, Any] = self.model_dump(exclude={"kind", "path", "storage"}, exclude_defaults=True)
+        given: Mapping[str, Any] = self.model_dump(exclude=_APART, exclude_defaults=True)
         columns = ";".join(f"{name}:{type_}" for name, type_ in given.get("columns", {}).items())
         words = {**given, **({"columns": columns} if columns else {})}
         query = "&".join(f"{name}={quote(_word(value), safe=':;(),')}" for name, value in words.items())

@@ -15,8 +15,8 @@ from lading.connectors.files.parquet import BATCH_ROWS, KEY, TYPE, stored, textu
 from lading.connectors.files.text import to_text
 from lading.schema import Column
 
-GROUP_ROWS, GROUP_BYTES = 250_000, 64 << 20
-"""A row group ends at whichever comes first."""
+GROUP_ROWS, GROUP_BATCHES = 250_000, 4
+"""A row group ends at whichever comes first; batches are those of the connection."""
 _REPEATS = 4
 """How often values must come on average to be written as a dictionary: making one that does not help takes as long as
 writing the values."""
@@ -25,13 +25,13 @@ writing the values."""
 class ParquetPart:
     """Writes one Parquet file, a row group at a time."""
 
-    def __init__(self, file: IO[bytes], columns: Sequence[Column], key: Sequence[str]) -> None:
+    def __init__(self, file: IO[bytes], columns: Sequence[Column], key: Sequence[str], batch_mb: int = 16) -> None:
         self.columns = columns
         self.schema = pa.schema(
             [pa.field(c.name, stored(c.type), c.null, {TYPE: str(c.type).encode()}) for c in columns],
             {KEY: json.dumps(list(key), ensure_ascii=False).encode()},
         )
-        self._file = file
+        self._file, self._most = file, GROUP_BATCHES * batch_mb << 20
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
@@ -45,7 +45,7 @@ class ParquetPart:
         self._held.append(stored)
         self._rows += stored.num_rows
         self._bytes += stored.nbytes
-        if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+        if self._rows >= GROUP_ROWS or self._bytes >= self._most:
             self._flush()
 
     def _flush(self) -> None:

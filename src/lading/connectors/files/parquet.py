@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,14 +76,16 @@ def textual(type_: Type) -> bool:
     return type_.kind == "interval" or (type_.item is not None and textual(type_.item))
 
 
-def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Sequence[int] | None = None) -> Iterator[Batch]:
-    """The columns of the file, batch after batch; all row groups unless some are named."""
+def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int], batch_mb: int) -> Iterator[Batch]:
+    """The columns of some row groups, batch after batch."""
     held, _, _ = columns_of(file.schema_arrow)
     types = {column.name: column.type for column in held}
     names = None if len(columns) == len(held) else [column.name for column in columns]
-    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=names, use_threads=False):
-        arrays = [_loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
-        yield arrays, batch.num_rows
+    rows = min(BATCH_ROWS // 8 * batch_mb, BATCH_ROWS)
+    for group in groups:  # one at a time: Arrow reads the bytes of all that it is asked for ahead
+        for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
+            arrays = [_loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
+            yield arrays, batch.num_rows
 
 
 def _loaded(array: pa.Array, held: Type, type_: Type) -> pa.Array:

@@ -34,7 +34,7 @@ class FilesSession:
     def __init__(self, settings: Files) -> None:
         self.settings = settings
         self.place = Place(settings.path, settings.options)
-        self.staging = Staging(self.place, settings.format or "parquet", settings.compression)
+        self.staging = Staging(self.place, settings.format or "parquet", settings.compression, settings.batch_mb)
         self._pinned: list[Found] | None = None
         self._marks: dict[str, str] = {}
 
@@ -52,7 +52,7 @@ class FilesSession:
         return table_of(self._source(found)) if found else None
 
     def _source(self, found: Found) -> Source:
-        return Source(self.place, found, self.settings.columns)
+        return Source(self.place, found, self.settings.columns, self.settings.batch_mb)
 
     def _tables(self) -> list[Found]:
         return tables(self.place, self.settings) if self._pinned is None else self._pinned

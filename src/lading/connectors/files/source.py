@@ -27,6 +27,7 @@ class Source:
     place: Place
     found: Found
     declared: Mapping[str, str]
+    batch_mb: int = 16
 
     def type_of(self, name: str) -> Type | None:
         """The declared type of a column."""
@@ -61,8 +62,8 @@ class Source:
     def _parquet(self, file: Entry, wanted: list[Column], pages: Pages) -> Iterator[pa.RecordBatch]:
         with parquet.opened(self.place, file.path) as opened:
             own = self._own(file, wanted, opened.schema_arrow.names)
-            groups = None if pages is None else list(range(opened.num_row_groups))[pages[0] : pages[1]]
-            for arrays, rows in parquet.read(opened, own, groups):
+            groups = range(opened.num_row_groups)[slice(*pages) if pages else slice(None)]
+            for arrays, rows in parquet.read(opened, own, groups, self.batch_mb):
                 yield self._batch(file, wanted, dict(zip([c.name for c in own], arrays, strict=True)), rows)
 
     def _own(self, file: Entry, wanted: list[Column], held: Iterable[str]) -> list[Column]:

@@ -27,8 +27,8 @@ _PACKED = {None: "", "gzip": ".gz", "zstd": ".zst"}
 class Staging:
     """The stages of a place's loads."""
 
-    def __init__(self, place: Place, format_: Format, packed: Compression | None) -> None:
-        self.place, self.format, self.packed = place, format_, packed
+    def __init__(self, place: Place, format_: Format, packed: Compression | None, batch_mb: int = 16) -> None:
+        self.place, self.format, self.packed, self.batch_mb = place, format_, packed, batch_mb
 
     def folder(self, table: Table) -> str:
         return f"{self.place.root}/{folder_name(table.schema_name, table.name)}"
@@ -92,7 +92,7 @@ class Staging:
         with open(path, "wb") if self.place.local else self.place.fs.open(path, "wb") as file:
             packed = note.format != "parquet" and self.packed
             sink = pa.CompressedOutputStream(pa.PythonFile(file, mode="w"), self.packed) if packed else file
-            part = _part(sink, note, table)
+            part = _part(sink, note, table, self.batch_mb)
             try:
                 for batch in batches:
                     part.write(_fitted(batch, table))
@@ -106,9 +106,9 @@ class Staging:
         return rows
 
 
-def _part(sink: Any, note: Note, table: Table) -> Any:
+def _part(sink: Any, note: Note, table: Table, batch_mb: int) -> Any:
     if note.format == "parquet":
-        return ParquetPart(sink, table.columns, note.key)
+        return ParquetPart(sink, table.columns, note.key, batch_mb)
     return CsvPart(sink, table.columns, note.form) if note.format == "csv" else LinesPart(sink, table.columns)
 
 

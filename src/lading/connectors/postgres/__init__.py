@@ -48,6 +48,7 @@ class Postgres(Connection):
     connect_seconds: int = Field(15, description="How long to wait for a connection.", ge=1)
     lock_seconds: int = Field(120, description="How long to wait for a table that others have locked.", ge=1)
     statement_seconds: int = Field(0, description="How long a statement may run; 0 for any time.", ge=0)
+    batch_mb: int = Field(8, description="About how much is read at a time, in MiB.", ge=1)
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, readers=4, writers=4, atomic=True, together=True, merges=True,

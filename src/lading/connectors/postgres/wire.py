@@ -14,7 +14,6 @@ from lading.connectors.postgres.setup import asyncpg_words, keep_alive, setup
 if TYPE_CHECKING:
     from lading.connectors.postgres import Postgres
 
-BLOCK_BYTES = 8 * 2**20
 FEW_BYTES, NAP_SECONDS = 2**16, 0.001
 """Rows are taken as they come, a few KB at a time, where we are faster than the server; to wait a moment for more costs
 no time, as they gather in the socket, and a third of the processor's."""
@@ -83,7 +82,7 @@ class Wire:
                 raise _Stopped
             parts.append(data)
             size += len(data)
-            if size >= BLOCK_BYTES:
+            if size >= self._settings.batch_mb << 20:
                 await hand_over()
             elif len(data) < FEW_BYTES:
                 await asyncio.sleep(NAP_SECONDS)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lading.connector import Load
 from lading.connectors.sqlite.faults import error_of, misfit
-from lading.connectors.sqlite.forms import FIRST, storable, stored, typed
+from lading.connectors.sqlite.forms import FIRST, adbc, storable, stored, typed
 from lading.errors import DataError, SpecError
 from lading.schema import Table
 
@@ -23,11 +23,9 @@ class SQLiteDriver:
     """See `sql.Driver`. SQLite makes a file when it opens one; here a file is made when it is first written to."""
 
     def __init__(self, path: str, busy_seconds: int) -> None:
-        import adbc_driver_sqlite.dbapi as adbc
-
         self.path = path
         self._busy_seconds = busy_seconds
-        self._adbc = adbc
+        self._adbc = adbc()
         self._connection: Connection | None = None
         self._writing = False
         self._connect(make=False)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,6 +17,18 @@ from lading.values import cast, texts
 FIRST = {"int64": "0", "double": "0.5", "binary": "x''", "string": "''"}
 CLASSES = {"int64": ("integer",), "double": ("real", "integer"), "binary": ("blob",), "string": ("text", "integer")}
 _STORED = {"int64": Type("int", 64), "double": Type("float", 64), "binary": Type("binary"), "string": Type("string")}
+
+
+def adbc() -> Any:
+    """ADBC's module, without polars: it would load that where it is installed, some 40 MiB, and nobody asks for it."""
+    absent = "polars" not in sys.modules
+    if absent:
+        sys.modules["polars"] = None  # type: ignore[assignment]
+    try:
+        return import_module("adbc_driver_sqlite.dbapi")
+    finally:
+        if absent:
+            del sys.modules["polars"]
 
 
 def stored(type_: Type) -> str:

@@ -1,0 +1,65 @@
+"""A move keeps to the memory it is given: a million rows within 256 MiB, in a process of its own."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+from tests.journeys import looks
+from tests.journeys.shell import lading
+
+ROWS, LIMIT = 1_000_000, 256
+COLUMNS = "id bigint NOT NULL PRIMARY KEY, name varchar(40), amount decimal(12,2), day date, note varchar(80)"
+
+
+def _postgres(url):
+    looks.query(url, f"CREATE TABLE big ({COLUMNS})")
+    looks.query(
+        url,
+        "INSERT INTO big SELECT n, md5(n::text), n / 7.0, date '2020-01-01' + n % 1000, repeat(md5(n::text), 2) "
+        f"FROM generate_series(1, {ROWS}) n",
+    )
+    return url
+
+
+def _mariadb(url):
+    looks.query(url, f"CREATE TABLE big ({COLUMNS})")
+    looks.query(
+        url,
+        "INSERT INTO big SELECT seq, md5(seq), seq / 8, '2020-01-01' + INTERVAL seq % 1000 DAY, repeat(md5(seq), 2) "
+        f"FROM seq_1_to_{ROWS}",
+    )
+    return url
+
+
+def _sqlite(path):
+    text = "hex(n * 2654435761 % 4294967296)"
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"CREATE TABLE big ({COLUMNS})")
+        file.execute(
+            f"WITH s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) INSERT INTO big "
+            f"SELECT n, {text} || {text}, n * 0.25, date('2020-01-01', (n % 1000) || ' days'), {text} || n FROM s"
+        )
+    return f"sqlite:///{path}"
+
+
+def _copied(source, target):
+    """The bill's peak in MiB, which the kernel's word bears out."""
+    ended = lading("copy", source, target, "--tables", "big", "--memory", f"{LIMIT}MiB", "--json")
+    bill = json.loads(ended.out)
+    assert (ended.code, bill["state"], bill["tables"][0]["rows"]["target"]) == (0, "proved", ROWS), bill["tables"]
+    print(f"{source.split(':')[0]} -> {target.split(':')[0]}: {bill['peak_memory'] >> 20} MiB")
+    return max(bill["peak_memory"], ended.peak) / 2**20
+
+
+def test_postgres_to_duckdb_and_on_to_parquet(place):
+    source, kept = _postgres(place("postgres")), place("duckdb")
+    peaks = [_copied(*way) for way in ((source, place("parquet")), (source, kept), (kept, place("parquet")))]
+    assert max(peaks) <= LIMIT, peaks
+
+
+def test_sqlite_to_duckdb(place, tmp_path):
+    assert _copied(_sqlite(tmp_path / "big.db"), place("duckdb")) <= LIMIT
+
+
+def test_mariadb_to_parquet(place):
+    assert _copied(_mariadb(place("mysql")), place("parquet")) <= LIMIT

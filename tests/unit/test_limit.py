@@ -1,0 +1,77 @@
+"""How a size of memory becomes streams and batches."""
+
+from itertools import pairwise
+
+import pytest
+
+from lading import copying
+from lading.connector import Connection
+from lading.connectors.duckdb import DuckDB
+from lading.connectors.files import Files
+from lading.connectors.memory import Memory
+from lading.connectors.postgres import Postgres
+from lading.memory import MIB, share, size, within
+from lading.plan import Side, plan
+from lading.spec import Move
+from lading.testing.steps import table
+
+PEOPLE = table("people", id="int(64)!", name="string(40)")
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [("", 0), ("256MiB", 256 * MIB), ("1GiB", 1024 * MIB), ("300MB", 300_000_000), ("1.5 gb", 1_500_000_000)],
+)
+def test_a_size_is_read(text, held):
+    assert size(text) == held
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lots", "write it as 256MiB"),
+        ("512", "write it as 256MiB"),
+        ("-1GiB", "write it as"),
+        ("255MiB", "256MiB or more"),
+    ],
+)
+def test_what_is_no_size_or_too_small_is_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        Move(**{"from": "a", "to": "b", "memory": text})
+
+
+def test_the_most_is_had_where_there_is_room_and_the_least_never_falls_below_one():
+    assert share(256 * MIB) == (1, 1, 20)
+    assert share(512 * MIB)[0] == 1 < share(640 * MIB)[0] == 2
+    assert share(1024 * MIB) == (4, 8, 160)
+    sizes = [share(mb * MIB) for mb in range(256, 2048, 16)]
+    assert all(low <= high for a, b in pairwise(sizes) for low, high in zip(a, b, strict=True))
+
+
+def test_connections_are_told_what_they_can_be_told_and_keep_less():
+    known: dict[str, Connection] = {
+        "a": Postgres(host="h"),
+        "b": DuckDB(path="x", memory_mb=64),
+        "c": Memory(name="m"),
+        "d": Files(path="p"),
+    }
+    small = {name: within(side, 256 * MIB) for name, side in known.items()}
+    told = [getattr(small[name], field) for name, field in (("a", "batch_mb"), ("b", "memory_mb"), ("d", "batch_mb"))]
+    assert told == [1, 20, 1]
+    assert small["c"] == known["c"]
+    assert within(known["b"], 1 << 40) == known["b"], "what its owner wrote is not raised"
+    assert small["d"].address() == known["d"].address(), "it is the same place"
+    move = Move(**{"from": "a", "to": "d", "memory": "256MiB"})
+    assert copying.sides(move, lambda name: (name, known[name])) == (small["a"], small["d"])
+
+
+def test_the_plan_says_what_was_done():
+    for memory, readers, said in (
+        ("256MiB", 1, "within 256 MiB: one slice at a time, batches of 1 MiB"),
+        ("1GiB", 4, "within 1,024 MiB: up to 4 slices at a time, batches of 8 MiB"),
+    ):
+        move = Move(**{"from": "a", "to": "b", "memory": memory})
+        sides = (Side(address="a", can=Postgres.can), Side(address="b", can=DuckDB.can))
+        made = plan(move, [PEOPLE], sides, lambda t: t, lambda _t: None)
+        assert (made.readers, made.memory) == (readers, size(memory))
+        assert made.reasons == (said,)
