@@ -231,7 +231,24 @@ def interval_of(text: str) -> tuple[int, int, int]:
 def canonical_json(text: str) -> str:
     """The text of a JSON value with keys sorted, no blanks and numbers in shortest form, after RFC 8785; numbers
     keep every digit, which that standard would round to doubles. Raises DataError for text that is not JSON."""
+    # Python's C code does nearly all of it, four times as fast. What it would do otherwise goes the long way: the mark
+    # of fractions in the text itself, very long numbers, and signs that UTF-16 sorts otherwise or has no form for.
+    if _MARK not in text and (len(text) < _LONG_NUMBER or not _LONG_DIGITS.search(text)):
+        try:
+            found = _ENCODER.encode(_DECODER.decode(text))
+        except (ValueError, RecursionError, DecimalException):
+            return json_text(load_json(text))
+        if found.isascii() or not _BEYOND.search(found):
+            return _MARKED.sub(r"\1", found) if _MARK in found else found
     return json_text(load_json(text))
+
+
+def _fraction(text: str) -> str:
+    """A number that is not whole, as a string with a mark, which no other string has."""
+    if "e" in text or "E" in text:
+        return "\0" + _number_text(Decimal(text))
+    plain = text.rstrip("0").rstrip(".")
+    return "\0" + ("0" if plain == "-0" else plain)
 
 
 def load_json(text: str) -> Any:
@@ -244,11 +261,19 @@ def load_json(text: str) -> Any:
 
 
 def _whole(text: str) -> int | Decimal:
-    return int(text) if len(text) < 400 else Decimal(text)  # Python reads no very long ones as int
+    return int(text) if len(text) < _LONG_NUMBER else Decimal(text)  # Python reads no very long ones as int
 
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} has no form in it")
+
+
+_LONG_NUMBER = 400
+_LONG_DIGITS = re.compile(rf"\d{{{_LONG_NUMBER}}}")
+_MARK, _MARKED = "\\u0000", re.compile(r'"\\u0000([^"]*)"')
+_BEYOND = re.compile("[\ud800-\U0010ffff]")
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def json_text(value: Any) -> str:

@@ -1,5 +1,7 @@
 """Canonical types."""
 
+import json
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from lading.errors import DataError, SpecError
 from lading.testing.case import cases
-from lading.types import Type, canonical_json, from_arrow, interval_of, interval_text, parse
+from lading.types import Type, canonical_json, from_arrow, interval_of, interval_text, json_text, load_json, parse
 
 FORMS = [
     "bool",
@@ -121,11 +123,38 @@ JSON = st.recursive(
 )
 
 
+NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?", fullmatch=True)
+ODD = st.sampled_from([
+    '"\\u0000"', '"\\u00001.5"', '"\\\\u00001.5"', '{"\\u0000": 1.50}', '"\\ud83d\\ude00"', '"\\ud800"', '"\uffff"',
+    '"\x7f\u2028"', '{"\\ud83d\\ude00": 1, "\\uffff": 2.0}', '"\\/\\b\\f\\n\\r\\t\\u001f\\\\\\""', "1" * 399, "1" * 400,
+    "0." + "0" * 399 + "1", "9" * 300 + "." + "9" * 300, "-0", "-0.0", "-0.10e-0", "1E400", "true", "null", '"1.50"',
+    '{"a": 1.0, "a": 2.00}',
+])  # fmt: skip
+TEXTS = st.recursive(
+    JSON.map(json.dumps) | NUMBERS | ODD,
+    lambda inner: st.lists(inner, max_size=4).map(lambda found: f"[ {' , '.join(found)}]"),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(TEXTS)
+def test_the_quick_way_to_canonical_json_is_the_long_one(text):
+    assert canonical_json(text) == json_text(load_json(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["1e99999999999999999999", "\ufeff1", '"\n"', '"a', "1 2", "-", "[1,]", '{"a":1.}', "+1", "1."]
+)
+def test_neither_way_takes_what_is_not_json(text):
+    for way in (canonical_json, load_json):
+        with pytest.raises(DataError, match="is not JSON"):
+            way(text)
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(JSON)
 def test_the_text_of_json_is_json_again(value):
-    import json
-
     text = canonical_json(json.dumps(value))
     assert canonical_json(text) == text
     assert json.loads(text) == value
