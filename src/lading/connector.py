@@ -35,6 +35,7 @@ class Capabilities(BaseModel, frozen=True):
     merges: bool = Field(False, description="Rows can be merged by key.")
     appends: bool = Field(False, description="Rows can be appended to a table.")
     digests: bool = Field(False, description="Slices can be counted, summed and hashed in place.")
+    keeps_json: bool = Field(False, description="JSON comes back as the very text that was written.")
 
 
 class Slice(BaseModel, frozen=True):

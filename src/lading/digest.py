@@ -17,7 +17,7 @@ from lading.schema import Column
 from lading.types import Type
 from lading.values import canonical_json, short_numbers, texts
 
-VERSION = "d1"  # Written into every proof; digests of different versions are never compared.
+VERSION = "d2"  # Written into every proof; digests of different versions are never compared.
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 _A = np.uint64(0xFF51AFD7ED558CCD)

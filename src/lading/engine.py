@@ -117,7 +117,7 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
     if level is Level.COLUMNS:
         notes.append(_in_place(moving, target))
     if level is Level.FULL:
-        again = Digester(moving.load.table.columns, moving.load.key)
+        again = Digester(moving.hashed, moving.load.key)
         for cut in (line.slice for line in lines):
             for batch in source.read(moving.source, cut):
                 again.add(moving.fit(batch, Counter()))

@@ -22,7 +22,7 @@ from lading.digest import Digest
 from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
-from lading.schema import Mode, Table
+from lading.schema import Column, Mode, Table
 from lading.store import Line, Store
 from lading.types import Type
 from lading.values import cast, without_empty
@@ -113,6 +113,15 @@ class Moving:
         """The source's table with the columns that are moved, in the target's order."""
         columns = [self.task.source.column(c.name) for c in self.load.table.columns]
         return self.task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
+
+    @property
+    def hashed(self) -> tuple[Column, ...]:
+        """The target's columns as their values are hashed: to bring JSON into one form takes as long as all else."""
+        columns = self.load.table.columns
+        if not self.plan.keeps_json:
+            return columns
+        text = Type("string")
+        return tuple(c.model_copy(update={"type": text}) if c.type.kind == "json" else c for c in columns)
 
     @property
     def expected(self) -> Digest:

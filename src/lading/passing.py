@@ -35,8 +35,7 @@ def reading(batches: Iterator[T]) -> Iterator[Iterator[T]]:
 
 def digested(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Digest:
     """The digest of rows as the target has them, of which some are read while others are worked on."""
-    load = moving.load
-    digesters = [Digester(load.table.columns, load.key) for _ in range(2)]
+    digesters = [Digester(moving.hashed, moving.load.key) for _ in range(2)]
     turn, errors = threading.Lock(), list[BaseException]()
 
     def work(digester: Digester) -> None:
@@ -69,7 +68,7 @@ class Passing:
         self.moving, self.quiet = moving, quiet
         level = moving.plan.level
         self.tally = Tally(moving.source.columns if level is not Level.COUNTS else ())
-        self.digester = Digester(moving.load.table.columns, moving.load.key)
+        self.digester = Digester(moving.hashed, moving.load.key)
         self.hashes = level in (Level.ROWS, Level.FULL)
         self.narrowed: Counter[str] = Counter()
         self.bytes = self.rejected = self.shown = 0

@@ -70,6 +70,8 @@ class Plan(BaseModel, frozen=True):
     readers: int = 1
     gentle: int = 0
     """The most rows that are read in a second; 0 where there is no limit."""
+    keeps_json: bool = False
+    """Whether the target gives back JSON as the text that was written, which is hashed then as it is."""
     memory: int = 0
     """The most bytes that the process may hold; 0 where there is no limit."""
     reasons: tuple[str, ...] = ()
@@ -182,7 +184,7 @@ def plan(
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
         together=move.together, slice_rows=move.slice_rows, readers=_readers(move, source, target), gentle=move.gentle,
-        memory=size(move.memory),
+        memory=size(move.memory), keeps_json=target.can.keeps_json,
         reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lading import undecoded
 from lading.connector import Session, Slice
+from lading.digest import VERSION
 from lading.errors import DataError
 from lading.isolate import Refused, isolate
 from lading.moving import Moving
@@ -70,6 +71,8 @@ def _alike(line: Line, moving: Moving) -> bool:
     level = moving.plan.level
     if line.undecoded or moving.task.undecoded:
         return line.undecoded and moving.task.undecoded and bool(line.digest.columns) == (level is Level.ROWS)
+    if line.digest.version != VERSION:
+        return False
     summed = line.read is not None and bool(line.read.columns)
     return bool(line.digest.columns) == (level in (Level.ROWS, Level.FULL)) and summed == (level is not Level.COUNTS)
 

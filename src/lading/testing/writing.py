@@ -31,6 +31,16 @@ NEW: list[Row] = [(2, "Grace H.", "5.00"), (9, "Edsger", None)]
 class Writing:
     """Part of `Contract`."""
 
+    def test_json_is_kept_as_it_is_written(self, connection: Connection, session: Session) -> None:
+        """Proofs hash its text then, and not one form of all texts that mean the same."""
+        need(connection.can.keeps_json, "give back JSON as the text that was written")
+        written = ['{ "b" : 1.50, "a":[1e2 ,null] }', '{"a":1,"a":2}', '{"x":"\\u00e9\\/"}', '{"n":1000000000000000.0}']
+        docs = table("docs", id="int(64)!", doc="json")
+        load = put(session, docs, list(enumerate(written)))
+        there = found(session, load.table.full_name)
+        read = {row["id"]: row["doc"] for each in session.read(there, WHOLE) for row in each.to_pylist()}
+        assert read == dict(enumerate(written))
+
     def test_a_slice_staged_twice_is_there_once(self, session: Session) -> None:
         load = self._staged(session, ROWS)
         assert staged(session, load, ROWS) == len(ROWS)

@@ -30,7 +30,7 @@ class DuckDB(Connection):
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, writers=4, atomic=True, together=True, merges=True, appends=True,
-        digests=True,
+        digests=True, keeps_json=True,
     )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = ("duckdb",)
 

@@ -31,13 +31,12 @@ _FORMS, _APART = tuple(Form.model_fields), {"kind", "path", "storage", "batch_mb
 class _Can:
     """On this machine a folder takes another's place at once; elsewhere a note says which files count."""
 
-    _here = Capabilities(
-        reads=True, writes=True, snapshot=True, readers=4, writers=4, atomic=CAN_EXCHANGE, appends=True
-    )
+    _here = Capabilities(reads=True, writes=True, snapshot=True, readers=4, writers=4, appends=True)
 
     def __get__(self, settings: Files | None, _owner: type[Files]) -> Capabilities:
-        remote = settings is not None and "://" in settings.path and not settings.path.startswith("file://")
-        return self._here.model_copy(update={"atomic": False}) if remote else self._here
+        path, form = (settings.path, settings.format) if settings is not None else ("", None)
+        here = CAN_EXCHANGE and ("://" not in path or path.startswith("file://"))
+        return self._here.model_copy(update={"atomic": here, "keeps_json": form != "jsonl"})
 
 
 class Files(Connection):

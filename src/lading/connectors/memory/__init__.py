@@ -29,7 +29,7 @@ class Memory(Connection):
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, readers=4, writers=4, atomic=True, together=True, merges=True,
-        appends=True, digests=True,
+        appends=True, digests=True, keeps_json=True,
     )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = ("memory",)
 

@@ -31,8 +31,9 @@ class SQLite(Connection):
     busy_seconds: int = Field(60, description="How long to wait while another process has the file locked.", ge=0)
 
     can: ClassVar[Capabilities] = Capabilities(
-        reads=True, writes=True, snapshot=True, atomic=True, together=True, merges=True, appends=True, digests=True
-    )
+        reads=True, writes=True, snapshot=True, atomic=True, together=True, merges=True, appends=True, digests=True,
+        keeps_json=True,
+    )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = ("sqlite",)
 
     @classmethod
