@@ -21,15 +21,15 @@ soak: .venv/installed-dev ## run the long tests
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -m soak
 
-bench: .venv/installed-dev ## measure copying against the physical limit, and comparing beside other tools
+bench: .venv/installed-dev ## measure copying and comparing beside physical limits and other tools: an hour and a half
 	@sh tests/install.sh
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench --write docs/reference/speed.md
+	@$(BIN)/python -m bench.scaling --write docs/reference
 	@$(BIN)/python -m bench.comparing
 
-bench-quick: .venv/installed-dev ## the same on little data
+bench-quick: .venv/installed-dev ## copying on little data beside the limits alone: two minutes
 	@sh tests/install.sh
 	@$(BIN)/python -m bench --quick
-	@$(BIN)/python -m bench.comparing --quick
 
 check: .venv/installed-dev ## lint, format, types, rooms
 	$(BIN)/ruff check

@@ -27,6 +27,7 @@ from rich.table import Table
 from bench import large
 from bench.peers import PINNED, Found, Tool, environments, kind, surroundings, tools
 from bench.planted import Places, Planted, fill, planted
+from bench.watching import spent
 from tests.servers import MariaDB, Postgres
 
 LONG = 60.0
@@ -110,7 +111,7 @@ def main() -> int:
     if given.large:
         return large.main(given.rows or 100_000_000)
     rows = given.rows or (100_000 if given.quick else 1_000_000)
-    made, absent = environments(given.venvs or user_cache_path("lading") / "peers")
+    made, absent = environments(given.venvs or user_cache_path("lading") / "peers", PINNED)
     if "Lading" in absent:
         raise SystemExit(f"Lading could not be installed: {absent['Lading']}")
     rounds, patience = given.rounds or (1 if given.quick else 3), given.patience or (5 if given.quick else 300)
@@ -190,16 +191,6 @@ def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> 
         seconds = max(seconds, spent(process.pid))
         if time.monotonic() > deadline:
             process.kill()
-
-
-def spent(pid: int) -> float:
-    """Seconds of the processor's time of a process, and of its children that have ended or are there."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + sum(spent(int(child)) for child in children)
 
 
 def report(cases: list[Measured], rows: int, absent: dict[str, str], engine: int) -> None:

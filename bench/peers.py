@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -54,10 +54,10 @@ class Tool(NamedTuple):
     helped: bool = False
 
 
-def environments(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
+def environments(folder: Path, pinned: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, Path], dict[str, str]]:
     """An environment a peer, made where it is not there; and why one could not be."""
     made, absent = {}, {}
-    for name, pins in PINNED.items():
+    for name, pins in pinned.items():
         wanted = "\n".join(pins)
         if name == "Lading":
             wanted += "".join((ROOT / each).read_text() for each in ("pyproject.toml", "constraints.txt"))
