@@ -45,7 +45,9 @@ def peak():
 before = peak()
 import duckdb
 settings = {"memory_limit": "160MiB", "threads": 2, "preserve_insertion_order": "false"}
-duckdb.connect(sys.argv[1], read_only=True, config=settings).sql(
+database = duckdb.connect(sys.argv[1], read_only=True, config=settings)
+database.sql("SET enable_progress_bar = false")
+database.sql(
     "SELECT ('0x' || k[1:15])::BIGINT % 4096, count(*), sum(('0x' || h[1:15])::BIGINT), sum(('0x' || h[18:32])::BIGINT)"
     " FROM (SELECT md5(id::VARCHAR) AS k, md5(t::VARCHAR) AS h FROM b AS t) GROUP BY 1"
 ).fetchall()
@@ -274,11 +276,13 @@ def memory(cases: list[Measured], engine: int) -> Iterator[str]:
     """Whether Lading's memory, without that of an engine inside the process, is what is aimed at."""
     for name, limit in LIMITS.items():
         found = [case for case in cases if case.tool.name == name and not case.found.other]
+        if not found:
+            continue
         beside = [case.peak_mb for case in found if "in place" in name and "DuckDB" in case.pair.name]
         others = [case.peak_mb for case in found if "in place" not in name or "DuckDB" not in case.pair.name]
-        most = max([*others, *(peak - engine for peak in beside)], default=0)
+        most = max([*others, *(peak - engine for peak in beside)])
         said = f"; {max(beside)} with the {engine} that DuckDB alone takes for its scan" if beside else ""
-        yield f"{name} within {limit} MiB: {'yes' if 0 < most <= limit else 'no'}, {most} MiB at most{said}"
+        yield f"{name} within {limit} MiB: {'yes' if most <= limit else 'no'}, {most} MiB at most{said}"
 
 
 if __name__ == "__main__":
