@@ -4,6 +4,8 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from tests.journeys import looks
 from tests.journeys.shell import lading
 
@@ -51,6 +53,7 @@ def _copied(source, target):
     return max(bill["peak_memory"], ended.peak) / 2**20
 
 
+@pytest.mark.soak
 def test_postgres_to_duckdb_and_on_to_parquet(place):
     source, kept = _postgres(place("postgres")), place("duckdb")
     peaks = [_copied(*way) for way in ((source, place("parquet")), (source, kept), (kept, place("parquet")))]
