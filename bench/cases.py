@@ -15,8 +15,7 @@ import psycopg
 
 from bench import movers
 from bench.movers import INGESTR_TUNED, Rivals
-
-KEY = "l_orderkey,l_linenumber"
+from bench.places import KEY, Place
 
 
 class Way(NamedTuple):
@@ -41,19 +40,6 @@ class Case:
     faster: float = 0.0
     rows: int = 0
     ways: list[Way] = field(default_factory=list)
-
-
-class Place(NamedTuple):
-    """Where the data is: two databases of PostgreSQL, one of MariaDB, a folder of CSV files, and one for targets."""
-
-    postgres: str
-    other: str
-    mariadb: str
-    files: Path
-    folder: Path
-    rows: int
-    """Of lineitem."""
-    file_rows: int
 
 
 def cases(place: Place, rivals: Rivals, wanted: set[str]) -> Iterator[Case]:
@@ -88,7 +74,7 @@ def cleaner(place: Place, *statements: str) -> Callable[[], None]:
 def _in_files(place: Place) -> Callable[[str], int]:
     def count(_out: str) -> int:
         found = f"{place.folder}/out/**/*.parquet"
-        return int(duckdb.sql(f"SELECT count(*) FROM read_parquet('{found}')").fetchall()[0][0])
+        return int(duckdb.execute(f"SELECT count(*) FROM read_parquet('{found}')").fetchall()[0][0])
 
     return count
 

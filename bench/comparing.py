@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ from rich.table import Table
 from bench import large
 from bench.peers import PINNED, Found, Tool, environments, kind, surroundings, tools
 from bench.planted import Places, Planted, fill, planted
-from bench.watching import spent
+from bench.watching import watched
 from tests.servers import MariaDB, Postgres
 
 LONG = 60.0
@@ -162,37 +160,17 @@ def pairs(places: Places, quick: bool) -> list[Pair]:
 
 def measure(case: Measured, places: Places, rounds: int, patience: float) -> None:
     """Runs one case until it has enough rounds, or has taken long."""
-    folder, servers = places.duckdb.parent, places.servers
+    folder = places.duckdb.parent
     command = case.tool.command(*case.pair)
     assert command
     while len(case.seconds) < rounds and sum(case.seconds) < LONG:
         case.load = max(case.load, os.getloadavg()[0])
-        texts = [folder / "out", folder / "err"]
-        with texts[0].open("wb") as out, texts[1].open("wb") as err:
-            before, began = sum(map(spent, servers)), time.monotonic()
-            process = subprocess.Popen(command, stdout=out, stderr=err, env=surroundings(folder), cwd=Path.cwd())
-            own = watch(process, case, began + patience)
-            case.seconds.append(time.monotonic() - began)
-        time.sleep(0.2)  # until the servers' processes have ended, and are counted
-        case.cpu.append(own + sum(map(spent, servers)) - before)
-        case.exit = process.returncode if process.returncode != -signal.SIGKILL else None
-        case.found = case.tool.read(*(text.read_text(errors="replace") for text in texts))
+        ended = watched(command, surroundings(folder), places.servers, patience)
+        case.seconds.append(ended.seconds)
+        case.cpu.append(ended.cpu)
+        case.peak_mb, case.exit = max(case.peak_mb, ended.peak_mb), ended.exit
+        case.found = case.tool.read(ended.out, ended.err)
     print(f"{case.pair.name}: {case.tool.name}: {case.median:.1f} s", file=sys.stderr, flush=True)
-
-
-def watch(process: subprocess.Popen[bytes], case: Measured, deadline: float) -> float:
-    """Waits, and keeps the process's peak memory; ends it at the deadline. Returns its processor's seconds."""
-    status, seconds = Path(f"/proc/{process.pid}/status"), 0.0
-    while True:
-        try:
-            process.wait(0.02)
-            return seconds
-        except subprocess.TimeoutExpired:
-            pass
-        case.peak_mb = max(case.peak_mb, large.peak_of(status))
-        seconds = max(seconds, spent(process.pid))
-        if time.monotonic() > deadline:
-            process.kill()
 
 
 def report(cases: list[Measured], rows: int, absent: dict[str, str], engine: int) -> None:
@@ -273,16 +251,15 @@ def aims(cases: list[Measured], wanted: list[Planted]) -> Iterator[str]:
 
 
 def memory(cases: list[Measured], engine: int) -> Iterator[str]:
-    """Whether Lading's memory, without that of an engine inside the process, is what is aimed at."""
+    """Whether Lading's memory is what is aimed at, for every pair."""
     for name, limit in LIMITS.items():
         found = [case for case in cases if case.tool.name == name and not case.found.other]
         if not found:
             continue
-        beside = [case.peak_mb for case in found if "in place" in name and "DuckDB" in case.pair.name]
-        others = [case.peak_mb for case in found if "in place" not in name or "DuckDB" not in case.pair.name]
-        most = max([*others, *(peak - engine for peak in beside)])
-        said = f"; {max(beside)} with the {engine} that DuckDB alone takes for its scan" if beside else ""
-        yield f"{name} within {limit} MiB: {'yes' if most <= limit else 'no'}, {most} MiB at most{said}"
+        most = max(found, key=lambda case: case.peak_mb)
+        inside = "in place" in name and "DuckDB" in most.pair.name
+        said = f", of which DuckDB alone takes {engine} for its scan" if inside else ""
+        yield f"{name} within {limit} MiB: {'yes' if most.peak_mb <= limit else 'no'}, {most.peak_mb} MiB at most{said}"
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench.movers import PINNED
+from bench.movers import PINNED, Rivals
 
 if TYPE_CHECKING:
     from bench.__main__ import Measured
-    from bench.cases import Case, Place
+    from bench.cases import Case
+    from bench.places import Place
 
 Found = Sequence[tuple["Case", list["Measured"]]]
 FLAG = 2.0
@@ -82,8 +83,9 @@ def aims(case: Case, ways: list[Measured]) -> Iterator[str]:
         yield f"{found:.2f} times faster than {first.way.name}, aim {case.faster:g}: {word}"
 
 
-def about(place: Place, scale: float, rounds: int, seconds: float, load: float, absent: dict[str, str]) -> list[str]:
-    """Machine, versions, data and manner."""
+def about(place: Place, scale: float, rounds: int, took: tuple[float, float], rivals: Rivals) -> list[str]:
+    """Machine, versions, data and manner; `took` is seconds, and the machine's load before."""
+    seconds, load = took
     cpu = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                 if line.startswith("model name")), platform.machine())  # fmt: skip
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
@@ -95,9 +97,9 @@ def about(place: Place, scale: float, rounds: int, seconds: float, load: float, 
         *(
             f"{name}: {', '.join(pin for pin in pins if '==' in pin)}"
             for name, pins in PINNED.items()
-            if name != "Lading"
+            if name in rivals.made and name != "Lading"
         ),
-        *(f"{name} could not be installed: {why}" for name, why in absent.items()),
+        *(f"{name} could not be installed: {why}" for name, why in rivals.absent.items()),
     ]
     return lines
 
@@ -122,8 +124,8 @@ def written(found: Found, about: list[str]) -> str:
         for each in ways:
             name, seconds, limit, _, rate, cpu, peak, wrong = cells(case, ways, each, ours)
             bar = "█" * max(1, round(SHOWN * each.median / most))
-            shown = f"**{name}**" if each.way.ours else name
-            lines.append(f"| {shown} | {seconds} | `{bar}` | {limit} | {rate} | {cpu} | {peak} | {wrong} |")
+            name = f"**{name}**" if each.way.ours else name
+            lines.append(f"| {name} | {seconds} | `{bar}` | {limit} | {rate} | {cpu} | {peak} | {wrong} |")
         said = "\n".join(f"- {line}" for line in aims(case, ways)).replace("FLAGGED", "not reached")
         commands = "\n".join(f"{each.way.name}:\n  {shown(each.way.command)}" for each in ways)
         parts += [

@@ -66,7 +66,7 @@ def environments(folder: Path, pinned: Mapping[str, tuple[str, ...]]) -> tuple[d
         if not mark.exists():
             print(f"Installing {name} into {place} (once).", flush=True)
             venv.create(place, with_pip=True, clear=True)
-            pip = [place / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *pins]
+            pip = [str(place / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *pins]
             done = subprocess.run(pip, capture_output=True, text=True)
             if done.returncode:
                 absent[name] = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]

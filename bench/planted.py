@@ -99,12 +99,12 @@ def fill(places: Places, rows: int) -> None:
 
 def _postgres(url: str, table: str, text: Path) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(POSTGRES.format(table=table))  # type: ignore[arg-type]
+        connection.execute(POSTGRES.format(table=table))
         copied = f"COPY {table} FROM STDIN (FORMAT csv, NULL '\\N')"
-        with text.open("rb") as file, connection.cursor() as cursor, cursor.copy(copied) as copy:  # type: ignore[arg-type]
+        with text.open("rb") as file, connection.cursor() as cursor, cursor.copy(copied) as copy:
             while block := file.read(1 << 20):
                 copy.write(block)
-        connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")  # type: ignore[arg-type]
+        connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
         connection.execute("CHECKPOINT")
 
 

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import movers
-from bench.__main__ import placed
-from bench.cases import KEY, cleaner
+from bench.cases import cleaner
 from bench.peers import environments
+from bench.places import KEY, placed
 from bench.watching import watched
 
 SIZES = (10_000, 100_000, 1_000_000, 6_000_000)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.large import peak_of
+
 
 class Ended(NamedTuple):
     """`exit` is None when its time was over; `cpu` are seconds of the processor's, with those of the servers."""
@@ -36,7 +38,8 @@ def watched(
                 break
             except subprocess.TimeoutExpired:
                 pass
-            peak, own = max(peak, held(process.pid)), max(own, spent(process.pid))
+            peak = max(peak, held(process.pid), peak_of(Path(f"/proc/{process.pid}/status")) << 10)
+            own = max(own, spent(process.pid))
             if time.monotonic() - began > patience:
                 os.killpg(process.pid, signal.SIGKILL)
         seconds = time.monotonic() - began

@@ -127,7 +127,8 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
     for line in lines:
         narrowed.update(line.narrowed)
     moving.proof = Proof(
-        level=level, snapshot=moving.snapshot, source_root=expected.root, target_root=there.root, chain=chain,
+        level=level, version=expected.version, snapshot=moving.snapshot, source_root=expected.root,
+        target_root=there.root, chain=chain,
         narrowed=dict(narrowed), reasons=tuple(reasons), notes=tuple(n for n in notes if n),
     )  # fmt: skip
 
@@ -196,13 +197,13 @@ def _equal(moving: Moving, expected: Digest, found: Digest, where: str) -> None:
     if expected.rows == found.rows and expected.columns == found.columns:
         return
     names = differing(expected, found, moving.load.table.columns)
+    told = f"columns that differ: {', '.join(names)}" if names else "values of some of them differ"
     moving.proof = Proof(
-        level=moving.plan.level, snapshot=moving.snapshot, source_root=expected.root, target_root=found.root,
-        differing=names, reasons=(f"the rows {where} differ from the rows that were read",),
+        level=moving.plan.level, version=expected.version, snapshot=moving.snapshot, source_root=expected.root,
+        target_root=found.root, differing=names, reasons=(f"the rows {where} differ from the rows that were read",),
     )  # fmt: skip
     raise ProofFailed(
-        f"'{moving.name}' has {expected.rows:,} rows in the source and {found.rows:,} {where}; "
-        f"columns that differ: {', '.join(names)}.",
+        f"'{moving.name}' has {expected.rows:,} rows in the source and {found.rows:,} {where}; {told}.",
         "Nothing more was published. See 'lading bill', then run again.",
     )
 
@@ -260,7 +261,9 @@ def announce(moving: Moving, target: Session) -> None:
 def resume(moving: Moving, target: Session) -> None:
     """What an interrupted run had proved is published now, if it was not."""
     target.publish([moving.load])
-    moving.proof = Proof(level=moving.plan.level, snapshot=moving.snapshot, source_root=moving.expected.root,
+    expected = moving.expected
+    moving.proof = Proof(level=moving.plan.level, version=expected.version, snapshot=moving.snapshot,
+                         source_root=expected.root,
                          chain="proved by the interrupted run before it published")  # fmt: skip
     published(moving, target, late=True)
 

@@ -7,10 +7,10 @@ from typing import cast
 
 from lading.connector import WHOLE, Passes, Session, Slice
 from lading.digest import Digest, Reading
-from lading.errors import Bug
+from lading.errors import Bug, DataError
 from lading.moving import Moving, Stopped
 from lading.passing import reading
-from lading.plan import Plan
+from lading.plan import Plan, Task
 from lading.prove import Level
 from lading.schema import Table
 from lading.spec import Move
@@ -24,15 +24,17 @@ def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
     looked = move.since or move.max_rejects or move.gentle or move.proof not in (Level.COUNTS, Level.ROWS)
     if looked or not (isinstance(source, Passes) and isinstance(target, Passes)):
         return made
-    form, tasks, kept = source.form(), [], []
+    form, tasks, kept = source.form(), list[Task](), list[str]()
     if not form or form != target.form():
         return made
     for task in made.tasks:
-        columns = [task.source.column(column.name) for column in task.target.columns]
-        own = task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
-        why = source.decoded(own, task.target) if task.keys is None and not task.problem else "-"
-        tasks.append(task.model_copy(update={"undecoded": not why}))
-        kept += [f"{task.name} ({why})"] if len(why) > 1 else []
+        if not task.problem:
+            columns = (task.source.column(column.name) for column in task.target.columns)
+            own = task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
+            why = source.decoded(own, task.target)
+            kept += [f"{task.name} ({why})"] if why else []
+            task = task.model_copy(update={"undecoded": not why})
+        tasks.append(task)
     if not any(task.undecoded for task in tasks):
         return made
     reason = f"rows pass undecoded: both sides are {form}, and each hashes its own"
@@ -54,8 +56,12 @@ def staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Line
             moving.watch.moved(moving.name, 0, len(block))
             yield block
 
-    with reading(giver.give(moving.source, cut)) as blocks:
-        rows = taker.take(moving.load, followed(blocks), cut.number)
+    try:
+        with reading(giver.give(moving.source, cut)) as blocks:
+            rows = taker.take(moving.load, followed(blocks), cut.number)
+    except DataError:
+        moving.watch.moved(moving.name, 0, -size)  # the slice is read once more
+        raise
     moving.watch.moved(moving.name, rows, 0)
     digest = total(moving, source, moving.source, cut)
     return Line(

@@ -178,10 +178,12 @@ def test_many_runs_that_begin_together(place, own_store):
         assert now == before + moved.count(shape.name) * len(work.rows[shape.name])
 
 
-@pytest.mark.parametrize("source", TARGETS)
-def test_the_source_changes_between_kill_and_rerun(place, own_store, source):
+@pytest.mark.parametrize(
+    ("source", "target"), [*((kind, "duckdb" if kind == "sqlite" else "sqlite") for kind in TARGETS), ("postgres",) * 2]
+)
+def test_the_source_changes_between_kill_and_rerun(place, own_store, source, target):
     """Only slices that still are what was staged are kept; what is published is one state of the source."""
-    work = Work(place(source), place("sqlite" if source != "sqlite" else "duckdb"), own_store)
+    work = Work(place(source), place(target), own_store)
     work.reset()
     assert work.kill_when_staged("coded", 3)
     staged = {name: staged for name, (state, staged) in work.ledger().items() if state == "staging"}
