@@ -21,14 +21,14 @@ _STORED = {"int64": Type("int", 64), "double": Type("float", 64), "binary": Type
 
 def adbc() -> Any:
     """ADBC's module, without polars: it would load that where it is installed, some 40 MiB, and nobody asks for it."""
-    absent = "polars" not in sys.modules
-    if absent:
-        sys.modules["polars"] = None  # type: ignore[assignment]
+    name = "adbc_driver_sqlite.dbapi"
+    if name in sys.modules or "polars" in sys.modules:
+        return import_module(name)
+    sys.modules["polars"] = None  # type: ignore[assignment]
     try:
-        return import_module("adbc_driver_sqlite.dbapi")
+        return import_module(name)
     finally:
-        if absent:
-            del sys.modules["polars"]
+        del sys.modules["polars"]
 
 
 def stored(type_: Type) -> str:
