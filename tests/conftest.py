@@ -13,11 +13,12 @@ import pytest
 
 from tests.proxy import Proxy
 from tests.servers import MariaDB, Postgres, Server, odbc_drivers
+from tests.stores import S3, FileServer, Ftpd, Sshd
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LADING_TEST_DATA", ROOT / "../shared/data"))
 REQUIRED = {name.strip() for name in os.environ.get("LADING_TEST_REQUIRE", "").split(",")} - {""}
-AnyServer = TypeVar("AnyServer", bound=Server)
+AnyServer = TypeVar("AnyServer", bound=Server | FileServer)
 
 
 def lacking(name: str, reason: str) -> Never:
@@ -67,6 +68,26 @@ def own_mariadb() -> Iterator[MariaDB]:
     yield from _closing(MariaDB())
 
 
+@pytest.fixture(scope="session")
+def sshd() -> Iterator[Sshd]:
+    """The session's OpenSSH server."""
+    if not Sshd.program:
+        lacking("sshd", "sshd is not installed (apt-get install openssh-server)")
+    yield from _closing(Sshd())
+
+
+@pytest.fixture(scope="session")
+def ftpd() -> Iterator[Ftpd]:
+    """The session's FTP server."""
+    yield from _closing(Ftpd())
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """The session's emulator of S3."""
+    yield from _closing(S3())
+
+
 @pytest.fixture
 def pg_database(postgres: Postgres) -> Iterator[str]:
     """The address of an empty PostgreSQL database."""
@@ -98,11 +119,11 @@ def maria_odbc(mariadb: MariaDB, maria_database: str) -> str:
 
 
 @pytest.fixture
-def proxy() -> Iterator[Callable[[Server], Proxy]]:
+def proxy() -> Iterator[Callable[[Server | FileServer], Proxy]]:
     """Call it with a server: a proxy in front of it, whose `url()` turns the server's addresses into its own."""
     made: list[Proxy] = []
 
-    def make(server: Server) -> Proxy:
+    def make(server: Server | FileServer) -> Proxy:
         made.append(Proxy("127.0.0.1", server.port))
         return made[-1]
 

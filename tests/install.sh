@@ -7,6 +7,7 @@ has_driver() { cat /etc/odbcinst.ini "${ODBCSYSINI:-/etc}/odbcinst.ini" 2>/dev/n
 has_postgres() { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }
 has_mariadb() { command -v mariadb-install-db && { command -v mariadbd || ls /usr/sbin/mariadbd; }; }
 has_odbc() { ls /usr/lib/*/libodbc.so.2 /usr/lib*/libodbc.so.2 | grep .; }
+has_sshd() { command -v sshd || ls /usr/sbin/sshd; }
 
 missing() { # the packages, on one line
     {
@@ -15,6 +16,7 @@ missing() { # the packages, on one line
         has_odbc >/dev/null || printf 'unixodbc '
         has_driver 'PostgreSQL Unicode' || printf 'odbc-postgresql '
         has_driver MariaDB || printf 'odbc-mariadb '
+        has_sshd >/dev/null || printf 'openssh-server '
     } 2>/dev/null
 }
 

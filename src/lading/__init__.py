@@ -18,8 +18,9 @@ from lading.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from lading.backfilling import Line
     from lading.compare.outcome import Diff
     from lading.facts import Profile
     from lading.plan import Plan
@@ -36,6 +37,7 @@ __all__ = [
     "SpecError",
     "Unreachable",
     "Unsupported",
+    "backfill",
     "copy",
     "diff",
     "discover",
@@ -56,12 +58,25 @@ def copy(source: str, target: str, *, quiet: bool = False, **words: Any) -> Bill
     return _settled(actions.copy(_move(source, target, words), progress.watch(quiet)))
 
 
-def run(pipeline: str, *, start: str = "", quiet: bool = False, **params: Any) -> Bill:
-    """Runs a pipeline of the project, or with `start` that step and what comes after it; `params` are its parameters.
-    Raises as `copy` does."""
+def run(pipeline: str, *, start: str = "", draft: bool = False, quiet: bool = False, **params: Any) -> Bill:
+    """Runs a pipeline of the project, or with `start` that step and what comes after it: its live release where there
+    is one, or the `draft` in the folder. `params` are its parameters. Raises as `copy` does."""
     from lading import actions, progress
 
-    return _settled(actions.run(pipeline, progress.watch(quiet), params, start))
+    return _settled(actions.run(pipeline, progress.watch(quiet), params, start, actions.How(draft=draft)))
+
+
+def backfill(
+    pipeline: str, first: str, last: str, *, params: Mapping[str, Any] | None = None, **how: Any
+) -> list[Line]:  # fmt: skip
+    """Runs a pipeline for every time that it was due from one day to another, both included, and goes on where it was
+    cut off: a line for each, with its `due` and the state of that. Raises nothing because a run failed. `again=True`
+    also runs what was over, `go_on=True` goes on after a failure, with `dry=True` nothing runs; `parallel=4`."""
+    from lading import actions_backfilling
+
+    given = {name: str(value) for name, value in (params or {}).items()}
+    wanted = actions_backfilling.Wanted(first, last, given=given, **how)
+    return actions_backfilling.backfill(pipeline, wanted).lines
 
 
 @overload

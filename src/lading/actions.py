@@ -5,16 +5,18 @@ from __future__ import annotations
 import getpass
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lading import attempts, config, graph, profiles, record
+from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, settings
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session
-from lading.copying import compared, copied, known, planned, sides
+from lading.copying import Part, compared, copied, known, planned, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
@@ -24,10 +26,12 @@ from lading.progress import Quiet
 from lading.prove import Bill, StepBill
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
+from lading.releases import Release
 from lading.repair import Collecting, Mending, Repair, Wrong, accepted, erase, mended, narrowed, pairs
 from lading.run import run as run_plan
 from lading.schema import Mode, Table
 from lading.spec import Move
+from lading.steps.sql import Sql
 from lading.store import Reject, Store
 from lading.types import parse
 
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
     from lading.drafting import Option
     from lading.moving import Watch
     from lading.sample import TerritoryLine
+
+LOOK_SECONDS = 0.1
+"""How often those who wait for a run look at it."""
 
 
 @contextmanager
@@ -51,7 +58,7 @@ def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing; a `canary` is a row of the greatest values that is
     sent to the target in a transaction which is undone."""
     with store() as ledger:
-        return planned(move, pipeline, ledger, sides(move, config.resolve), config.resolve, canary)
+        return planned(move, Part(pipeline), ledger, sides(move, config.resolve), config.resolve, canary)
 
 
 def copy(move: Move, watch: Watch | None = None) -> Bill:
@@ -61,28 +68,78 @@ def copy(move: Move, watch: Watch | None = None) -> Bill:
 
 
 def plan(pipeline: str, canary: bool = False, given: Mapping[str, str] | None = None) -> list[Plan]:
-    """The plans of a pipeline's moves."""
+    """The plans of a pipeline's moves, and of its selects over several connections."""
     found = config.pipeline(pipeline, given)
-    return [plan_move(step, found.name, canary) for step in found.moves]
+    made: list[Plan] = []
+    for step in found.steps:
+        if isinstance(step, Move):
+            made.append(plan_move(step, found.name, canary))
+        elif isinstance(step, Sql) and step.inputs:
+            with store() as ledger:
+                made += joining.plans(step, found.values(given or {}), Part(found.name), ledger, config.resolve)
+    return made
+
+
+class How(NamedTuple):
+    """How a pipeline runs. The `run` of an id is run once: when it has its bill, that is returned. What runs is the
+    live release where there is one, unless the `draft` is asked for; `parallel` is in place of its own number."""
+
+    run: str = ""
+    draft: bool = False
+    parallel: int | None = None
 
 
 def run(
-    pipeline: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None, start: str = ""
+    pipeline: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None, start: str = "",
+    how: How | None = None,
 ) -> Bill:  # fmt: skip
     """Runs a pipeline's steps, or with `start` that step and what comes after it; an interrupted run goes on where it
     was. `given` are parameters."""
-    with _desk(pipeline, watch or Quiet(), given) as desk:
-        return graph.run(desk, watch or Quiet(), start)
+    run, draft, parallel = how or How()
+    if not stored():
+        config.pipeline(pipeline, given)  # what is wrong with it is told before a store is made
+    with store() as ledger:
+        release = releasing.pinned(ledger, pipeline, _id(run) if run else "", draft)
+        desk = desk_of(ledger, pipeline, watch or Quiet(), (run, given), release)
+        if parallel:
+            desk = replace(desk, pipeline=desk.pipeline.model_copy(update={"parallel": parallel}))
+        return graph.run(replace(desk, run=run), watch or Quiet(), start)
 
 
 def run_step(
-    pipeline: str, key: str, run: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None
+    pipeline: str, key: str, run: str, watch: Quiet | None = None, given: Mapping[str, str] | None = None,
+    release: str = "",
 ) -> StepBill:  # fmt: skip
-    """Carries out one step of a run, once, unless it is done: for those who keep the order themselves."""
+    """Carries out one step of a run, once, unless it is done: for those who keep the order themselves. `release` is a
+    hash; the pipeline need not be named then."""
+    with store() as ledger:
+        found = releases.hashed(ledger, release) if release else releasing.pinned(ledger, pipeline, _id(run))
+        if found and pipeline not in ("", found.pipeline):
+            raise SpecError(f"Release '{release}' is one of '{found.pipeline}', not of '{pipeline}'.", "Give its own.")
+        desk = desk_of(ledger, found.pipeline if found else pipeline, watch or Quiet(), (_id(run), given), found)
+        return graph.run_step(desk, watch or Quiet(), key, run)
+
+
+def stored() -> bool:
+    """Whether there is a store, and so there may be a release or a run."""
+    scheme, _, path = config.store_url().partition(":///")
+    return scheme != "sqlite" or Path(path).exists()
+
+
+def _id(run: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", run):
         raise SpecError(f"'{run}' cannot be the id of a run.", "Use letters, digits, '_', '.' and '-', 100 at most.")
-    with _desk(pipeline, watch or Quiet(), given) as desk:
-        return graph.run_step(desk, watch or Quiet(), key, run)
+    return run
+
+
+def cancel(run: str, patience_seconds: float = 30) -> tuple[str, bool]:
+    """Ends a run that is at work, here or on another machine; returns its id, and whether it has ended by then."""
+    with store() as ledger:
+        found = attempts.cancel(ledger, run, getpass.getuser())
+        until = time.monotonic() + patience_seconds
+        while (going := found in attempts.going(ledger)) and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+    return found, not going
 
 
 def approve(run: str, step: str, granted: bool = True, reason: str = "") -> str:
@@ -93,12 +150,19 @@ def approve(run: str, step: str, granted: bool = True, reason: str = "") -> str:
     return who
 
 
-@contextmanager
-def _desk(name: str, watch: Quiet, given: Mapping[str, str] | None) -> Iterator[Desk]:
-    found = config.pipeline(name, given)
-    with store() as ledger:
-        folder = config.project() or Path.cwd()
-        yield Desk("", found, ledger, config.resolve, watch, folder, config.logs(), found.values(given or {}))
+def desk_of(
+    ledger: Store, name: str, watch: Quiet, how: tuple[str, Mapping[str, str] | None], release: Release | None
+) -> Desk:  # fmt: skip
+    """For the run of an id, empty for a new one, and the parameters that are given."""
+    kept = releasing.kept(release)
+    given = moments.of_run(ledger, name, *how, kept)
+    found = config.pipeline(name, given, kept)
+    desk = Desk(
+        "", found, ledger, config.resolve, watch, config.project() or Path.cwd(), config.logs(), found.values(given)
+    )  # fmt: skip
+    if told := settings.lineage():
+        desk = replace(desk, tell=told)
+    return replace(desk, release=release.number, release_hash=release.hash) if release else desk
 
 
 def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> Diff:
@@ -106,7 +170,8 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     left, right = sides(move, config.resolve)
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         session = reconciling.systems[0].session
-        tables = [(table, into(move, table)) for table in chosen(move, known(move, session))]
+        move, held = known(move, session)
+        tables = [(table, into(move, table)) for table in chosen(move, held)]
         more = alone(move, (there for _, there in tables), reconciling.systems[1].session.tables())
         with exporting(export) as seen:
             found = reconciling.diff(tables, seen).model_copy(update={"alone": more})
@@ -119,9 +184,9 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
 def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]:
     """Compares the tables of a pipeline's steps as they are now, a diff a step. Rows that the source changed after
     what the last run had seen of 'since' are on their way, and said to be so."""
-    found = config.pipeline(pipeline)
     with store() as ledger:
-        return [compared(step, ledger, config.resolve, (asked, found.name), watch) for step in found.moves]
+        found = config.pipeline(pipeline, None, releasing.kept(releases.live(ledger, pipeline)))
+        return [compared(step, ledger, config.resolve, asked, watch, Part(found.name)) for step in found.moves]
 
 
 def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
@@ -173,7 +238,7 @@ def _mend(
                 source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
                 merge_key=wrong.comparison.key, accept=accept,
             )  # fmt: skip
-            plans.append(narrowed(planned(move, "", ledger, sides, config.resolve), wrong))
+            plans.append(narrowed(planned(move, Part(), ledger, sides, config.resolve), wrong))
     if not plans:
         return None
     tasks = tuple(task for each in plans for task in each.tasks)

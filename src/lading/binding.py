@@ -63,6 +63,13 @@ def bound(sql: str, params: Mapping[str, Any], dialect: Dialect) -> tuple[str, l
     return text.replace("\0", dialect.placeholder), values
 
 
+def literals(sql: str, backslashes: bool = False) -> Iterator[tuple[str, int]]:
+    """The texts in single quotes, each with its line."""
+    for found in (_PARTS_ESCAPED if backslashes else _PARTS).finditer(sql):
+        if found[0].startswith("'"):
+            yield found[0][1:-1].replace("''", "'"), sql.count("\n", 0, found.start()) + 1
+
+
 def value(given: Any) -> Any:
     """A parameter as every driver takes it."""
     return given.isoformat() if isinstance(given, date) else given

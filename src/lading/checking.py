@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from typing import Any, NamedTuple
 
 from lading.binding import bound, select, value
@@ -11,6 +12,9 @@ from lading.errors import SpecError
 from lading.render import plural
 from lading.schema import Table
 from lading.sql import SqlSession
+
+LEAST = 3
+"""How many earlier counts say what is usual."""
 
 
 class Checking(NamedTuple):
@@ -20,6 +24,8 @@ class Checking(NamedTuple):
     table: Table
     params: Mapping[str, Any]
     hidden: Sequence[str]
+    usual: Sequence[int] = ()
+    """The table's rows, and how many there were in earlier runs, where a rule asks for that."""
 
     @property
     def name(self) -> str:
@@ -57,10 +63,22 @@ def _not_empty(checking: Checking, _rule: Any) -> str:
 
 
 def _rows(checking: Checking, rule: Any) -> str:
+    if rule.near:
+        return _unusual(checking.usual, rule.within)
     count = checking.count(checking.name)
     if count < rule.low:
         return f"it has {count:,} rows, fewer than {rule.low:,}"
     return f"it has {count:,} rows, more than {rule.high:,}" if rule.high is not None and count > rule.high else ""
+
+
+def _unusual(counts: Sequence[int], percent: float) -> str:
+    count, *earlier = counts
+    if len(earlier) < LEAST:
+        return ""
+    middle = median(earlier)
+    if abs(count - middle) * 100 <= middle * percent:
+        return ""
+    return f"it has {count:,} rows, and usually {middle:,.0f}: more than {percent:g} % apart"
 
 
 def _unique(checking: Checking, columns: Sequence[str]) -> str:
@@ -129,7 +147,7 @@ def stale(checking: Checking, rule: Any) -> str:
 
 def _sql(checking: Checking, text: str) -> str:
     sql, values = bound(select(text), checking.params, checking.session.dialect)
-    count = checking.count(f"({sql}) lading_q", values)
+    count = checking.count(f"({sql}\n) lading_q", values)
     return f"{plural(count, 'row')} of the select that should give none" if count else ""
 
 

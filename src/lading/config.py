@@ -15,15 +15,16 @@ from pydantic import SecretStr, ValidationError
 from lading import drafting, find
 from lading.compare import Asked
 from lading.connector import Connection
-from lading.drafting import Around, Option
+from lading.drafting import Around, Kept, Option
 from lading.errors import SpecError
+from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline
 from lading.written import File, checked, near, read
 
 CONNECTIONS = "connections.yaml"
 PIPELINES = "pipelines"
 MOVE = "LADING_MOVE_"
-SETTABLE = ("mode", "overlap_seconds", "accept", "proof", "max_rejects", "together")
+SETTABLE = ("mode", "overlap_seconds", "overlap_values", "accept", "proof", "max_rejects", "together")
 """Options of a move that the environment may set, each as LADING_MOVE_ and its name."""
 
 _REFERENCE = re.compile(r"\$\{(?:(\w+):)?([^}]*)\}")
@@ -41,13 +42,13 @@ def project() -> Path | None:
 
 def connections() -> list[str]:
     """The names in connections.yaml, in its order; none outside a project."""
-    file = _connections()
+    file = listing()
     return list(file.value["connections"]) if file else []
 
 
 def resolve(address: str) -> tuple[str, Connection]:
     """What to call an address, and the connection it means: a name, a URL, or a file or folder."""
-    file = _connections()
+    file = listing()
     if file and address in file.value["connections"]:
         return address, _named(file, address)
     if "://" in address:
@@ -96,13 +97,31 @@ def pipelines() -> list[str]:
     return sorted(path.stem for path in found if path.suffix in (".yaml", ".yml"))
 
 
-def pipeline(name: str, given: Mapping[str, Any] | None = None) -> Pipeline:
+def pipeline(name: str, given: Mapping[str, Any] | None = None, kept: Kept | None = None) -> Pipeline:
     """A pipeline, with what the environment sets in place of what its file says, files' texts in their place, and
-    parameters as they are `given`."""
+    parameters as they are `given`; as it was `kept`, or else as the project's folder has it."""
     moves = {key: value for key, (value, _) in _environment().items()}
-    return drafting.pipeline(
-        _pipeline(name), name, Around((project() or Path()) / PIPELINES, moves, given or {}, _place)
-    )
+    around = _around(kept)._replace(moves=moves, given=given or {})
+    return drafting.pipeline(kept.file if kept else pipeline_file(name), name, around)
+
+
+def text(path: str) -> str:
+    """The text of a file beside the pipelines' files."""
+    return _around(None).text(path)
+
+
+def _around(kept: Kept | None) -> Around:
+    return Around((project() or Path()) / PIPELINES, {}, {}, _place, kept.files if kept else None)
+
+
+def schedule(name: str, kept: Kept | None = None) -> Schedule | None:
+    """The schedule of a pipeline, whatever else is wrong with its file."""
+    return drafting.scheduled(kept.file if kept else pipeline_file(name), name, _around(kept))
+
+
+def receives(name: str, kept: Kept | None = None) -> bool:
+    """Whether a pipeline has a step that receives files."""
+    return drafting.receives(kept.file if kept else pipeline_file(name))
 
 
 def _place(address: str) -> None:
@@ -113,12 +132,12 @@ def _place(address: str) -> None:
 
 def explain(name: str) -> list[Option]:
     """Every option of every step of a pipeline, its value, and where that comes from."""
-    return drafting.explained(pipeline(name), _pipeline(name), _environment())
+    return drafting.explained(pipeline(name), pipeline_file(name), _environment())
 
 
-def params(name: str) -> dict[str, Param]:
+def params(name: str, kept: Kept | None = None) -> dict[str, Param]:
     """The parameters of a pipeline."""
-    return drafting.declared(_pipeline(name), {})
+    return drafting.declared(kept.file if kept else pipeline_file(name), {})
 
 
 def move(words: Mapping[str, Any]) -> Move:
@@ -169,14 +188,15 @@ def debugging() -> bool:
     return os.environ.get("LADING_DEBUG", "") not in ("", "0")
 
 
-def _connections() -> File | None:
+def listing() -> File | None:
+    """The project's connections.yaml."""
     folder = project()
     if folder is None:
         return None
     file = read(folder / CONNECTIONS, CONNECTIONS)
     for name in file.value:
-        if name != "connections":
-            raise file.error((name,), f"there is no option '{name}'.", near(str(name), ["connections"]))
+        if name not in ("connections", "lineage"):
+            raise file.error((name,), f"there is no option '{name}'.", near(str(name), ["connections", "lineage"]))
     named = file.value.get("connections")
     if named is None:
         file.value["connections"] = {}
@@ -194,7 +214,7 @@ def _named(file: File, name: str) -> Connection:
     settings, at = file.value["connections"][name], ("connections", name)
     subject = f"connection '{name}'"
     if isinstance(settings, str):
-        address = _follow(settings, file, at, subject)
+        address = followed(settings, file, at, subject)
         found = _from_url(address, f"{file.shown}:{file.line(at)}: {subject}")
     else:
         kind = settings.get("kind")
@@ -202,7 +222,7 @@ def _named(file: File, name: str) -> Connection:
             raise file.error(at, f"{subject} lacks 'kind'.", f"There are: {', '.join(find.kinds())}.")
         if kind not in find.kinds():
             raise file.error((*at, "kind"), f"{subject} has the kind '{kind}'.", near(kind, find.kinds()))
-        values = {key: _follow(value, file, (*at, key), subject) for key, value in settings.items()}
+        values = {key: followed(value, file, (*at, key), subject) for key, value in settings.items()}
         found = _built(kind, values, file, at, subject)
     return _rooted(found)
 
@@ -251,7 +271,7 @@ def _file_kind(address: str) -> str | None:
     return kind if kind or not path.is_file() else "files"
 
 
-def _follow(value: Any, file: File, at: tuple[str, ...], subject: str) -> Any:
+def followed(value: Any, file: File, at: tuple[str, ...], subject: str) -> Any:
     """The value with ${env:NAME} and ${file:PATH} replaced; inside an address they are quoted as addresses need it."""
     if not isinstance(value, str):
         return value
@@ -282,7 +302,7 @@ def _secret(match: re.Match[str], file: File, at: tuple[str, ...], subject: str)
     raise file.error(at, f"{option} has the reference '{match[0]}'.", "Write ${env:NAME} or ${file:PATH}.")
 
 
-def _pipeline(name: str) -> File:
+def pipeline_file(name: str) -> File:
     folder = project()
     if folder is None:
         raise SpecError(f"There is no {CONNECTIONS} here or in a folder above.", "Make a project with 'lading init'.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -35,6 +35,7 @@ class Capabilities(BaseModel, frozen=True):
     merges: bool = Field(False, description="Rows can be merged by key.")
     appends: bool = Field(False, description="Rows can be appended to a table.")
     digests: bool = Field(False, description="Slices can be counted, summed and hashed in place.")
+    alone: bool = Field(False, description="A step of a pipeline that writes has the system to itself.")
     keeps_json: bool = Field(False, description="JSON comes back as the very text that was written.")
 
 
@@ -228,6 +229,23 @@ class Cancels(Protocol):
         """Ends the statement that is at work, which then raises; does nothing where there is none."""
 
 
+class Right(NamedTuple):
+    """A right that an account needs, whether it has it, and what its owner can do."""
+
+    name: str
+    held: bool
+    fix: str = ""
+
+
+@runtime_checkable
+class Grants(Protocol):
+    """A session whose system tells what its account may do."""
+
+    def rights(self, table: Table, mode: Mode | None) -> list[Right]:
+        """What is needed to read a table, or with a mode to write it, right by right; the table need not be there to be
+        written."""
+
+
 @runtime_checkable
 class Spends(Protocol):
     """A session whose system may tell what it costs."""
@@ -248,6 +266,9 @@ class Connection(BaseModel):
     kind: str
     sensitive: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
         (), description="Columns whose values are not shown: 'email', 'clients.*' or 'sales.clients.email'."
+    )
+    steps: int = Field(
+        0, ge=0, description="At most so many steps of pipelines at a time, over all runs of a store; 0: no limit."
     )
     can: ClassVar[Capabilities]
     schemes: ClassVar[tuple[str, ...]]

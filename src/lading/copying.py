@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from decimal import Decimal, localcontext
+from fnmatch import fnmatchcase
+
+import sqlalchemy as sa
 
 from lading import hops, profiles, record, undecoded
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
+from lading.ending import Ending
 from lading.errors import LadingError
 from lading.hops import gather
 from lading.memory import size, within
 from lading.moving import Watch, fingerprint
-from lading.plan import LOCK_SECONDS, Plan, Side, Task, chosen, into, is_pattern
+from lading.plan import LOCK_SECONDS, REACHING_BACK, Plan, Side, Task, chosen, into, is_pattern
 from lading.plan import plan as make_plan
 from lading.prove import Bill
 from lading.reconcile import Reconciling
 from lading.run import run as run_plan
 from lading.schema import Table
 from lading.spec import Move
-from lading.store import Store
+from lading.sql import SqlSession
+from lading.store import Store, loads
 from lading.types import Type
 
 Sides = tuple[Connection, Connection]
@@ -32,15 +37,16 @@ Resolve = Callable[[str], tuple[str, Connection]]
 """What to call an address, and the connection that it means."""
 
 
-class Part(NamedTuple):
-    """What a move is a part of: its pipeline, that one's run, and the event that ends it."""
+@dataclass(frozen=True)
+class Part:
+    """What a move is a part of: its pipeline, that one's run, and what ends it. `work` names what it moves where that
+    is the same on every machine, wherever its source lies; `over_works` those of earlier runs, which are over."""
 
     pipeline: str = ""
     run: str = ""
-    over: threading.Event | None = None
-
-
-NONE = Part()
+    over: Ending = field(default_factory=Ending)
+    work: str = ""
+    over_works: tuple[str, ...] = ()
 
 
 def sides(move: Move, resolve: Resolve) -> Sides:
@@ -55,10 +61,10 @@ def _gentle(side: Connection) -> Connection:
     return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
 
 
-def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of: Part = NONE) -> Bill:
+def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of: Part | None = None) -> Bill:
     """Moves, proves and publishes. Raises what keeps every table from being moved."""
-    ends = sides(move, resolve)
-    made = planned(move, of.pipeline, ledger, ends, resolve).model_copy(update={"part_of": of.run})
+    ends, of = sides(move, resolve), of or Part()
+    made = planned(move, of, ledger, ends, resolve)
     if made.problems and len(made.problems) == len(made.tasks):
         first = next(task for task in made.tasks if task.problem)
         more = f" (and {len(made.problems) - 1:,} more tables; see 'lading plan')" if len(made.problems) > 1 else ""
@@ -71,27 +77,34 @@ def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of:
     return done
 
 
-def compared(move: Move, ledger: Store, resolve: Resolve, asked: tuple[Asked, str], watch: Watch | None) -> Diff:
-    """Compares the tables of a move as they are now, and keeps the diff; `asked` is how, and for which pipeline."""
-    how, pipeline = asked
+def tasks(ledger: Store, run: str) -> list[Task]:
+    """What a run moved, table by table."""
+    query = sa.select(loads.c.task).where(loads.c.run == run).order_by(loads.c.id)
+    return [Task.model_validate_json(row.task) for row in ledger.rows(query)]
+
+
+def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Watch | None, of: Part) -> Diff:
+    """Compares the tables of a move as they are now, and keeps the diff."""
     left, right = sides(move, resolve)
-    with Reconciling(left, right, how, watch) as reconciling:
-        tables = chosen(move, known(move, reconciling.systems[0].session))
+    with Reconciling(left, right, how, watch, of.over) as reconciling:
+        move, there = known(move, reconciling.systems[0].session)
+        tables = chosen(move, there)
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key})
         marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, ledger, (left, right)))}
         made = reconciling.diff([(table, into(move, table)) for table in tables], None, marks)
-        made = made.model_copy(update={"pipeline": pipeline, "accept": move.accept})
+        made = made.model_copy(update={"pipeline": of.pipeline, "accept": move.accept})
         record.keep(ledger, made)
     if how.record or move.record:
         record.write(right, made)
     return made
 
 
-def planned(move: Move, pipeline: str, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:
+def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing, a canary's transaction apart, which is undone."""
     source, target = sides
-    with source.open() as reading, target.open() as writing:
-        tables = _measured(move, known(move, reading), (reading, writing))
+    with of.over.opened(source) as reading, of.over.opened(target) as writing:
+        move, tables = known(move, reading)
+        tables = _measured(move, tables, (reading, writing))
         tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
         known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
         made = make_plan(
@@ -104,7 +117,10 @@ def planned(move: Move, pipeline: str, ledger: Store, sides: Sides, resolve: Res
         )
         made = undecoded.chosen(move, made, (reading, writing))
         made = _hopped(move, made, (reading, writing), (resolve, canary))
-    return made.model_copy(update={"pipeline": pipeline, "folder": _folder(sides)})
+        if isinstance(reading, SqlSession) and not reading.dialect.pages:
+            made = made.model_copy(update={"tasks": tuple(map(_uncut, made.tasks))})
+    here = {"folder": _folder(sides), "work": of.work, "over_works": of.over_works}
+    return made.model_copy(update={"pipeline": of.pipeline, "part_of": of.run, **here})
 
 
 def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], how: tuple[Resolve, bool]) -> Plan:
@@ -125,6 +141,10 @@ def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], how: tupl
             task = task.model_copy(update={"arrivals": tuple(hops.tried(task, facts, sessions[1]))})
         tasks.append(task)
     return made.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _uncut(task: Task) -> Task:
+    return task if task.source.key else task.model_copy(update={"notes": (*task.notes, "no key to cut by: one slice")})
 
 
 def _folder(sides: Sides) -> str:
@@ -164,22 +184,53 @@ def watermark(move: Move, table: Table, ledger: Store, sides: Sides) -> tuple[st
 
 
 def _cursor(move: Move, table: Table, ledger: Store, sides: Sides) -> str | None:
-    """Where `since` begins: the last value seen, less the overlap."""
+    """Where `since` begins: the last value seen, less the overlap where its type has one."""
     mark = watermark(move, table, ledger, sides)
     last = mark[1] if mark else None
     column = table.column(move.since or "")
-    if last is None or column is None or column.type.kind != "timestamp":
+    if last is None or column is None or column.type.kind not in REACHING_BACK:
         return last
     try:
+        if column.type.numeric:
+            with localcontext(prec=100):
+                return f"{max(Decimal(last) - move.overlap_values, _smallest(column.type)):f}"
         moment = datetime.fromisoformat(last) - timedelta(seconds=move.overlap_seconds)
-    except (ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         return last
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+    return f"{moment:%Y-%m-%d}" if column.type.kind == "date" else f"{moment:%Y-%m-%d %H:%M:%S.%f}"
 
 
-def known(move: Move, session: Session) -> list[Table]:
-    """Every table of a system, and what else a move names, such as views."""
-    tables = list(session.tables())
-    names = {table.full_name for table in tables}
-    wanted = [name for name in move.tables if name not in names and not is_pattern(name)]
-    return tables + [found for name in wanted if (found := session.describe(name))]
+def _smallest(type_: Type) -> Decimal:
+    """The smallest number of a type; without a limit, one that is none."""
+    if type_.kind == "int":
+        return Decimal(0 if type_.unsigned else -(1 << ((type_.size or 64) - 1)))
+    if type_.kind == "decimal" and type_.size is not None:
+        return Decimal(1).scaleb(-type_.scale) - Decimal(10) ** (type_.size - type_.scale)
+    return Decimal("-Infinity")
+
+
+def known(move: Move, session: Session) -> tuple[Move, list[Table]]:
+    """Every table of a system, and what else a move names, such as views; and the move, with those of the system's
+    default schema called as they are among them, without it."""
+    tables = {table.full_name: table for table in session.tables()}
+    wanted = [name for name in move.tables if name not in tables and not is_pattern(name)]
+    tables |= {found.full_name: found for name in wanted if (found := session.describe(name))}
+    into = move.into if isinstance(move.into, dict) else {}
+    if not isinstance(session, SqlSession) or not any("." in name for name in (*move.tables, *move.exclude, *into)):
+        return move, list(tables.values())
+    head = f"{session.default_schema}."
+    own = [table.full_name for table in tables.values() if table.schema_name is None]
+
+    def local(name: str) -> Iterator[str]:
+        rest = name.removeprefix(head)
+        hits = [each for each in own if fnmatchcase(each, rest)] if name != rest else []
+        column = rest if name != rest and rest.rpartition(".")[0] in own else name
+        yield from hits or [column]
+
+    words: dict[str, object] = {
+        "tables": tuple(each for name in move.tables for each in local(name)),
+        "exclude": tuple(each for name in move.exclude for each in local(name)),
+    }
+    if into:
+        words["into"] = {next(local(name)): there for name, there in into.items()}
+    return move.model_copy(update=words), list(tables.values())

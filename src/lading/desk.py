@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from lading.connector import Cancels, Connection, Session
+from lading.connector import Connection, Session
 from lading.copying import Part, Resolve
-from lading.moving import Stopped, Watch
-from lading.prove import State, StepBill, TableBill
+from lading.ending import Ending
+from lading.logs import Log
+from lading.moving import Watch
+from lading.prove import Bill, State, StepBill, TableBill
 from lading.spec import Pipeline, Step
 from lading.store import Store
-
-LOOK_SECONDS = 0.1
-"""How often a session looks whether its step was ended."""
 
 
 class Outcome(BaseModel, frozen=True):
@@ -34,9 +32,13 @@ class Outcome(BaseModel, frozen=True):
     source: str = ""
     target: str = ""
     tables: tuple[TableBill, ...] = ()
+    rows: int | None = None
+    """What came into the table of a step that moved no tables."""
     seconds: float = 0.0
     source_cpu_seconds: float | None = None
     target_cpu_seconds: float | None = None
+    counted: dict[str, int] = {}
+    """Rows of tables that were looked at, to be compared with by later runs."""
     again: bool = False
     """Of a step that failed: whether it is worth trying again."""
     left_out: bool = False
@@ -45,7 +47,7 @@ class Outcome(BaseModel, frozen=True):
 
 @dataclass
 class Desk:
-    """What the steps of a run share, and of the step at work: its log, and the event that ends it. `folder` is the
+    """What the steps of a run share, and of the step at work: its log, and what ends it. `folder` is the
     project's, `logs` where this run's logs are."""
 
     run: str
@@ -56,7 +58,14 @@ class Desk:
     folder: Path
     logs: Path
     params: Mapping[str, Any] = field(default_factory=dict)
-    over: threading.Event = field(default_factory=threading.Event)
+    due: datetime | None = None
+    """The due time that the run is for."""
+    release: int = 0
+    """The number of the release that runs; 0 for a draft."""
+    release_hash: str = ""
+    within: str = ""
+    """A run that this one is a part of, and ends with."""
+    over: Ending = field(default_factory=Ending)
     again: bool = False
     """Whether an earlier attempt at this very step of this run may have done a part of its work, or all of it."""
     earlier: Sequence[str] = ()
@@ -66,44 +75,45 @@ class Desk:
     settle: Callable[[Outcome], None] = lambda _outcome: None
     """Notes for good how the step came out, for one that has to clear up after that."""
 
+    tell: Callable[[Heard], None] = lambda _heard: None
+    """Is told when the run and its steps begin and end."""
+
     def connection(self, name: str) -> Connection:
         return self.resolve(name)[1]
 
-    @contextmanager
-    def opened(self, name: str) -> Iterator[Session]:
+    def opened(self, name: str) -> AbstractContextManager[Session]:
         """A session whose statement ends with the step, where its system can be told to."""
-        closed = threading.Event()
-
-        def watch(session: Session) -> None:
-            while not closed.is_set():
-                if self.over.wait(LOOK_SECONDS):
-                    if isinstance(session, Cancels) and not closed.is_set():
-                        session.cancel()
-                    return
-
-        with self.connection(name).open() as session:
-            threading.Thread(target=watch, args=(session,), daemon=True).start()
-            try:
-                yield session
-            finally:
-                closed.set()
+        return self.over.opened(self.connection(name))
 
     @property
     def part(self) -> Part:
         return Part(self.pipeline.name, self.run, self.over)
 
+    def made(self, step: Step) -> Part:
+        """The part that moves what a step has made in files of this machine: another one goes on with the same run,
+        and what the runs before it have left is removed."""
+        works = [f"{step.do}:{self.pipeline.name}/{step.key}/{run}" for run in (self.run, *self.earlier)]
+        return replace(self.part, work=works[0], over_works=tuple(works[1:]))
+
     def go_on(self) -> None:
         """Raises when the step was ended."""
-        if self.over.is_set():
-            raise Stopped
+        self.over.go_on()
 
     def log(self, step: Step) -> Path:
         """The step's log."""
-        self.logs.mkdir(parents=True, exist_ok=True)
         return self.logs / f"{step.key}.log"
 
     def note(self, step: Step, text: str) -> None:
         """Adds lines to the step's log, each with its time."""
-        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-        with self.log(step).open("a", encoding="utf-8") as log:
-            log.writelines(f"{now} {line}\n" for line in text.splitlines())
+        with Log(self.log(step)) as log:
+            log.note(text)
+
+
+class Heard(NamedTuple):
+    """A run, or an attempt at a step, begins or has ended: START, COMPLETE, FAIL or ABORT. `outcome` is how."""
+
+    desk: Desk
+    word: str
+    step: Step | None = None
+    number: int = 0
+    outcome: Outcome | Bill | None = None

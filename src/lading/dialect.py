@@ -169,6 +169,8 @@ class Dialect:
     """Instead of that, where clauses cannot be had one by one: all that follows the name in the table's own CREATE
     TABLE."""
     limit: str = "{sql} LIMIT {n}"
+    explain: str = ""
+    """Says how a select would be carried out, without doing it; empty where Lading does not ask."""
     modulo: str = "{a} % {b}"
     slice_column: bool = True
     """Whether staged rows carry their slice in a column of their own, dropped before publishing."""

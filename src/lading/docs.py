@@ -16,6 +16,7 @@ from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
 from lading.prove import Level
+from lading.schedule import Arrival, Schedule
 from lading.schema import Column, Table, gaps
 from lading.spec import Param, Pipeline, Step
 from lading.types import KINDS, parse
@@ -137,7 +138,11 @@ def _cli() -> str:
         ("1", "A table or a step failed, or what arrived is not what left."),
     ]
     codes += [("2", "The command, a file or a setting is wrong; nothing was run.")]
-    codes += [("3", "The rows are there, and not everything could be proved."), ("130", "Interrupted.")]
+    codes += [
+        ("3", "The rows are there, and not everything could be proved."),
+        ("75", "Another run of the pipeline is at work."),
+    ]
+    codes += [("130", "Interrupted, or cancelled.")]
     parts += ["", "## Exit codes", "", *_table(["Code", "Meaning"], codes), "", "## Exit codes of run-step", ""]
     return "\n".join([*parts, *_table(["Code", "Meaning"], [(str(code), what) for code, what in CODES.values()])])
 
@@ -153,7 +158,9 @@ def _pipelines() -> str:
     parts = ["# Pipelines and connections", "", "## A pipeline", ""]
     parts += [_line(Pipeline.__doc__), "", *_options(describe.rows(Pipeline)), "", "## A parameter", ""]
     parts += [_line(Param.__doc__), "", *_options(describe.rows(Param)), ""]
-    parts += [PARAMS, "", "## A step", "", _line(Step.__doc__), "", *_options(describe.rows(Step)), ""]
+    parts += [PARAMS, "", "## A schedule", "", _line(Schedule.__doc__), "", *_options(describe.rows(Schedule)), ""]
+    parts += ["A table that it comes after:", "", *_options(describe.rows(Arrival)), ""]
+    parts += ["## A step", "", _line(Step.__doc__), "", *_options(describe.rows(Step)), ""]
     for kind in sorted(find.step_kinds(), key=lambda kind: kind != "move"):
         parts += [*_step(find.step_class(kind)), ""]
     order = f"the default, the file, the environment ({settable}), the call"

@@ -12,10 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from lading import find
 from lading.errors import LadingError, SpecError
+from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline, Step, faults
 from lading.written import File, Place, checked, near, worded
 
 _PARAM = re.compile(r"\$\{param:([^}]*)\}")
+_SCHEDULE = "Write one like {cron: '0 2 * * *', zone: Europe/Berlin}."
 
 
 class Option(NamedTuple):
@@ -27,14 +29,30 @@ class Option(NamedTuple):
     origin: str
 
 
+class Kept(NamedTuple):
+    """A pipeline's file and the texts of those that it uses, as they were when they were released."""
+
+    file: File
+    files: Mapping[str, str]
+
+
 class Around(NamedTuple):
     """What stands around a pipeline's file: its folder, options of moves that the environment sets, the parameters
-    that are given, and what raises for a connection that is none."""
+    that are given, what raises for a connection that is none, and texts of files in place of the folder's."""
 
     folder: Path
     moves: Mapping[str, Any]
     given: Mapping[str, Any]
     place: Callable[[str], object]
+    files: Mapping[str, str] | None = None
+
+    def text(self, path: str) -> str:
+        """The text of a file that a step names. Raises OSError or UnicodeDecodeError."""
+        if self.files is None:
+            return (self.folder / path).read_text(encoding="utf-8-sig")
+        if path not in self.files:
+            raise FileNotFoundError(path)
+        return self.files[path]
 
 
 def pipeline(file: File, name: str, around: Around) -> Pipeline:
@@ -56,6 +74,11 @@ def pipeline(file: File, name: str, around: Around) -> Pipeline:
     values = {"name": name, **file.value} | ({"steps": steps} if steps else {})
     whole = None
     try:
+        values |= {"schedule": scheduled(file, name, around)}
+    except SpecError as error:
+        wrong.append(error)
+        values.pop("schedule")
+    try:
         whole = checked(Pipeline, values, file, (), "the pipeline")
     except SpecError as error:
         wrong.append(error)
@@ -65,6 +88,47 @@ def pipeline(file: File, name: str, around: Around) -> Pipeline:
         what = f"the file is called '{name}' and its 'name' is '{whole.name}'."
         raise file.error(("name",), what, "Leave 'name' out.")
     return whole
+
+
+def scheduled(file: File, name: str, around: Around) -> Schedule | None:
+    """The schedule of a pipeline's file, whatever else is in the file. Raises SpecError for its first fault."""
+    if "schedule" not in file.value:
+        return None
+    written, place = file.value["schedule"], ("schedule",)
+    if not isinstance(written, dict):
+        raise file.error(place, f"'schedule' must be a map of options, not {worded(written)}.", _SCHEDULE)
+    found = checked(Schedule, written, file, place, "the schedule")
+    others = {path.stem for path in around.folder.glob("*.y*ml")} - {name} if found.pipelines else set()
+    for each in found.after:
+        here = (*place, "after")
+        if isinstance(each, str) and each not in others:
+            what = f"the schedule comes after '{each}', which is no other pipeline."
+            raise file.error(here, what, near(each, others))
+        if not isinstance(each, str):
+            try:
+                around.place(each.at)
+            except LadingError as error:
+                what = f"the schedule: {error.what[:1].lower()}{error.what[1:]}"
+                raise file.error(here, what, error.fix) from error
+    if found.arrivals and not receives(file):
+        what = "the schedule runs the pipeline when files arrive, and no step receives any."
+        raise file.error((*place, "arrivals"), what, "Add a step with 'do: receive'.")
+    for param, declared_so in declared(file, {}).items():
+        if declared_so.default is None and declared_so.from_ is None:
+            what = f"parameter '{param}' has no default, and a run of the schedule is given none."
+            raise file.error(("params", param), what, "Add 'default', or 'from: due'.")
+    runs = file.value.get("runs", 1)
+    if found.overlap == "allow" and runs == 1:
+        what = "the schedule lets runs overlap, and the pipeline has one run at a time."
+        raise file.error((*place, "overlap"), what, "Add 'runs: 2' or more beside 'schedule'.")
+    return found.within(runs) if isinstance(runs, int) else found
+
+
+def receives(file: File) -> bool:
+    """Whether a step of a pipeline's file receives files, or may be meant to: there is no step of its kind."""
+    steps = file.value.get("steps")
+    kinds = [each.get("do", "move") for each in steps if isinstance(each, dict)] if isinstance(steps, list) else [""]
+    return any(each == "receive" or each not in find.step_kinds() for each in kinds)
 
 
 def explained(found: Pipeline, file: File, environment: Mapping[str, tuple[Any, str]]) -> list[Option]:
@@ -103,6 +167,7 @@ def _step(file: File, number: int, written: Any, around: Around) -> Step:
         raise file.error((*place, "do"), f"{subject} is of the kind {worded(do)}.", near(str(do), find.step_kinds()))
     model: type[Step] = find.step_class(do)
     params = declared(file, around.given) if _PARAM.search(str(written)) else {}
+    params = {name: param.standing_in() for name, param in params.items()}
     values = {
         name: value if name in model.texts.values() else _given(file, (*place, name), value, (subject, params))
         for name, value in written.items()
@@ -149,20 +214,23 @@ def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecEr
     """The step with its files' texts; what it names and is not there is added to what is wrong."""
     around, wrong = known
     fields = type(step).model_fields
-    for name in step.places:
-        word, address = fields[name].alias or name, getattr(step, name)
+    named: list[tuple[Place, str | None]] = [
+        ((fields[name].alias or name,), getattr(step, name)) for name in step.places
+    ]
+    named += [(("inputs", name, "at"), each.at) for name, each in getattr(step, "inputs", {}).items()]
+    for place, address in named:
         if address is None:
             continue
         try:
             around.place(address)
         except LadingError as error:
             what = error.what[:1].lower() + error.what[1:]
-            wrong.append(file.error(("steps", number, word), f"step '{step.key}': {what}", error.fix))
+            wrong.append(file.error(("steps", number, *place), f"step '{step.key}': {what}", error.fix))
     for name, text in step.texts.items():
         if (path := getattr(step, name)) is None:
             continue
         try:
-            held = {name: None, text: (around.folder / path).read_text(encoding="utf-8-sig")}
+            held = {name: None, text: around.text(path)}
             # Checked once more as a whole, then with the file's name as it was.
             checked(type(step), {**step.model_dump(exclude_unset=True), **held}, None, (), f"{path}")
             step = step.model_copy(update={text: held[text]})

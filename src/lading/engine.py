@@ -28,8 +28,9 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
     task, store = moving.task, moving.store
     mark = fingerprint(moving.plan, task)
     old = store.unfinished(mark, moving.run)
-    finished = store.finished(mark)
-    for left in store.left(mark):
+    finished = store.finished(mark, moving.plan.part_of)
+    over = (fingerprint(moving.plan.model_copy(update={"work": work}), task) for work in moving.plan.over_works)
+    for left in (*store.left(mark), *(each for old_mark in over for each in store.left(old_mark, begun=True))):
         target.discard(left.load)
         store.change(left.load.id, state="clean" if left.state == "done" else "dropped")
     if finished:
@@ -79,7 +80,8 @@ def _taken(finished: Open, moving: Moving, source: Session) -> TableBill | None:
     # A table that was made since then is written in the system's own words now.
     then, here = ([(c.name, c.type) for c in t.target.columns] for t in (task, now))
     alike = task.source.columns == now.source.columns and then == here
-    same = alike and all(unchanged(moving, line, source) for line in moving.store.lines(finished.load.id))
+    lines = moving.store.lines(finished.load.id)  # none where they were forgotten long after
+    same = alike and bool(lines) and all(unchanged(moving, line, source) for line in lines)
     moving.load = fresh
     if finished.bill is None or not (same or finished.load.mode is Mode.APPEND):
         return None
@@ -310,7 +312,7 @@ def _close(moving: Moving, target: Session) -> None:
     proof = moving.proof or Proof(level=moving.plan.level, snapshot=moving.snapshot)
     last, _ = moving.store.last(mark)
     reasons = list(proof.reasons)
-    if rows.source == 0 and last:
+    if rows.source == 0 and last and not moving.task.since_low:
         reasons.append(f"the source has no rows; the last run had {last:,}")
     if not rows.balanced:
         raise Bug(f"The balance of '{moving.name}' is off: {rows}.", "Report it with the bill.")

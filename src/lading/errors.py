@@ -27,12 +27,18 @@ def unseen(text: str, columns: Iterable[str]) -> str:
     return text
 
 
+AT_WORK = 75
+"""The code of an error that says that somebody else is at the same work: worth trying again when they have ended."""
+CANCELLED = 130
+"""The code of an error that says that somebody has ended the work."""
+
+
 class LadingError(Exception):
     """What went wrong, and what to do about it.
 
     `what` is one or two sentences that name the thing, the value and the limit; `fix` is an instruction.
     `kind` is the word that outputs use for the class. `bill` is that of the run which ended so, where there is one;
-    `line` that of the file which it is about, or 0.
+    `line` that of the file which it is about, or 0; `code` what a command exits with, where that is not its kind's.
     """
 
     kind = "error"
@@ -43,6 +49,7 @@ class LadingError(Exception):
         self.fix = fix
         self.bill: Any = None
         self.line = 0
+        self.code = 0
 
     def __str__(self) -> str:
         return f"{self.what} {self.fix}".strip()

@@ -6,11 +6,11 @@ import importlib
 import pkgutil
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from types import ModuleType
 from typing import Any
 
-from lading import connectors
+from lading import connectors, unwanted
 from lading.connector import Connection
 from lading.errors import SpecError
 
@@ -23,6 +23,11 @@ stand on much that stands on this."""
 @cache
 def _outside() -> EntryPoints:
     return entry_points(group=GROUP)
+
+
+def _loaded(point: EntryPoint) -> Any:
+    unwanted.allow()  # whatever it needs
+    return point.load()
 
 
 @cache
@@ -41,7 +46,7 @@ def connection_class(kind: str) -> type[Connection]:
         raise SpecError(f"There is no connector of the kind '{kind}'.", hint)
     for point in _outside():
         if point.name == kind:
-            found: type[Connection] = point.load()
+            found: type[Connection] = _loaded(point)
             return found
     module = importlib.import_module(f"{connectors.__name__}.{kind}")
     classes = [
@@ -83,7 +88,7 @@ def step_module(kind: str) -> ModuleType:
         raise SpecError(f"There is no step of the kind '{kind}'.", hint)
     for point in entry_points(group=STEPS):
         if point.name == kind:
-            found: ModuleType = point.load()
+            found: ModuleType = _loaded(point)
             return found
     return importlib.import_module(f"{STEPS}.{kind}")
 

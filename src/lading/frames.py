@@ -49,5 +49,4 @@ def called(step: Any, desk: Desk, files: tuple[dict[str, str], Path]) -> tuple[i
     # Arrow's own pools take far more address space than they use, and the limit counts it.
     env |= {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "ARROW_DEFAULT_MEMORY_POOL": "system"}
     env |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"}
-    with desk.log(step).open("a", encoding="utf-8") as log:
-        return output([sys.executable, "-m", "lading.calling", str(job)], env, desk, log, step.secrets)
+    return output([sys.executable, "-m", "lading.calling", str(job)], env, desk, step)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import threading
 import time
-from concurrent.futures import Future, wait
+from collections.abc import Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
-from lading import attempts, find
-from lading.desk import Desk, Outcome
-from lading.errors import LadingError, SpecError, Unreachable
+from lading import attempts, dues
+from lading.desk import Desk, Heard, Outcome
+from lading.ending import Ending, Stopped
+from lading.errors import AT_WORK, CANCELLED, SpecError, Unreachable
+from lading.moving import Watch
 from lading.prove import Bill, State, StepBill, worst
 from lading.run import STOP_SECONDS, TICK_SECONDS, apart, lading_version, new_id, peak_memory
 from lading.spec import OnFailure, Step
+from lading.trying import LOOK_SECONDS, attempt, digest, word
 
 BEAT_SECONDS = 30
-"""How often a run whose step takes long says that it is alive."""
+"""How often a run says that it is alive."""
 
 
 class Told(Protocol):
@@ -32,23 +35,32 @@ class Told(Protocol):
     def step_ended(self, line: StepBill) -> None:
         """A step has ended, or was left out."""
 
+    def beside(self, step: Step) -> Watch:
+        """What is told of the step's own tables, while other steps may be at work."""
+
 
 def run(desk: Desk, told: Told, start: str = "") -> Bill:
     """Carries out the steps of a pipeline, or with `start` that step and what comes after it. Goes on where an
-    interrupted run was; always ends in a bill, but for an interruption."""
-    desk = _begun(desk, start)
+    interrupted run was; always ends in a bill, but for an interruption. A desk that names a run is for that run alone:
+    new, interrupted, or over."""
+    begun = _begun(desk, start)
+    if begun is None:
+        return desk.store.bill(desk.run)
+    desk = begun
     clock, started = time.monotonic(), datetime.now(UTC)
     course = Course(desk, told, start)
+    desk.tell(Heard(desk, "START"))
     try:
-        for step in desk.pipeline.order:
-            course.take(step)
-    except BaseException:
-        desk.store.end(desk.run, attempts.INTERRUPTED, None)
+        course.carry_out(desk.pipeline.order)
+    except BaseException as error:
+        if _cut_off(desk, error):
+            desk.tell(Heard(desk, "ABORT"))
         raise
     finally:
         desk.watch.end()
     bill = course.bill(started, time.monotonic() - clock)
     desk.store.end(desk.run, bill.state.value, bill)
+    desk.tell(Heard(desk, word(bill.state), outcome=bill))
     return bill
 
 
@@ -57,14 +69,21 @@ def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     bill when every step has ended well."""
     step = _step(desk, key)
     desk = _within(desk, run)
-    going = attempts.join(desk.store, run, desk.pipeline.name)
-    course = Course(desk, told)
-    for other in desk.pipeline.order:
-        if other.key != key:
-            course.remember(other)
+    if attempts.at_step(desk.store, run, key):
+        raise attempts.busy(f"Step '{key}' of run {run}")
+    asked = attempts.cancelled(desk.store, run)
+    going = attempts.join(desk.store, run, desk.pipeline.name, desk.release)
+    course = Course(desk, told, asked=asked)
+    course.look_back(key)
     if not going and not course.recall(step):
         raise SpecError(f"Run {run} has ended, and its bill never changes.", "Give another id.")
-    line = course.lines[key] if not going else course.take(step, once=True)
+    try:
+        course.carry_out([step] if going else [], once=True)
+    except BaseException as error:
+        _cut_off(desk, error)
+        raise
+    line = course.lines[key]
+    course.look_back(key)  # others may have ended meanwhile
     whole = len(course.lines) == len(desk.pipeline.steps)
     if whole and not any(each.state is State.FAILED for each in course.lines.values()):
         bill = course.bill(datetime.now(UTC), sum(each.seconds for each in course.lines.values()))
@@ -72,6 +91,14 @@ def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     else:
         desk.store.end(run, "open", None)
     return line
+
+
+def _cut_off(desk: Desk, error: BaseException) -> bool:
+    """Ends the run, unless it is another process's; says whether it did."""
+    code = error.code if isinstance(error, SpecError) else 0
+    if code != AT_WORK:
+        desk.store.end(desk.run, attempts.CANCELLED if code == CANCELLED else attempts.INTERRUPTED, None)
+    return code != AT_WORK
 
 
 def _step(desk: Desk, key: str) -> Step:
@@ -82,41 +109,48 @@ def _step(desk: Desk, key: str) -> Step:
     return step
 
 
-def _begun(desk: Desk, start: str) -> Desk:
-    """The desk of a new run, or of the interrupted one where a step of it still stands."""
-    name = desk.pipeline.name
+def _begun(desk: Desk, start: str) -> Desk | None:
+    """The desk of a new run, or of the interrupted one where a step of it still stands; of the run that the desk names,
+    if it does. None where that one has ended."""
+    name, release, most = desk.pipeline.name, desk.release, desk.pipeline.runs
     if start:
         _step(desk, start)
-    before = None if start else attempts.interrupted(desk.store, name)
+    if desk.run:
+        return _within(desk, desk.run) if attempts.own(desk.store, desk.run, name, release, most) else None
+    before = None if start else attempts.interrupted(desk.store, name, release)
     if before is not None:
         known_now = {step.key: digest(step, desk) for step in desk.pipeline.steps}
-        run, beat = before
-        if any(known_now.get(each.step) == each.digest for each in attempts.last(desk.store, run).values()):
-            if not desk.store.resume(run, beat):
-                raise SpecError(f"Run {run} of '{name}' is at work right now.", "Wait for it, or end it first.")
-            attempts.alone(desk.store, name, run)
-            return _within(desk, run)
+        if any(known_now.get(each.step) == each.digest for each in attempts.last(desk.store, before).values()):
+            attempts.own(desk.store, before, name, release, most)
+            return _within(desk, before)
     run = new_id()
-    desk.store.begin(run, name)
-    attempts.alone(desk.store, name, run)
+    attempts.own(desk.store, run, name, release, most)
     return _within(desk, run)
 
 
 def _within(desk: Desk, run: str) -> Desk:
-    return replace(desk, run=run, logs=desk.logs / run)
+    return replace(desk, run=run, logs=desk.logs / run, due=dues.of_run(desk.store, desk.pipeline.name, run))
 
 
-def digest(step: Step, desk: Desk) -> str:
-    """The same for the same step with the same parameters."""
-    told = json.dumps([step.digest, desk.params], default=str, sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:32]
+def _ready(left: Sequence[Step], going: Collection[Step]) -> list[Step]:
+    """The steps that may begin: what they follow has ended; those that close the run, when all else has."""
+    open_keys = {step.key for step in (*left, *going)}
+    open_ones = any(not step.closing for step in (*left, *going))
+    return [step for step in left if not open_keys.intersection(step.after) and not (step.closing and open_ones)]
+
+
+class Cancelled(Exception):
+    """The run was asked to end: when, and by whom."""
 
 
 class Course:
     """The steps of a run, as far as it has come."""
 
-    def __init__(self, desk: Desk, told: Told, start: str = "") -> None:
-        self.desk, self.told = desk, told
+    def __init__(self, desk: Desk, told: Told, start: str = "", asked: str = "") -> None:
+        self.desk, self.told, self.over = desk, told, Ending()
+        self._asked = asked
+        """When the run was asked to end before this began."""
+        self._looked = self._beat = time.monotonic()
         self.lines: dict[str, StepBill] = {}
         self.outcomes: dict[str, Outcome] = {}
         self._before = attempts.last(desk.store, desk.run)
@@ -124,34 +158,92 @@ class Course:
         self._start = start
         self._stopped, self._spent = "", time.process_time()
 
+    def carry_out(self, steps: Sequence[Step], once: bool = False) -> None:
+        """Carries steps out, some at a time, each in a thread of its own: here, interruptions are noticed whatever a
+        library waits for. Raises SpecError when somebody has ended the run."""
+        left, going = list(steps), dict[Future[StepBill], Step]()
+        try:
+            while left or going:
+                for step in _ready(left, going.values())[: self.desk.pipeline.parallel - len(going)]:
+                    left.remove(step)
+                    going[apart(partial(self.take, step, once))] = step
+                for line in wait(going, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED).done:
+                    del going[line]
+                    line.result()
+                self._look()
+        except BaseException as error:
+            self.over.set()
+            ended = wait(going, timeout=STOP_SECONDS + 2).done
+            if isinstance(error, Cancelled):
+                said = " ".join(str(each.exception()) for each in ended if isinstance(each.exception(), Stopped))
+                raise self._cancelled(str(error), said) from error
+            raise
+
+    def _cancelled(self, asked: str, said: str) -> SpecError:
+        what = f"Run {self.desk.run} was cancelled by {asked.partition(' ')[2]}. {said}".strip()
+        fix = "" if self.desk.within else f"To go on with it: lading run {self.desk.pipeline.name}"
+        error = SpecError(what, fix)
+        error.code = CANCELLED
+        return error
+
+    def _look(self) -> None:
+        """Says that the run is alive, and looks whether it was asked to end. A store that does not answer is asked
+        again a moment later."""
+        now = time.monotonic()
+        with suppress(Unreachable):
+            if now - self._beat > BEAT_SECONDS:
+                self._beat = now
+                for run in filter(None, (self.desk.run, self.desk.within)):
+                    attempts.beat(self.desk.store, run)
+            if now - self._looked > LOOK_SECONDS:
+                self._looked = now
+                asked = attempts.cancelled(self.desk.store, self.desk.run, self.desk.within)
+                if asked not in ("", self._asked):
+                    raise Cancelled(asked)
+
     def take(self, step: Step, once: bool = False) -> StepBill:
         """Carries a step out, unless it is done or left out. With `once`, it is not tried again."""
         if self.recall(step):
             return self.lines[step.key]
         if reason := self._left_out(step):
-            number = attempts.begin(self.desk.store, self.desk.run, step, digest(step, self.desk))
+            number = attempts.begin(self.desk.store, self.desk.run, step, digest(step, self.desk), {})
             outcome = Outcome(state=State.SKIPPED, says=reason, left_out=True)
             attempts.end(self.desk.store, self.desk.run, step, number, outcome)
             return self._note(step, outcome, 0)
         self.told.step_began(step)
         for tries in range(1, step.retries + 2):
-            outcome = attempt(step, replace(self.desk, lines=tuple(self.lines.values())))
+            lines = [self.lines[each.key] for each in self.desk.pipeline.order if each.key in self.lines]
+            outcome = attempt(step, replace(self.desk, lines=lines, watch=self.told.beside(step)), self.over)
             if once or not outcome.again or tries > step.retries:
                 break
             seconds = float(os.environ.get("LADING_RETRY_SECONDS", step.retry_seconds * 2 ** (tries - 1)))
-            self.desk.note(step, f"{outcome.error} Trying again in {seconds:g} seconds.")
-            time.sleep(seconds)
+            self.desk.note(step, f"Trying again in {seconds:g} seconds.")
+            if self.over.wait(seconds):
+                raise Stopped
         return self._note(step, outcome, tries)
+
+    def look_back(self, but: str) -> None:
+        """Notes what other processes have done of the run."""
+        self._before = attempts.last(self.desk.store, self.desk.run)
+        for step in self.desk.pipeline.order:
+            if step.key != but and step.key not in self.lines:
+                self.remember(step)
 
     def recall(self, step: Step) -> bool:
         """Whether the step was done before the run was interrupted, and what it follows too."""
         before = self._before.get(step.key)
         if before is None or before.outcome is None or not before.done(digest(step, self.desk)):
             return False
-        if not all(self.lines[name].kept for name in step.after if name in self.lines):
+        if not all(self._stands(name) for name in step.after if name in self.lines):
             return False
         self._note(step, before.outcome, before.number, kept=True)
         return True
+
+    def _stands(self, name: str) -> bool:
+        """Whether what follows a step need not be done again: it was kept, or had failed and nothing depended on it."""
+        step, before = self.desk.pipeline.step(name), self._before.get(name)
+        goes_on = step is not None and step.on_failure is OnFailure.GO_ON
+        return self.lines[name].kept or (goes_on and before is not None and before.state == State.FAILED)
 
     def remember(self, step: Step) -> None:
         """Notes how a step came out that another process carried out."""
@@ -190,13 +282,15 @@ class Course:
 
     def bill(self, started: datetime, seconds: float) -> Bill:
         lines = [self.lines[step.key] for step in self.desk.pipeline.order]
-        moved = [outcome for outcome in self.outcomes.values() if outcome.source]
+        outcomes = [self.outcomes[step.key] for step in self.desk.pipeline.order]
+        moved = [outcome for outcome in outcomes if outcome.source]
         sources, targets = {outcome.source for outcome in moved}, {outcome.target for outcome in moved}
         return Bill(
-            run=self.desk.run, pipeline=self.desk.pipeline.name, started=started, seconds=round(seconds, 3),
+            run=self.desk.run, pipeline=self.desk.pipeline.name, release=self.desk.release,
+            release_hash=self.desk.release_hash, started=started, seconds=round(seconds, 3),
             state=worst([line.state for line in lines]), steps=tuple(lines),
             source=", ".join(sorted(sources)), target=", ".join(sorted(targets)),
-            tables=tuple(table for outcome in self.outcomes.values() for table in outcome.tables),
+            tables=tuple(table for outcome in outcomes for table in outcome.tables),
             peak_memory=peak_memory(), version=lading_version(),
             cpu_seconds=round(time.process_time() - self._spent, 3),
             source_cpu_seconds=_sum([outcome.source_cpu_seconds for outcome in moved]),
@@ -208,62 +302,3 @@ def _sum(parts: list[float | None]) -> float | None:
     """None where a part is not known."""
     known = [part for part in parts if part is not None]
     return round(sum(known), 3) if known and len(known) == len(parts) else None
-
-
-def attempt(step: Step, desk: Desk) -> Outcome:
-    """One attempt at a step: the one way in which any runs, whoever calls it."""
-    mark = digest(step, desk)
-    before = attempts.last(desk.store, desk.run).get(step.key)
-    number = attempts.begin(desk.store, desk.run, step, mark)
-    clock = time.monotonic()
-
-    def settle(outcome: Outcome) -> None:
-        attempts.end(desk.store, desk.run, step, number, outcome)
-
-    again = before is not None and before.digest == mark and before.begun
-    earlier = attempts.earlier(desk.store, desk.pipeline.name, step, desk.run)
-    try:
-        outcome = _carried_out(
-            step, replace(desk, over=threading.Event(), again=again, earlier=earlier, settle=settle)
-        )  # fmt: skip
-    except BaseException:
-        attempts.end(desk.store, desk.run, step, number, None)
-        raise
-    outcome = outcome.model_copy(update={"seconds": round(time.monotonic() - clock, 3)})
-    attempts.end(desk.store, desk.run, step, number, outcome)
-    return outcome
-
-
-def _carried_out(step: Step, desk: Desk) -> Outcome:
-    """Runs the step in a thread of its own: here, time and interruptions are noticed whatever a library waits for."""
-    began = beat = time.monotonic()
-    ended: Future[Outcome] = apart(lambda: find.step_module(step.do).run(step, desk))
-    try:
-        while wait([ended], timeout=TICK_SECONDS).not_done:
-            now = time.monotonic()
-            if now - beat > BEAT_SECONDS:
-                desk.store.beat(desk.run)
-                beat = now
-            if step.timeout_seconds is not None and now - began > step.timeout_seconds:
-                return _timed_out(step, _stopped(ended, desk))
-        return ended.result()
-    except LadingError as error:
-        again = isinstance(error, Unreachable)
-        return Outcome(state=State.FAILED, error=str(error), error_kind=error.kind, again=again)
-    except BaseException:
-        _stopped(ended, desk)
-        raise
-
-
-def _stopped(ended: Future[Outcome], desk: Desk) -> bool:
-    """Tells the step to end, and says whether it did."""
-    desk.over.set()
-    return not wait([ended], timeout=STOP_SECONDS + 1).not_done  # a move may need as long to stop its workers
-
-
-def _timed_out(step: Step, stopped: bool) -> Outcome:
-    what = f"It took more than {step.timeout_seconds:,} seconds."
-    fix = "Raise 'timeout_seconds', or find out what it waits for."
-    if not stopped:  # a second attempt would be in its way
-        what, fix = f"{what} It could not be ended, and may still be at work in its system.", "End it there."
-    return Outcome(state=State.FAILED, error=f"{what} {fix}", error_kind=Unreachable.kind, again=stopped)

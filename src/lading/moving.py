@@ -60,10 +60,6 @@ class Pace:
         return max(self.rows / self.limit - (self.clock() - self.began), 0.0) if self.limit else 0.0
 
 
-class Stopped(Exception):
-    """The run was interrupted or another slice lost its connection."""
-
-
 @dataclass
 class Moving:
     """A table on its way. Workers share it; `lock` guards what they change, `sifting` keeps them from
@@ -155,8 +151,9 @@ class Moving:
 
 def fingerprint(plan: Plan, task: Task) -> str:
     """The same for the same work: what a rerun goes on with."""
-    words = [plan.source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key)]
-    words += [plan.folder] if plan.folder else []
+    source = plan.work or plan.source
+    words = [source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key)]
+    words += [plan.folder] if plan.folder and not plan.work else []
     words += [] if task.keys is None else [repr(task.keys)]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
@@ -202,6 +199,7 @@ def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingErro
         bytes=sum(line.bytes for line in moving.lines.values()),
         slices=len(moving.lines),
         slices_kept=moving.kept,
+        reasons=moving.store.reasons(moving.load.id) if moving.rejected else (),
         found=moving.found,
     )
 

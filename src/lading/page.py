@@ -91,6 +91,7 @@ def _balance(bill: Bill) -> str:
 def _facts(bill: Bill) -> str:
     moved, seconds = sum(table.bytes for table in bill.tables), bill.seconds
     facts = [
+        *([("Release", f"{bill.release} {bill.release_hash[:12]}")] if bill.release else []),
         ("Started", f"{bill.started:%Y-%m-%d %H:%M:%S} UTC"),
         ("Took", clock(bill.seconds)),
         ("Rows a second", rate(bill.rows.source, seconds)),
@@ -170,6 +171,7 @@ def _told(table: TableBill) -> str:
     lines += [("Accepted loss", str(loss)) for loss in table.losses]
     if table.rows.rejected:
         lines.append(("Rejected", f"{plural(table.rows.rejected, 'row')} refused by the target"))
+        lines += [("", f"{count:,} × {reason}") for reason, count in table.reasons]
     lines += [("Kept", f"{plural(table.slices_kept, 'slice')} of the interrupted run")] if table.slices_kept else []
     if proof and (proof.source_root or proof.target_root):
         same = proof.source_root == proof.target_root

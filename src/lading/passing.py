@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from lading.connector import Slice
 from lading.digest import Digest, Digester, Tally
+from lading.ending import Stopped
 from lading.errors import Bug
-from lading.moving import Moving, Stopped, later
+from lading.moving import Moving, later
 from lading.prove import Level
 from lading.store import Line
 from lading.values import texts

@@ -63,6 +63,10 @@ class Plan(BaseModel, frozen=True):
     target: str
     folder: str = ""
     """Where relative paths of the two begin; empty when there are none."""
+    work: str = ""
+    """What is moved, in place of where it lies, where that is another path on each machine."""
+    over_works: tuple[str, ...] = ()
+    """The same of earlier runs, whose stages are of no use any more."""
     level: Level = Level.ROWS
     max_rejects: int = 0
     together: bool = False
@@ -254,6 +258,8 @@ def _task(
     notes += _measured(table, found)
     low = cursor(table) if move.since and old else None
     notes += [f"only rows whose '{move.since}' is at least {low}, or NULL"] if low else []
+    if (by := table.column(move.since or "")) and by.type.kind not in REACHING_BACK:
+        notes.append(f"'{by.name}' is {by.type}: 'since' does not reach back before the last value")
     task = Task(
         source=table, target=found, fresh=old is None, mode=move.mode, key=key, since=move.since,
         since_low=low, losses=lost, accepted=accepted, notes=tuple(notes),
@@ -261,6 +267,8 @@ def _task(
     return _checked(move, task)
 
 
+REACHING_BACK = ("timestamp", "date", "int", "decimal", "float")
+"""Types of columns of which `since` takes values again that are a little smaller than the last."""
 WIDEST = 38
 """Digits of the widest decimal that all targets have."""
 ASSUMED = 10

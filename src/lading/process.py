@@ -9,17 +9,15 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import IO
+from typing import Any
 
 from lading.desk import Desk
 from lading.errors import SpecError
+from lading.logs import Log
 from lading.spec import Step
 
 HARMLESS = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "TERM")
 """What a program is given of our environment, and all that begins with LC_."""
-LONGEST = 10_000
-"""Characters of a line of output that are kept."""
 PATIENCE_SECONDS = 3
 """How long a program that is ended may take to clear up."""
 
@@ -36,29 +34,23 @@ def environment(own: Mapping[str, str], secrets: Sequence[str], desk: Desk, step
     named = {name: secret(name, f"Step '{step.key}'") for name in secrets}
     given = {name: value for name, value in os.environ.items() if name in HARMLESS or name.startswith("LC_")}
     given |= {f"PARAM_{name.upper()}": str(value) for name, value in desk.params.items()}
-    return given | named | {"LADING_RUN": desk.run, "LADING_STEP": step.key} | dict(own)
+    due = {"LADING_DUE": desk.due.isoformat()} if desk.due else {}
+    return given | named | due | {"LADING_RUN": desk.run, "LADING_STEP": step.key} | dict(own)
 
 
-def output(
-    command: Sequence[str], env: Mapping[str, str], desk: Desk, log: IO[str], secrets: Sequence[str] = ()
-) -> tuple[int, str]:
-    """Runs a program in a process group of its own, which ends with the step and with us; its output goes to the log,
-    without the values of secrets. Returns its exit code and its last line."""
+def output(command: Sequence[str], env: Mapping[str, str], desk: Desk, step: Any) -> tuple[int, str]:
+    """Runs a program in a process group of its own, which ends with the step and with us; its output goes to the step's
+    log, without the values of its secrets. Returns its exit code and its last line."""
     bound = shutil.which("setpriv")  # else what we started would go on when we are killed
     words = [bound, "--pdeathsig", "KILL", "--", *command] if bound else list(command)
-    hidden = [env[name] for name in secrets if env[name]]
     process = subprocess.Popen(
         words, env=dict(env), cwd=desk.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True, text=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     threading.Thread(target=_watch, args=(process, desk), daemon=True).start()
     last = ""
-    with process:
-        for line in iter(partial(process.stdout.readline, LONGEST) if process.stdout else str, ""):
-            for value in hidden:
-                line = line.replace(value, "***")
-            log.write(line if line.endswith("\n") else f"{line}\n")
-            log.flush()
+    with process, Log(desk.log(step), [env[name] for name in step.secrets]) as log:
+        for line in log.copy(process.stdout) if process.stdout else ():
             last = line.strip() or last
     desk.go_on()
     return process.returncode, last[:200]

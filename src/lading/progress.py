@@ -14,7 +14,7 @@ from lading.render import amount, clock, plural, size
 from lading.spec import Step
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
     from rich.text import Text
 
@@ -124,11 +124,52 @@ class Quiet:
     def step_ended(self, line: StepBill) -> None:
         """A step has ended, or was left out."""
 
+    def beside(self, step: Step) -> Beside:
+        """What is told of the step's own tables, while other steps may be at work."""
+        return Beside(self, step)
+
     def began(self, line: Line) -> None:
         """A table's rows are about to be read."""
 
     def ended(self, line: Line) -> None:
         """A table has reached its end."""
+
+
+class Beside:
+    """Tells of the tables of one of several steps; two that have the same name are two."""
+
+    def __init__(self, whole: Quiet, step: Step) -> None:
+        self.whole, self._step = whole, step
+        self._names: dict[str, str] = {}
+
+    def begin(self, table: str, rows: int | None, slices: int) -> None:
+        self.whole.begin(self._name(table), rows, slices)
+
+    def moved(self, table: str, rows: int, bytes: int) -> None:
+        self.whole.moved(self._name(table), rows, bytes)
+
+    def slice_done(self, table: str) -> None:
+        self.whole.slice_done(self._name(table))
+
+    def state(self, table: str, word: str) -> None:
+        self.whole.state(self._name(table), word)
+
+    def end(self) -> None:
+        """Tables that have not come to an end are no longer under way."""
+        with self.whole.lock:
+            for name in self._names.values():
+                if name in self.whole.lines and self.whole.lines[name].ended is None:
+                    del self.whole.lines[name]
+        self._names.clear()
+
+    def _name(self, table: str) -> str:
+        """The table's own, unless another step has one of that name under way."""
+        with self.whole.lock:
+            if table not in self._names:
+                line = self.whole.lines.get(table)
+                taken = line is not None and line.ended is None
+                self._names[table] = f"{self._step.key}: {table}" if taken else table
+            return self._names[table]
 
 
 class Plain(Quiet):
@@ -182,7 +223,7 @@ class Live(Quiet):
 
         super().__init__()
         self.console = console
-        self._step: tuple[Step, float] | None = None
+        self._steps: dict[str, tuple[Step, float]] = {}
         self._screen = Screen(console=console, get_renderable=self.table, refresh_per_second=4, transient=True)
         self._on = False
 
@@ -193,9 +234,10 @@ class Live(Quiet):
             self._screen.start()
 
     def step_began(self, step: Step) -> None:
-        if step.do != "move":  # whose tables have lines of their own
-            self._step = (step, time.monotonic())
-            self._on = True
+        with self.lock:
+            self._steps[step.key] = (step, time.monotonic())
+            start, self._on = not self._on, True
+        if start:
             self._screen.start()
 
     def ended(self, line: Line) -> None:
@@ -203,35 +245,47 @@ class Live(Quiet):
         self.console.print(_grid([line], self.console.width))
 
     def end(self) -> None:
-        self._step = None
-        if self._on:
-            self._on = False
+        with self.lock:
+            self._steps.clear()
+            stop, self._on = self._on, False
+        if stop:
             self._screen.stop()
 
     def step_ended(self, line: StepBill) -> None:
         from rich.text import Text
 
-        self.end()
+        with self.lock:
+            self._steps.pop(line.key, None)
+            last = not self._steps
+        if last:
+            self.end()
+        else:
+            self._screen.refresh()
         word = Text(f"{line.state:10}  ", style=ENDS.get(line.state, "dim"))
         said = step_words(line).removeprefix(line.state).removeprefix(", ").removeprefix(": ")
         self.console.print(Text.assemble(word, (line.key, "bold"), f"  {said}"), highlight=False)
 
-    def table(self) -> Table | Text:
-        if self._step is not None and all(line.ended is not None for line in self.lines.values()):
-            from rich.text import Text
+    def table(self) -> Group:
+        from rich.console import Group
 
-            step, began = self._step
-            said = f"  {step.title or step.do}  {clock(time.monotonic() - began)}"
-            return Text.assemble(("running     ", "dim"), (step.key, "bold"), said)
         with self.lock:
             waiting = [line for line in self.lines.values() if line.ended is None]
+            steps = list(self._steps.values())
         active = [line for line in waiting if line.moved or line.word != "reading"] or waiting[:1]
-        room = max(self.console.height - 3, 1)
+        others = [_step_line(step, began) for step, began in steps if step.do != "move" or not active]
+        room = max(self.console.height - 3 - len(others), 1)
         grid = _grid(active[:room], self.console.width)
         rest = len(waiting) - len(active[:room])
         if rest > 0:
             grid.add_row("", f"[dim]{rest:,} more to come[/]")
-        return grid
+        return Group(*([grid] if active else []), *others)
+
+
+def _step_line(step: Step, began: float) -> Text:
+    from rich.text import Text
+
+    said = f"  {step.title or step.do}  {clock(time.monotonic() - began)}"
+    return Text.assemble(("running     ", "dim"), (step.key, "bold"), said)
 
 
 def _grid(lines: list[Line], width: int) -> Table:
@@ -258,7 +312,7 @@ def _grid(lines: list[Line], width: int) -> Table:
         )  # fmt: skip
         told = line.moved and line.seconds >= 0.1
         more = (f"{size(bytes_)}/s" if told else "", f"{line.slices_done}/{line.slices}") if wide else ()
-        time_ = clock(line.seconds) if over else f"-{clock(line.left)}" if line.left is not None else ""
+        time_ = clock(line.seconds) if over else f"{clock(line.left)} left" if line.left is not None else ""
         speed = f"{amount(rows)}/s" if told else ""
         word = Text(line.word, style=style)
         grid.add_row(word, line.name, meter, f"{line.moved:,}", speed, *more, time_)

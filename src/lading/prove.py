@@ -84,6 +84,8 @@ class TableBill(BaseModel, frozen=True):
     slices: int = 0
     slices_kept: int = 0
     """Slices that an interrupted run had staged and that still equal the source."""
+    reasons: tuple[tuple[str, int], ...] = ()
+    """Why rows were rejected, each with how many; the ten with the most."""
     found: Comparison | None = None
     """Of a table whose proof failed: the rows, columns and values that differ."""
 
@@ -109,6 +111,9 @@ class Bill(BaseModel, frozen=True):
 
     run: str
     pipeline: str = ""
+    release: int = 0
+    """The number of the pipeline's release that ran; 0 for a draft, and for what is no pipeline."""
+    release_hash: str = ""
     state: State
     source: str
     target: str

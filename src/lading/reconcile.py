@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from lading.compare.outcome import Diff, Verdict, worst
 from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
+from lading.ending import Ending
 from lading.errors import DataError, LadingError, SpecError, Unreachable, unseen
 from lading.moving import Watch
 from lading.run import Silent, lading_version, lean, new_id, peak_memory
@@ -40,8 +42,11 @@ class System(NamedTuple):
 class Reconciling:
     """Two systems, opened and pinned for as long as this is entered."""
 
-    def __init__(self, left: Connection, right: Connection, asked: Asked, watch: Watch | None = None) -> None:
+    def __init__(
+        self, left: Connection, right: Connection, asked: Asked, watch: Watch | None = None, over: Ending | None = None
+    ) -> None:
         self.connections, self.asked, self.watch = (left, right), asked, watch or Silent()
+        self.over = over or Ending()
         self.started, self._clock = datetime.now(UTC), time.monotonic()
         self._stack, self._marks = ExitStack(), Marks()
         self.systems: tuple[System, System]
@@ -49,7 +54,7 @@ class Reconciling:
     def __enter__(self) -> Reconciling:
         with ExitStack() as stack:
             stack.enter_context(lean())
-            sessions = [stack.enter_context(connection.open()) for connection in self.connections]
+            sessions = [stack.enter_context(self.over.opened(connection)) for connection in self.connections]
             left, right = (
                 System(each, session, session.pin()) for each, session in zip(self.connections, sessions, strict=True)
             )
@@ -80,6 +85,7 @@ class Reconciling:
         except SpecError:
             raise
         except LadingError as error:
+            self.over.go_on()
             found = Comparison(
                 left=left.full_name, right=right.full_name, verdict=Verdict.INCONCLUSIVE, reasons=(str(error),)
             )
@@ -94,8 +100,9 @@ class Reconciling:
             return Comparison(
                 left=left.full_name, right=there.full_name, verdict=Verdict.INCONCLUSIVE, reasons=tuple(problems)
             )
+        again = [partial(self.over.opened, connection) for connection in self.connections]
         sides = tuple(
-            Side(system.session, table, "", system.snapshot, system.connection.open, self._told(left, place))
+            Side(system.session, table, "", system.snapshot, again[place], self._told(left, place))
             for place, (system, table) in enumerate(zip(self.systems, (left, there), strict=True))
         )
         paired = pairing(left, there, self.asked.key, self.asked.exclude)  # its SpecError is the mistake of who asked

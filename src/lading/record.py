@@ -76,7 +76,11 @@ class ColumnVerdict(BaseModel, frozen=True):
 
 
 def _table(model: type[BaseModel], name: str) -> sa.Table:
-    return sa.Table(name, _tables, *(sa.Column(field) for field in model.model_fields))
+    kinds: dict[Any, type[Any]] = {str: sa.Text, float: sa.Float, int: sa.BigInteger, int | None: sa.BigInteger}
+    few = ("place", "not_compared")  # tables of a run, columns of a table
+    fields = {field: kinds[told.annotation] for field, told in model.model_fields.items()}
+    fields |= {field: sa.Integer for field in few if fields.get(field) is sa.BigInteger}
+    return sa.Table(name, _tables, *(sa.Column(field, kind) for field, kind in fields.items()))
 
 
 verdicts = _table(TableVerdict, "verdicts")

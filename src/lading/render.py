@@ -174,7 +174,8 @@ def _head(found: Bill) -> Text:
 
 def _when(found: Bill) -> Text:
     when = f"{found.started.astimezone():%Y-%m-%d %H:%M}"
-    parts = [found.pipeline, when, clock(found.seconds)]
+    release = f"release {found.release} {found.release_hash[:12]}" if found.release else ""
+    parts = [found.pipeline, release, when, clock(found.seconds)]
     parts += [f"peak {size(found.peak_memory)}" if found.peak_memory else ""]
     parts += [f"continues {found.continued}" if found.continued else ""]
     return words(" · ".join(part for part in parts if part), "dim")
@@ -254,6 +255,7 @@ def _told(table: TableBill) -> Iterable[RenderableType]:
     lines += [("accepted: ", str(loss)) for loss in table.losses]
     if table.rows.rejected:
         lines.append(("", f"{plural(table.rows.rejected, 'row')} refused by the target; see 'lading rejects'"))
+        lines += [("", f"  {count:,} × {reason}") for reason, count in table.reasons]
     if table.slices_kept:
         lines.append(("", f"{plural(table.slices_kept, 'slice')} kept from the interrupted run"))
     yield from named(table.table, lines, COLOURS[table.state] if table.state != State.PROVED else "")

@@ -20,9 +20,10 @@ import pyarrow as pa
 
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends
+from lading.ending import Ending, Stopped, Stuck
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
 from lading.memory import return_freed
-from lading.moving import Moving, Pace, Stopped, Watch, fail, new_load
+from lading.moving import Moving, Pace, Watch, fail, new_load
 from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
@@ -31,7 +32,7 @@ T = TypeVar("T")
 TICK_SECONDS = 0.2
 """How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""
 STOP_SECONDS = 5
-"""How long an interrupted run waits for its workers; statements that take longer are left to the server."""
+"""How long an interrupted run waits for its workers; statements that cannot be ended are left to the server."""
 ATTEMPTS = 4
 """How often in a row a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
 
@@ -57,7 +58,7 @@ def new_id() -> str:
 
 def run(
     plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch | None = None,
-    over: threading.Event | None = None,
+    over: Ending | None = None,
 ) -> Bill:  # fmt: skip
     """Moves, proves and publishes every table of the plan. Always ends in a bill, but for an interruption, which also
     `over` is, after which the same call goes on where this one was."""
@@ -122,7 +123,7 @@ class Crew:
 
     def __init__(self, name: str, plan: Plan, sides: tuple[Connection, Connection], store: Store, watch: Watch) -> None:
         self.plan, self.source, self.target = plan, *sides
-        self.stop, self.over = threading.Event(), threading.Event()
+        self.stop, self.over = threading.Event(), Ending()
         self.watch = watch
         self.spent: list[float | None] = [None, None]
         self._counting = threading.Lock()
@@ -172,10 +173,10 @@ class Crew:
                 if self.over.is_set():
                     raise Stopped
             ended.result()
-        except BaseException:
-            self.over.set()
+        except BaseException as error:
             self.stop.set()
-            wait([ended], timeout=STOP_SECONDS)
+            if not self.over.end(ended, STOP_SECONDS) and isinstance(error, Stopped):
+                raise Stuck from error
             raise
 
     def _work(self) -> None:
@@ -189,11 +190,13 @@ class Crew:
             try:
                 self._attempt()
             except Unreachable as error:
+                self.over.go_on()
                 tries = tries + 1 if len(self.pending) == before else 1
                 if tries == ATTEMPTS:  # those that were only stopped with the one that was lost are tried again
                     self._give_up(error, [moving for moving in self.pending if moving.lost] or self.pending)
                     tries = 0
             except LadingError as error:
+                self.over.go_on()
                 self._give_up(error, self.pending)
 
     def _give_up(self, error: LadingError, movings: list[Moving]) -> None:
@@ -203,11 +206,10 @@ class Crew:
     def _attempt(self) -> None:
         """Everything that is still to do, at one snapshot."""
         self.stop.clear()
-        if self.over.is_set():
-            raise Stopped
+        self.over.go_on()
         with ExitStack() as stack:
-            source = stack.enter_context(self.source.open())
-            target = stack.enter_context(self.target.open())
+            source = stack.enter_context(self.over.opened(self.source))
+            target = stack.enter_context(self.over.opened(self.target))
             snapshot = source.pin()
             for moving in self.pending:
                 moving.lines, moving.kept, moving.rejected = {}, 0, 0
@@ -241,6 +243,7 @@ class Crew:
             moving.lost += 1
             raise
         except LadingError as error:
+            self.over.go_on()  # what was ended did not fail
             if sessions and isinstance(error, ProofFailed):
                 engine.drill(moving, *sessions)
             fail(moving, error)
@@ -277,7 +280,7 @@ class Crew:
     ) -> None:
         """A further worker, with sessions of its own at the same snapshot."""
         try:
-            with self.source.open() as source, self.target.open() as target:
+            with self.over.opened(self.source) as source, self.over.opened(self.target) as target:
                 source.pin(snapshot)
                 self._worker(units, left, lock, (source, target))
                 self._spend(source, target)
@@ -317,6 +320,7 @@ class Crew:
             left[id(moving)] -= 1
             last = left[id(moving)] == 0
         proved = last and self._guard(moving, lambda: engine.prove(moving, source, target), sessions)
+        self.over.go_on()
         if proved and not self.plan.together:
             self._guard(moving, lambda: engine.publish(moving, target), sessions)
 

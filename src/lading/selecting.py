@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -48,6 +49,11 @@ class Control(NamedTuple):
     go_on: Callable[[], None]
 
 
+def named(pipeline: str, step: str, run: str) -> str:
+    """The id of a run's select."""
+    return hashlib.sha256(f"{pipeline} {step} {run}".encode()).hexdigest()[:12]
+
+
 def selected(session: SqlSession, asked: Selecting, can: Capabilities, control: Control) -> Arrived:
     """Carries the select out."""
     session._make_schema(Load(id=asked.id, table=_places(asked, asked.id)[1], fresh=True))
@@ -80,11 +86,11 @@ def _anew(
         with transaction(session.driver):
             made = session.dialect.create_as.format(t=session.name(scratch), sql=asked.sql)
             session.driver.execute(made, asked.values)
-        task = _task(session, asked, can, scratch)
-        load = bare.model_copy(update={"table": task.target, "key": task.key, "fresh": task.fresh})
+        way = task(session, asked, can, scratch)
+        load = bare.model_copy(update={"table": way.target, "key": way.key, "fresh": way.fresh})
         go_on()
-        rows = _staged(session, load, task.source)
-        before = 0 if task.fresh or load.mode is not Mode.APPEND else _count(session, task.target)
+        rows = _staged(session, load, way.source)
+        before = 0 if way.fresh or load.mode is not Mode.APPEND else _count(session, way.target)
         go_on()
         session.publish([load])
     except ProofFailed:
@@ -108,7 +114,7 @@ def _clear(session: SqlSession, load: Load, scratch: Table) -> None:
     session.discard(load)
 
 
-def _task(session: SqlSession, asked: Selecting, can: Capabilities, scratch: Table) -> Task:
+def task(session: SqlSession, asked: Selecting, can: Capabilities, scratch: Table) -> Task:
     """The rows' way from the scratch table into the target's, with what they would lose."""
     found = session.describe(scratch.full_name)
     if found is None or not found.columns:
@@ -125,11 +131,11 @@ def _task(session: SqlSession, asked: Selecting, can: Capabilities, scratch: Tab
     )  # fmt: skip
     side = Side(address=asked.at, can=can)
     made = plan(move, [found], (side, side), session.fit, lambda table: session.describe(table.full_name))
-    task = made.tasks[0]
-    if task.problem:
+    way = made.tasks[0]
+    if way.problem:
         kinds = {kind.kind: kind for kind in LadingError.__subclasses__()}
-        raise kinds[task.problem_kind](task.problem.replace(task.name, "the select"), task.fix)
-    return task
+        raise kinds[way.problem_kind](way.problem.replace(way.name, "the select"), way.fix)
+    return way
 
 
 def _whole(session: SqlSession, found: Table, there: Table) -> Table:

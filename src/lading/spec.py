@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -23,6 +24,7 @@ from pydantic import (
 from lading import find, memory
 from lading.errors import SpecError
 from lading.prove import Level
+from lading.schedule import Interval, Schedule
 from lading.schema import Mode
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
@@ -67,6 +69,8 @@ class Step(BaseModel):
     """Raised when the same options come to mean something else."""
     places: ClassVar[tuple[str, ...]] = ()
     """The fields that name connections."""
+    writes: ClassVar[tuple[str, ...]] = ()
+    """Those of them at which it writes."""
     refers: ClassVar[tuple[str, ...]] = ()
     """The fields that name other steps."""
     texts: ClassVar[Mapping[str, str]] = {}
@@ -78,11 +82,36 @@ class Step(BaseModel):
         told = self.model_dump_json(exclude=set(Step.model_fields) - {"key", "do"})
         return hashlib.sha256(f"{self.version} {told}".encode()).hexdigest()[:32]
 
+    @property
+    def uses(self) -> dict[str, bool]:
+        """The connections that it works at, each with whether it writes there."""
+        return {name: field in self.writes for field in self.places if (name := getattr(self, field)) is not None}
+
+
+class Input(BaseModel):
+    """A table that a step is given: 'connection.table', or a map of both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str = Field(description="The connection to read: a name from connections.yaml, or a URL.")
+    table: str = Field(description="The table: 'table' or 'schema.table'.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        at, _, table = value.partition(".")
+        if not (at and table) or "://" in value:
+            raise ValueError(f"'{value}' names no table. Write 'connection.table', or {{at: URL, table: NAME}}.")
+        return {"at": at, "table": table}
+
 
 class Move(Step):
     """Moves tables from one connection to another and proves that they arrived."""
 
     places: ClassVar[tuple[str, ...]] = ("source", "target")
+    writes: ClassVar[tuple[str, ...]] = ("target",)
 
     key: Name = Field("move", description="The step's name within its pipeline.")
     do: Literal["move"] = "move"
@@ -96,7 +125,8 @@ class Move(Step):
     mode: Mode = Field(Mode.REPLACE, description="replace, append or merge.")
     merge_key: Words = Field((), description="Columns that identify a row, where the source declares no key.")
     since: str | None = Field(None, description="Move only rows whose value in this column is new; merged by key.")
-    overlap_seconds: int = Field(300, ge=0, description="How far 'since' reaches back before the last value.")
+    overlap_seconds: int = Field(300, ge=0, description="How far 'since' reaches back before the last moment or day.")
+    overlap_values: int = Field(1_000, ge=0, description="How far 'since' reaches back before the last number.")
     accept: Words = Field(
         (), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'."
     )
@@ -141,13 +171,41 @@ class Param(BaseModel):
     type: Literal["text", "whole", "number", "date", "yes_no"] = Field("text", description="The kind of value.")
     default: str | int | float | bool | date | None = Field(None, description="The value where none is given.")
     choices: tuple[str | int | float, ...] = Field((), description="The only values that may be given.")
+    from_: Literal["due", "due_before"] | None = Field(
+        None,
+        alias="from",
+        description="due: the due time of the run, due_before: the one before it, of a run that has one; a 'date' on "
+        "the schedule's clock, or a 'text' in UTC.",
+    )
     description: str = Field("", description="What it is for.")
+
+    @model_validator(mode="after")
+    def _a_moment(self) -> Param:
+        if self.from_ and self.type not in ("date", "text"):
+            what = f"'from: {self.from_}' gives a moment, which is no value of the type '{self.type}'."
+            raise ValueError(f"{what} Write 'type: date' or 'type: text'.")
+        return self
+
+    def moment(self, of: Interval) -> str | None:
+        """Its value in the run of a due time; None where it is none of that."""
+        if self.from_ is None:
+            return None
+        found = of.due if self.from_ == "due" else of.before
+        day = found.astimezone(ZoneInfo(of.zone)).date()
+        return f"{day}" if self.type == "date" else f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+    def standing_in(self) -> Param:
+        """The same with today's moment where only a run has it, so that what uses it can be looked at."""
+        now = datetime.now(UTC)
+        today = self.moment(Interval(now - timedelta(days=1), now, "UTC"))
+        return self.model_copy(update={"default": today}) if self.default is None else self
 
     def value(self, name: str, given: Any = None) -> Any:
         """What a parameter stands for in a run. Raises SpecError for what it cannot be."""
         found = self.default if given is None else given
         if found is None:
-            raise SpecError(f"The pipeline needs the parameter '{name}'.", f"Give it: --param {name}=...")
+            why = " This run has no due time to take it from." if self.from_ else ""
+            raise SpecError(f"The pipeline needs the parameter '{name}'.{why}", f"Give it: --param {name}=...")
         try:
             read = _VALUES[self.type](found)
         except (KeyError, ValueError) as error:
@@ -186,6 +244,9 @@ class Pipeline(BaseModel):
     description: str = Field("", description="What it does and for whom.")
     owner: str = Field("", description="Who answers for it.")
     params: dict[str, Param] = Field({}, description="Values that a run is given: a map from names to settings.")
+    parallel: int = Field(4, ge=1, description="At most so many steps of a run at a time.")
+    runs: int = Field(1, ge=1, description="At most so many runs of it at a time.")
+    schedule: Schedule | None = Field(None, description="When it runs by itself: a map of options.")
     steps: tuple[Annotated[SerializeAsAny[Step], BeforeValidator(_built)], ...] = Field(
         min_length=1, description="What to do, in order."
     )

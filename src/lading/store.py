@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from lading import revisions
 from lading.connector import Load, Slice
 from lading.digest import Digest, Reading
 from lading.errors import SpecError, Unreachable
@@ -21,7 +22,7 @@ from lading.plan import Task
 from lading.prove import Bill, TableBill
 from lading.schema import Mode
 
-HEAD = "0004"
+HEAD = "0010"
 """The newest revision in migrations/versions."""
 FRESH = timedelta(hours=12)
 """How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""
@@ -34,7 +35,8 @@ runs = sa.Table(
     sa.Column("id", sa.Text, primary_key=True), sa.Column("pipeline", sa.Text, nullable=False),
     sa.Column("started", sa.Text, nullable=False), sa.Column("state", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False), sa.Column("beat", sa.Text, nullable=False),
-    sa.Column("bill", sa.Text), sa.Column("part_of", sa.Text, nullable=False),
+    sa.Column("bill", sa.Text), sa.Column("part_of", sa.Text, nullable=False), sa.Column("ended", sa.Text),
+    sa.Column("release", sa.Integer), sa.Column("cancelled", sa.Text),
 )  # fmt: skip
 loads = sa.Table(
     "loads", _tables,
@@ -44,6 +46,7 @@ loads = sa.Table(
     sa.Column("snapshot", sa.Text, nullable=False), sa.Column("rows", sa.BigInteger),
     sa.Column("cursor", sa.Text), sa.Column("bill", sa.Text), sa.Column("changed", sa.Text, nullable=False),
 )  # fmt: skip
+_step_runs = sa.table("step_runs", sa.column("run"), sa.column("state"), sa.column("outcome"))
 slices = sa.Table(
     "slices", _tables,
     sa.Column("load", sa.Text, primary_key=True), sa.Column("number", sa.Integer, primary_key=True),
@@ -114,7 +117,7 @@ class Store:
             self.engine = sa.create_engine(self.url)
             if self.engine.dialect.name == "sqlite":
                 sa.event.listen(self.engine, "connect", _durable)
-            _migrate(self.engine)
+            revisions.migrate(self.engine, HEAD)
         except (sa.exc.DBAPIError, OSError) as error:
             why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             raise Unreachable(f"The store at {where} cannot be opened: {why}.", "Check LADING_STORE.") from error
@@ -146,12 +149,12 @@ class Store:
 
     # Runs
 
-    def begin(self, run: str, pipeline: str, part_of: str = "") -> None:
+    def begin(self, run: str, pipeline: str, part_of: str = "", release: int = 0) -> None:
         """Notes a run; `part_of` is the pipeline's run that it is a step of."""
         self.write(
             runs.insert().values(
-                id=run, pipeline=pipeline, started=_now(), state="running", owner=_owner(), beat=_now(), bill=None,
-                part_of=part_of,
+                id=run, pipeline=pipeline, started=_now(), state="running", owner=owner(), beat=_now(), bill=None,
+                part_of=part_of, release=release,
             )
         )  # fmt: skip
 
@@ -159,7 +162,7 @@ class Store:
         """Makes a run this process's; with `seen`, its beat as it was looked at, only if nobody else was quicker."""
         mine = (runs.c.id == run) & (runs.c.beat == seen if seen else sa.true())
         with self.transaction() as connection:
-            taken = runs.update().where(mine).values(state="running", owner=_owner(), beat=_now())
+            taken = runs.update().where(mine).values(state="running", owner=owner(), beat=_now())
             return connection.execute(taken).rowcount == 1
 
     def beat(self, run: str) -> None:
@@ -169,7 +172,8 @@ class Store:
     def end(self, run: str, state: str, bill: Bill | None) -> None:
         """Ends a run; a bill that is stored stays as it is."""
         text = bill.model_dump_json() if bill else None
-        self.write(runs.update().where(runs.c.id == run, runs.c.bill.is_(None)).values(state=state, bill=text))
+        mine = runs.update().where(runs.c.id == run, runs.c.bill.is_(None))
+        self.write(mine.values(state=state, bill=text, ended=_now()))
 
     def bills(self, limit: int, pipeline: str = "") -> list[Bill]:
         """The newest first, without those of a pipeline's steps."""
@@ -186,6 +190,7 @@ class Store:
         else:
             query = sa.select(runs.c.bill).where(runs.c.id.startswith(run, autoescape=True), runs.c.bill.is_not(None))
             found = [Bill.model_validate_json(row.bill) for row in self.rows(query)]
+            found = [each for each in found if each.run == run] or found
         if len(found) != 1:
             what = f"There is no bill of a run '{run}'." if not found else f"Several runs begin with '{run}'."
             raise SpecError(what, "See 'lading history'.")
@@ -205,17 +210,23 @@ class Store:
         )
         return next((_open(row) for row in self.rows(query)), None)
 
-    def left(self, fingerprint: str) -> list[Open]:
-        """Loads of the same work that are over, but whose stage is still there."""
-        query = sa.select(loads).where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "failed")))
+    def left(self, fingerprint: str, begun: bool = False) -> list[Open]:
+        """Loads of the same work that are over, but whose stage is still there; also those that were `begun`."""
+        states = ("done", "failed", *(("staging", "publishing", "published") if begun else ()))
+        query = sa.select(loads).where(loads.c.fingerprint == fingerprint, loads.c.state.in_(states))
         return [_open(row) for row in self.rows(query)]
 
-    def finished(self, fingerprint: str) -> Open | None:
-        """The load of the same work that a run finished shortly before it was cut off, its bill unwritten."""
+    def finished(self, fingerprint: str, part_of: str = "") -> Open | None:
+        """The load of the same work that a run finished shortly before it was cut off, its bill unwritten; or that was
+        a part of the same pipeline's run, in a step that is not done: it was cut off behind the bill, or failed."""
+        good = _step_runs.c.run == part_of, _step_runs.c.state.in_(("proved", "unproved", "done"))
+        step_done = sa.exists().where(*good, _step_runs.c.outcome.contains(sa.literal('"bill":"') + runs.c.id + '"'))
+        part = (runs.c.part_of == part_of) & (runs.c.part_of != "") & ~step_done
         query = (
             sa.select(loads)
             .join(runs, runs.c.id == loads.c.run)
-            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")), runs.c.bill.is_(None))
+            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")))
+            .where(runs.c.bill.is_(None) | part)
             .order_by(loads.c.changed.desc())
         )
         found = (_open(row) for row in self.rows(query))
@@ -299,6 +310,12 @@ class Store:
             ]  # fmt: skip
             connection.execute(rejects.insert(), lines)
 
+    def reasons(self, load: str) -> tuple[tuple[str, int], ...]:
+        """Why rows of a load were refused, each with how many, the most first; ten at most."""
+        count = sa.func.count().label("count")
+        query = sa.select(rejects.c.reason, count).where(rejects.c.load == load).group_by(rejects.c.reason)
+        return tuple((row.reason, row.count) for row in self.rows(query.order_by(sa.desc("count"), "reason").limit(10)))
+
     def rejects(self, run: str) -> Iterator[Reject]:
         query = sa.select(rejects).where(rejects.c.run == run).order_by(rejects.c.id)
         for row in self.rows(query):
@@ -334,9 +351,10 @@ def _now() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process of this machine began; empty when there is none."""
+    """When a process of this machine began; empty when there is none, or it has ended and nobody asked how."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if words[0] == "Z" else words[19]
     except OSError:
         try:
             os.kill(pid, 0)
@@ -345,14 +363,20 @@ def _started(pid: int) -> str:
         return "?"
 
 
-def _owner() -> str:
+def owner() -> str:
+    """This process, as others may look whether it is still there."""
     return f"{platform.node()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def here(owner: str) -> bool:
+    """Whether a process is, or was, one of this machine."""
+    return owner.rsplit(":", 2)[0] == platform.node()
 
 
 def alive(owner: str, beat: str) -> bool:
     """Whether the process that began a run is still there."""
-    host, pid, began = owner.rsplit(":", 2)
-    if host == platform.node():
+    _, pid, began = owner.rsplit(":", 2)
+    if here(owner):
         return _started(int(pid)) == began
     return datetime.now(UTC) - datetime.fromisoformat(beat) < STALE
 
@@ -370,24 +394,5 @@ def _shown(url: str) -> str:
 
 
 def _durable(connection: Any, _record: Any) -> None:
-    for line in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 60000"):
+    for line in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {line}")
-
-
-def _migrate(engine: sa.Engine) -> None:
-    """Brings the store to HEAD; Alembic is only loaded when it is not there."""
-    with engine.connect() as connection:
-        if sa.inspect(connection).has_table("alembic_version"):
-            at = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-            if at == HEAD:
-                return
-            if str(at) > HEAD:
-                raise SpecError(f"The store is of revision {at}; this Lading knows {HEAD}.", "Install a newer Lading.")
-    from alembic import command
-    from alembic.config import Config
-
-    settings = Config()
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")

@@ -7,8 +7,9 @@ from typing import cast
 
 from lading.connector import WHOLE, Passes, Session, Slice
 from lading.digest import Digest, Reading
+from lading.ending import Stopped
 from lading.errors import Bug, DataError
-from lading.moving import Moving, Stopped
+from lading.moving import Moving
 from lading.passing import reading
 from lading.plan import Plan, Task
 from lading.prove import Level

@@ -46,6 +46,7 @@ class File:
     shown: str
     value: Any
     root: yaml.Node
+    text: str = ""
 
     def line(self, place: Place = ()) -> int:
         """The line of a value, or of its key; of the nearest thing around it when it is not there."""
@@ -77,8 +78,6 @@ class File:
 
 def read(path: Path, shown: str) -> File:
     """The file's values. Raises SpecError for what is not YAML, for a key given twice, and where no map is found."""
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,6 +85,13 @@ def read(path: Path, shown: str) -> File:
         raise SpecError(f"{shown}:{line}: this is not UTF-8 text.", "Save the file as UTF-8.") from error
     except OSError as error:
         raise SpecError(f"{shown}:1: the file cannot be read ({error.strerror}).", "Check its permissions.") from error
+    return parsed(text, shown)
+
+
+def parsed(text: str, shown: str) -> File:
+    """As `read`, of the text of a file."""
+    import yaml
+
     loader = yaml.SafeLoader(text)
     try:
         root = loader.get_single_node()
@@ -93,7 +99,7 @@ def read(path: Path, shown: str) -> File:
             raise SpecError(f"{shown}:1: the file is empty.", "See docs/start.md for what it holds.")
         _once(root, shown)
         _keys_are_text(root)
-        file = File(shown, loader.construct_document(root), root)
+        file = File(shown, loader.construct_document(root), root, text)
     except yaml.YAMLError as error:
         raise _not_yaml(error, text, shown) from error
     except ValueError as error:  # such as the 30th of February
@@ -187,6 +193,8 @@ def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
         return SpecError(f"{shown}:{context.line + 1}: a quote is opened and not closed.", "Close it.")
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return SpecError(f"{where} the line begins with a tab.", "Indent with spaces.")
+    if re.search(r"\bcron:\s*\*", line):
+        return SpecError(f"{where} a cron text that begins with a star stands without quotes.", "Write '* * * * *'.")
     if re.search(r"\{.*[^\"']\$\{", line):
         return SpecError(f"{where} a reference stands inside braces without quotes.", 'Write "${env:NAME}" there.')
     if isinstance(error, yaml.composer.ComposerError) and "single document" in str(error):

@@ -1,6 +1,8 @@
 """The DuckDB connector."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from typing import ClassVar
@@ -8,9 +10,11 @@ from typing import ClassVar
 import duckdb
 import pytest
 
+from lading import actions
 from lading.connector import WHOLE, Connection
 from lading.connectors.duckdb import DuckDB
 from lading.errors import DataError, SpecError, Unreachable
+from lading.spec import Move
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put
 
@@ -257,3 +261,25 @@ def test_addresses():
     for url in ("duckdb://", "duckdb://host/a"):
         with pytest.raises(SpecError, match="names no file"):
             DuckDB.from_url(url)
+
+
+@pytest.mark.parametrize("name", ["sales.duckdb", "Sales.2026.duckdb", "main.duckdb"])
+@pytest.mark.parametrize("schema", ["sales", "main"])
+def test_a_schema_may_be_called_as_the_file_is(tmp_path, name, schema):
+    """DuckDB itself takes the one for the other."""
+    path = tmp_path / name
+    for mode in ("replace", "replace", "merge"):
+        words = {"from": f"sqlite:///{legacy(tmp_path)}", "to": f"duckdb:///{path}", "into": schema, "mode": mode}
+        bill = actions.copy(Move.model_validate(words))
+        assert bill.state == "proved", bill.tables
+        assert bill.tables[0].into in (f"{schema}.t", "t" if schema == "main" else "")
+    back = actions.copy(Move.model_validate({"from": f"duckdb:///{path}", "to": f"sqlite:///{tmp_path}/back.db"}))
+    assert back.state == "proved"
+
+
+def legacy(folder) -> str:
+    with contextlib.closing(sqlite3.connect(folder / "legacy.db")) as db:
+        db.execute("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, a TEXT)")
+        db.execute("INSERT OR IGNORE INTO t VALUES (1, 'x')")
+        db.commit()
+    return f"{folder}/legacy.db"

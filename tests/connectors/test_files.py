@@ -94,6 +94,7 @@ def read(connection: Files, name: str, cut: Slice | None = None) -> list[dict[st
     with connection.open() as session:
         table = session.describe(name)
         assert table is not None
+        session.pin()
         cuts = session.slices(table, 1_000_000) if cut is None else [cut]
         return [row for one in cuts for batch in session.read(table, one) for row in batch.to_pylist()]
 
@@ -234,6 +235,21 @@ def test_any_text_comes_back_exactly(tmp_path: Path, rows: list[tuple[str | None
     assert read(connection, "t") == batch.to_pylist()
 
 
+def with_short_delimiter(text: str, delimiter: str) -> str:
+    """Replaced wherever it delimits: a quote opens a quoted part only where a value begins."""
+    done, at, begins = "", 0, True
+    while at < len(text):
+        if begins and (quoted := re.compile(r'"(?:[^"]|"")*"').match(text, at)):
+            part, new, begins = quoted[0], quoted[0], False
+        elif text.startswith(delimiter, at):
+            part, new, begins = delimiter, "\x1f", True
+        else:
+            part = new = text[at]
+            begins = new in "\r\n"
+        done, at = done + new, at + len(part)
+    return done
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text('ab,"\n\r |😀', max_size=40),
@@ -251,9 +267,7 @@ def test_any_csv_is_read_as_python_reads_it_or_named(tmp_path: Path, text: str, 
         except DataError:
             return
     if len(delimiter) > 1:
-        outside = re.split(r'("(?:[^"]|"")*")', text)
-        text = "".join(part if n % 2 else part.replace(delimiter, "\x1f") for n, part in enumerate(outside))
-        delimiter = "\x1f"
+        text, delimiter = with_short_delimiter(text, delimiter), "\x1f"
     assert rows == [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
 
 
@@ -324,12 +338,39 @@ def test_types_are_found_over_the_whole_file(tmp_path: Path) -> None:
         (["2024-01-01", "2024-01-01 00:00:00"], "string"),
         (["2024-01-01T10:00:00.123456789Z"], "timestamp(9,utc)"),
         (["", ""], "string"), (["1\u0661"], "string"), (["0x1F"], "string"),
+        # Each is as long as the number that it would be taken for.
+        (["0x174876E800"], "string"), (["1e-1", "0.10"], "string"), (["+1.10"], "string"), (["-.50"], "string"),
+        (["-.50", "01.50"], "string"), (["1.2.3"], "string"), (["1-.50"], "string"), (["1.50-"], "string"),
+        (["-"], "string"),
+        (["-9223372036854775808", "9"], "int(64)"), (["-9223372036854775809"], "decimal(38,0)"),
+        (["-0.5", "0.1"], "decimal(18,1)"), (["-0.1", "-0.0"], "float(64)"),
+        (["1" * 20 + ".25", "-0.75"], "decimal(38,2)"), (["0" + "1" * 20 + ".25"], "string"),
+        (["9" * 39, "-1"], "decimal(76,0)"), (["0." + "1" * 39], "decimal(76,39)"),
+        (["", "7", ""], "int(64)"), (["", "true"], "bool"), (["inf", "-1e300"], "string"),
+        (["-1e+300", "0.5"], "float(64)"),
     ],
 )  # fmt: skip
 def test_a_type_is_found_only_when_it_gives_every_text_back(tmp_path: Path, values: list[str], type_: str) -> None:
     (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{value},x\n" for value in values))
     assert types_of(Files(path=str(tmp_path)), "t")["a"] == type_
-    assert len(read(Files(path=str(tmp_path)), "t")) == len(values)
+    found = read(Files(path=str(tmp_path)), "t")
+    assert len(found) == len(values)
+    by_its_texts = read(Files(path=str(tmp_path), columns={"a": type_}), "t")
+    assert repr(found) == repr(by_its_texts)
+
+
+def test_files_that_change_after_their_types_were_found(tmp_path: Path) -> None:
+    """What was seen of them holds for them no longer."""
+    file = tmp_path / "t.csv"
+    file.write_text("a,b\n1,x\n")
+    connection = Files(path=str(tmp_path))
+    with connection.open() as session:
+        table = session.describe("t")
+        assert table is not None
+        file.write_text("a,b\n 10,x\n")
+        session.pin()
+        with pytest.raises(DataError, match="column 'a' holds ' 10', which is not int"):
+            list(session.read(table, WHOLE))
 
 
 @pytest.mark.parametrize(
@@ -651,6 +692,16 @@ def test_files_that_come_later_are_in_a_slice(tmp_path: Path) -> None:
         assert sorted(rows) == ["a", "b", "b", "c", "d", "d", "e"]
 
 
+def test_each_file_is_in_one_slice_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    """A blank, a minus and a point come before the slash, so that paths are in another order than folders."""
+    names = ["x=San", "x=San Jose", "x=San-1", "x=San.2", "x=A", "x=Z"]
+    for name in names:
+        (tmp_path / "t" / name).mkdir(parents=True)
+        pq.write_table(pa.table({"n": [name]}), tmp_path / "t" / name / "f.parquet")
+    found = read(Files(path=str(tmp_path)), "t")
+    assert sorted(row["n"] for row in found) == sorted(names)
+
+
 def test_since_keeps_later_rows_and_nulls(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,at\n1,2024-01-01 00:00:00\n2,2024-06-01 00:00:00\n3,\n")
     assert [
@@ -909,7 +960,7 @@ def test_the_right_kind_of_error(tmp_path: Path) -> None:
         assert session.describe("x") is None
     with Files(path=str(tmp_path / "*.csv")).open() as session, pytest.raises(SpecError, match="No file matches"):
         session.check()
-    with pytest.raises(Unsupported, match="need a library"), Files(path="sftp://host/x").open():
+    with pytest.raises(Unsupported, match="need a library"), Files(path="gs://bucket/x").open():
         pass
     (tmp_path / "x").write_text("")
     with Files(path=str(tmp_path / "x")).open() as session, pytest.raises(SpecError, match="Nobody knows the format"):

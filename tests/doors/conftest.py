@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.forked import Forked
 
 
 class Done(NamedTuple):
@@ -36,16 +37,9 @@ class Shell:
         return [sys.executable, "-m", "lading.cli", *words]
 
     def __call__(self, *words: str) -> Done:
-        done = subprocess.run(
-            self.command(*words),
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        process = Forked("lading.cli", *words, cwd=self.folder, env=self.env)
+        out, err = process.communicate(120)
+        return Done(process.wait(), out, err)
 
 
 @pytest.fixture

@@ -18,17 +18,19 @@ def test_help_starts_at_once(shell):
     spent = []
     for _ in range(3):
         before = os.times()
-        done = shell("--help")
+        done = subprocess.run(shell.command("--help"), env=shell.env, capture_output=True, text=True, check=False)
         after = os.times()  # the processor's time, since other work may hold the clock up
         spent.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert done.code == 0
+    assert done.returncode == 0
     assert min(spent) < 0.2
-    commands = re.findall(r"^  ([a-z][a-z-]*)  ", done.out, re.M)
+    commands = re.findall(r"^  ([a-z][a-z-]*)  ", done.stdout, re.M)
     assert commands == [
-        "copy", "run", "run-step", "approve", "plan", "diff", "prove", "repair", "discover", "profile", "check", "init",
-        "connect", "history", "bill", "rejects", "explain", "describe", "demo",
+        "copy", "run", "run-step", "cancel", "approve", "plan", "preflight", "release", "releases", "diff-release",
+        "rollback", "schedule", "arrivals", "scheduler", "backfill", "metrics", "diff", "prove", "repair", "discover",
+        "profile", "check", "doctor", "init", "connect", "history", "bill", "log", "open", "rejects", "explain",
+        "describe", "demo",
     ]  # fmt: skip
-    assert "..." not in done.out.partition("Commands:")[2]
+    assert "..." not in done.stdout.partition("Commands:")[2]
 
 
 def test_version(shell):

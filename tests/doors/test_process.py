@@ -1,17 +1,23 @@
 """A command as a process: what it imports, and how it ends."""
 
+import importlib
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
+from lading import cli, find, unwanted
+
 IMPORTED = """
-import sys
+import os, sys
 from lading import cli
+os._exit = sys.exit
 try:
-    cli.main()
+    cli.start()
 finally:
     print(*sys.modules, file=sys.stderr)
 """
@@ -34,16 +40,17 @@ cli.start()
 """
 
 
-def python(code, folder, *words, stdout=subprocess.PIPE):
+def python(code, folder, *words, stdout=subprocess.PIPE, path=""):
     env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    env["PYTHONPATH"] = os.pathsep.join(each for each in (str(path), env.get("PYTHONPATH", "")) if each)
     return subprocess.run(
         [sys.executable, "-c", code, *words],
         cwd=folder, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
-def imported(folder, *words):
-    done = python(IMPORTED, folder, *words)
+def imported(folder, *words, path=""):
+    done = python(IMPORTED, folder, *words, path=path)
     assert done.returncode == 0, done.stderr
     return {name.partition(".")[0] for name in done.stderr.splitlines()[-1].split()}
 
@@ -63,9 +70,40 @@ def test_a_copy_imports_what_its_two_systems_need(tmp_path):
     db.close()
     copy = ("copy", "a.db", "b.duckdb", "--quiet")
     assert {"alembic", "duckdb", "pyarrow"} <= imported(tmp_path, *copy)  # the store is made
-    found = imported(tmp_path, *copy)  # and with pandas and polars where they are installed, as PyArrow and ADBC do
+    for name in ("pandas", "polars"):  # as if they were installed
+        (tmp_path / f"there/{name}").mkdir(parents=True)
+        (tmp_path / f"there/{name}/__init__.py").write_text("__version__ = '9.9'\n", encoding="utf-8")
+    found = imported(tmp_path, *copy, path=tmp_path / "there")
     assert {"duckdb", "pyarrow"} <= found
-    assert found & {"alembic", "asyncpg", "fsspec", "psycopg", "pymysql", "sqlglot", "yaml"} == set()
+    strange = {"alembic", "asyncpg", "fsspec", "pandas", "polars", "psycopg", "pymysql", "sqlglot", "yaml"}
+    assert found & strange == set(), "PyArrow would load pandas where it is installed, and ADBC polars"
+
+
+def test_what_comes_from_outside_may_load_what_it_wants(monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    unwanted.refuse("colorsys")
+    with pytest.raises(ModuleNotFoundError, match="not wanted"):
+        importlib.import_module("colorsys")
+    assert find._loaded(EntryPoint("own", "colorsys:hls_to_rgb", find.GROUP)).__module__ == "colorsys"
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [(("copy", "a", "b", "--json"), "cancelled"), (("copy", "a", "b"), ""), (("scheduler", "--json"), "")],
+)
+def test_what_is_interrupted_is_one_object(words, state, monkeypatch, capsys):
+    """A scheduler, which is always ended so, has told all in lines of its own."""
+
+    def interrupted(**_words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.lading, "main", interrupted)
+    monkeypatch.setattr(sys, "argv", ["lading", *words])
+    with pytest.raises(SystemExit):
+        cli.main()
+    out = capsys.readouterr().out
+    assert (json.loads(out)["state"] if out else "") == state
 
 
 @pytest.mark.parametrize(("threads", "said"), [(0, "begun\n"), (1, "begun\ndone\n")])

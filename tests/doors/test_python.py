@@ -17,7 +17,7 @@ def here(tmp_path, monkeypatch):
 def test_public_names():
     assert lading.__all__ == [
         "AccessDenied", "Bug", "DataError", "LadingError", "ProofFailed", "SpecError", "Unreachable", "Unsupported",
-        "copy", "diff", "discover", "plan", "profile", "prove", "repair", "run",
+        "backfill", "copy", "diff", "discover", "plan", "profile", "prove", "repair", "run",
     ]  # fmt: skip
     assert [name for name in lading.__all__ if not callable(getattr(lading, name))] == []
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -14,6 +12,7 @@ from lading.compare import Asked
 from lading.errors import SpecError
 from lading.run import Silent
 from tests.faults.sides import Side, eventually
+from tests.forked import Forked
 
 SERVERS = ("postgres", "mariadb")
 SIDES = ("left", "right")
@@ -36,18 +35,15 @@ class Started:
     """`lading diff` in a process of its own."""
 
     def __init__(self, left: str, right: str, *words: str) -> None:
-        command = [sys.executable, "-m", "lading.cli", "diff", left, right, "--json", "--quiet", *words]
-        environment = {**os.environ, "LADING_RETRY_SECONDS": "0"}
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
+        words = "diff", left, right, "--json", "--quiet", *words
+        self._process = Forked("lading.cli", *words, env={**os.environ, "LADING_RETRY_SECONDS": "0"})
 
     def end(self) -> tuple[int, dict[str, Any]]:
         """Its exit code and its JSON."""
         out, err = self._process.communicate(timeout=60)
         assert "Traceback" not in out + err
         assert out, err
-        return self._process.returncode, json.loads(out)
+        return self._process.wait(), json.loads(out)
 
 
 def other_of(kind: str) -> str:

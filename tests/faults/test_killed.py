@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults import others
 from tests.faults.sides import eventually
-from tests.faults.work import LARGE, Shape, Work
+from tests.faults.work import LARGE, SLICE_ROWS, Shape, Work
 
 TARGETS = ("sqlite", "duckdb", "postgres", "mariadb")
 SOURCES = {"sqlite": "sqlite", "duckdb": "postgres", "postgres": "mariadb", "mariadb": "postgres"}
@@ -112,10 +112,11 @@ def test_killed_while_it_publishes(place, own_store, target, mode, state):
 
 
 def test_interrupted_by_hand(place, own_store):
-    work = Work(place("sqlite"), place("postgres"), own_store, shapes=LARGE)
+    """In small slices: a machine that is busy with other things must not miss the moment."""
+    work = Work(place("sqlite"), place("postgres"), own_store, shapes=LARGE, slice_rows=SLICE_ROWS // 4)
     work.reset()
     process = work.start()
-    assert eventually(lambda: 3 < work.ledger().get("pair", ("", 0))[1] < 10)
+    assert eventually(lambda: 6 < work.ledger().get("pair", ("", 0))[1] < 24)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     output, errors = process.communicate(timeout=30)

@@ -8,8 +8,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.sides import Row, Side, eventually
+from tests.forked import Forked
 
 WORKER = Path(__file__).parent / "worker.py"
 ROOT = WORKER.parent.parent.parent
@@ -132,16 +131,13 @@ class Work:
 
     # The process
 
-    def start(self, **words: Any) -> subprocess.Popen[str]:
+    def start(self, **words: Any) -> Forked:
         given = {
             "source": self.source.url, "target": self.target.url, "mode": self.mode, "slice_rows": self.slice_rows,
             "tables": [shape.name for shape in self.shapes], "accept": ["cuts"], **self.words, **words,
         }  # fmt: skip
         environment = {**os.environ, "LADING_STORE": str(self.store), "LADING_RETRY_SECONDS": "0.2"}
-        return subprocess.Popen(
-            [sys.executable, WORKER, json.dumps(given)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment, cwd=ROOT,
-        )  # fmt: skip
+        return Forked("tests.faults.worker", json.dumps(given), env=environment, cwd=ROOT)
 
     def run(self, **words: Any) -> dict[str, Any]:
         """A run that nobody kills; its bill."""
@@ -223,7 +219,7 @@ class Work:
         eventually(lambda: self.ledger().get(table, ("", 0))[1] >= count or process.poll() is not None, 60)
         return self._kill(process)
 
-    def _kill(self, process: subprocess.Popen[str]) -> bool:
+    def _kill(self, process: Forked) -> bool:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
         output, errors = process.communicate(timeout=30)

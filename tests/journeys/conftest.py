@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,29 +18,38 @@ from tests.journeys.looks import failed
 TARGETS = ("sqlite", "duckdb", "postgres", "mysql", "parquet", "csv")
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+class Places:
     """Call it with a kind: the address of a fresh, empty place of that kind."""
-    undo: list[Callable[[], None]] = []
 
-    def make(kind: str) -> str:
+    def __init__(self, request: pytest.FixtureRequest, folder: Path) -> None:
+        self._request, self._folder = request, folder
+        self._undo: dict[str, Callable[[], None]] = {}
+
+    def __call__(self, kind: str) -> str:
         name = f"j{secrets.token_hex(4)}"
-        match kind:
-            case "sqlite":
-                return f"sqlite:///{tmp_path / name}.db"
-            case "duckdb":
-                return f"duckdb:///{tmp_path / name}.duckdb"
-            case "postgres" | "mysql":
-                server = request.getfixturevalue({"mysql": "mariadb"}.get(kind, kind))
-                undo.append(lambda: server.drop_database(name))
-                return str(server.create_database(name))
-            case _:
-                (tmp_path / name).mkdir()
-                return f"{kind}:///{tmp_path / name}"
+        path = self._folder / {"sqlite": f"{name}.db", "duckdb": f"{name}.duckdb"}.get(kind, name)
+        if kind in ("postgres", "mysql"):
+            server = self._request.getfixturevalue({"mysql": "mariadb"}.get(kind, kind))
+            address, undo = str(server.create_database(name)), lambda: server.drop_database(name)
+        elif kind in ("sqlite", "duckdb"):
+            address, undo = f"{kind}:///{path}", lambda: path.unlink(missing_ok=True)
+        else:
+            path.mkdir()
+            address, undo = f"{kind}:///{path}", lambda: shutil.rmtree(path)
+        self._undo[address] = undo
+        return address
 
-    yield make
-    for each in undo:
-        each()
+    def drop(self, *addresses: str) -> None:
+        """These, as big ones need not stay until the end of the test, or all."""
+        for each in addresses or tuple(self._undo):
+            self._undo.pop(each)()
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
+    places = Places(request, tmp_path)
+    yield places
+    places.drop()
 
 
 @pytest.fixture

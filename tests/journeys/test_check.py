@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lading import actions
+from lading.errors import SpecError
 from tests.journeys import looks
 
 MADE = """
@@ -35,7 +36,7 @@ RULES = [
     ("{freshness: {column: seen, hours: 6}}", ""),
     ("{freshness: {column: seen, hours: 4.5}}", "the newest 'seen' is 5.0 hours old, more than 4.5"),
     ("{sql: 'SELECT * FROM people WHERE age > :oldest'}", "1 row of the select that should give none"),
-    ("{sql: 'SELECT * FROM people WHERE age > 2 * :oldest'}", ""),
+    ("{sql: 'SELECT * FROM people WHERE age > 2 * :oldest -- nobody'}", ""),
 ]
 
 
@@ -101,3 +102,32 @@ def test_what_is_not_there_is_named(project):
     ):
         step = check(project, rule, on=on)
         assert (step.error_kind, step.error.startswith(said)) == ("spec", True), step.error
+
+
+def test_as_many_rows_as_usual(project):
+    """Three runs that were proved say what is usual; one that broke the rule is none of them."""
+    place = f"{'duckdb' if 'duckdb' in (project / 'connections.yaml').read_text() else 'sqlite'}:///{project}/there.db"
+
+    def rows(count: int):
+        looks.query(place, "DELETE FROM counted")
+        looks.query(place, f"INSERT INTO counted VALUES {', '.join(['(1)'] * count)}")
+        return check(project, "{rows: {near: usual, within: 30 %}}", on="counted")
+
+    looks.query(place, "CREATE TABLE counted (n INTEGER)")
+    assert [str(rows(count).state) for count in (10, 500, 12)] == ["proved", "proved", "proved"], "nobody knows yet"
+    assert rows(16).error == "'counted': it has 16 rows, and usually 12: more than 30 % apart."
+    assert str(rows(15).state) == "proved"
+    assert rows(8).error == "'counted': it has 8 rows, and usually 14: more than 30 % apart."
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{near: usual}", "'near' and 'within' go together. Write {near: usual, within: 30 %}."),
+        ("{near: usual, within: 0.3}", "'within' is a percentage, not '0.3'. Write one like '30 %'."),
+    ],
+)
+def test_what_usual_means_must_be_said(project, rule, said):
+    with pytest.raises(SpecError) as caught:
+        check(project, f"{{rows: {rule}}}")
+    assert said in str(caught.value)

@@ -170,3 +170,36 @@ def test_moments_with_a_zone_are_keys_and_cursors(place: Callable[[str], str], c
     assert (bill.rows.target, bill.tables[0].slices) == (1000, 10)
     assert looks.same(looks.contents(source)["ticks"], looks.contents(target)["ticks"]) == ""
     assert copied(source, target, mode="merge", since="moment").rows.source == 5, "five minutes of ticks, and the last"
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql", "sqlite"])
+@pytest.mark.parametrize(
+    ("form", "last", "late", "too_late", "words"),
+    [
+        ("bigint", "2000", "1001", "999", {}),
+        ("bigint", "20", "11", "9", {"overlap_values": 10}),
+        ("decimal(9,2)", "20.50", "19.75", "19.25", {"overlap_values": 1}),
+        ("decimal(38,0)", "9" * 38, "9" * 34 + "8999", "9" * 34 + "8998", {}),
+        ("smallint", "-32000", "-32768", None, {}),
+        ("date", "'2026-03-10'", "'2026-03-09'", "'2026-03-08'", {}),
+        ("date", "'2026-03-10'", "'2026-03-08'", "'2026-03-07'", {"overlap_seconds": 2 * 86_400}),
+    ],
+)
+def test_a_number_or_a_day_that_comes_late_is_seen(kind, form, last, late, too_late, words, place, copied):
+    """As far as was said, and no further."""
+    source, target = place("postgres"), place(kind)
+    looks.query(source, f"CREATE TABLE orders (id bigint PRIMARY KEY, up {form} NOT NULL)")
+    looks.query(source, f"INSERT INTO orders VALUES (1, {last})")
+    whole: dict[str, Any] = {"mode": "merge", "since": "up", **words}
+    copied(source, target, **whole)
+    looks.query(source, f"INSERT INTO orders VALUES (2, {late})" + (f", (3, {too_late})" if too_late else ""))
+    copied(source, target, **whole)
+    assert looks.query(target, "SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+
+
+def test_what_cannot_reach_back_is_said(place):
+    source, target = place("sqlite"), place("duckdb")
+    looks.query(source, "CREATE TABLE orders (id bigint PRIMARY KEY, up varchar(9) NOT NULL)")
+    move = Move.model_validate({"from": source, "to": target, "mode": "merge", "since": "up"})
+    (task,) = actions.plan_move(move).tasks
+    assert "'up' is string(9): 'since' does not reach back before the last value" in task.notes

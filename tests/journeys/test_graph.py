@@ -1,11 +1,13 @@
 """Runs of pipelines: order, failures, attempts, what is kept after an interruption, and each kind of step."""
 
+import errno
 import json
 import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
@@ -15,9 +17,11 @@ import pytest
 from rich.console import Console
 
 import lading
-from lading import actions, attempts, graph, progress, render, render_options
+from lading import actions, attempts, find, progress, render, render_options, trying
+from lading.desk import Outcome
+from lading.ending import Stuck
 from lading.errors import SpecError
-from lading.prove import Bill
+from lading.prove import Bill, State
 from lading.store import Store
 
 CONNECTIONS = "connections:\n  crm: sqlite:///crm.db\n  wh: duckdb:///wh.duckdb\n"
@@ -91,7 +95,7 @@ REPORT = (
 def test_steps_run_in_the_order_of_the_graph(project):
     project.steps(say("d", "b, c"), say("b", "a"), say("a"), say("c", "a"))
     bill = project.run()
-    assert project.said == ["a", "b", "c", "d"]
+    assert (project.said[0], sorted(project.said), project.said[-1]) == ("a", ["a", "b", "c", "d"], "d")
     assert (bill.state, states(bill)) == ("done", dict.fromkeys("abcd", "done"))
     assert bill.tables == ()
 
@@ -107,7 +111,7 @@ def test_steps_run_in_the_order_of_the_graph(project):
 def test_what_a_failure_means_for_the_others(project, on_failure, expected, said):
     project.steps(
         say("a", more=f", on_failure: {on_failure}", script="echo that is why; exit 3"),
-        say("b", "a"), say("c", "b"), say("d"),
+        say("b", "a"), say("c", "b"), say("d"), before="parallel: 1\n",
     )  # fmt: skip
     bill = project.run()
     assert (bill.state, states(bill), project.said) == ("failed", expected, said)
@@ -138,7 +142,11 @@ def test_a_move_a_report_and_a_check(project):
 def test_what_a_person_sees(project):
     """On a terminal one line for each step is left, in logs one with its time."""
     project.steps(
-        MOVE, "title: Territories, " + REPORT, say("a", "report", script="sleep 0.6"), say("b", script="exit 1")
+        MOVE,
+        "title: Territories, " + REPORT,
+        say("a", "report", script="sleep 0.6"),
+        say("b", script="exit 1"),
+        before="parallel: 1\n",
     )
     page = StringIO()
     watch = progress.Live(Console(file=page, force_terminal=True, width=300, color_system=None))
@@ -217,6 +225,50 @@ def test_a_statement_ends_with_its_step(project):
     assert bill.steps[0].error.startswith("It took more than 1 seconds. Raise 'timeout_seconds'")
 
 
+def test_a_step_that_ends_well_as_its_time_is_over_is_done(project, monkeypatch):
+    """What it did cannot be taken back, so it is not tried again."""
+    module = find.step_module("bash")
+
+    def late(step, desk):
+        desk.over.wait(20)
+        done = Outcome(state=State.DONE, says="published")
+        desk.settle(done)
+        with (project.folder / "said").open("a", encoding="utf-8") as said:
+            said.write("done ")
+        return done
+
+    monkeypatch.setattr(module, "run", late)
+    project.steps("key: a, do: bash, script: 'x', timeout_seconds: 1, retries: 2")
+    bill = project.run()
+    assert (bill.steps[0].state, bill.steps[0].attempts, project.said) == ("done", 1, ["done"])
+
+
+def test_a_step_that_cannot_be_ended_is_not_tried_again(project, monkeypatch):
+    module = find.step_module("bash")
+
+    def deaf(step, desk):
+        desk.over.wait(20)
+        raise Stuck
+
+    monkeypatch.setattr(module, "run", deaf)
+    project.steps("key: a, do: bash, script: 'x', timeout_seconds: 1, retries: 2")
+    bill = project.run()
+    assert (bill.steps[0].attempts, bill.steps[0].error_kind) == (1, "data")
+    assert "could not be ended" in bill.steps[0].error
+
+
+def test_a_full_disk_fails_the_step_alone(project, monkeypatch):
+    def full(step, desk):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr(find.step_module("bash"), "run", full)
+    counted = "key: b, do: sql, at: wh, into: n, query: SELECT 1 AS n"
+    project.steps("key: a, do: bash, script: 'x', on_failure: go_on", counted)
+    bill = project.run()
+    assert states(bill) == {"a": "failed", "b": "proved"}
+    assert bill.steps[0].error == "/tmp/x: No space left on device. Mend that, then run again."
+
+
 # Interruptions
 
 
@@ -226,16 +278,16 @@ class Cut(BaseException):
 
 def interrupt(monkeypatch, key: str, after: bool) -> None:
     """The run is cut off when it comes to a step: before it begins, or after it has done its work, unnoticed."""
-    real = graph._carried_out
+    real = trying._carried_out
 
-    def cut(step, desk):
+    def cut(step, desk, over):
         if step.key != key:
-            return real(step, desk)
+            return real(step, desk, over)
         if after:
-            real(step, desk)
+            real(step, desk, over)
         raise Cut
 
-    monkeypatch.setattr(graph, "_carried_out", cut)
+    monkeypatch.setattr(trying, "_carried_out", cut)
 
 
 def resumed(project, monkeypatch, key: str, after: bool = False):
@@ -244,6 +296,14 @@ def resumed(project, monkeypatch, key: str, after: bool = False):
         with pytest.raises(Cut):
             project.run()
     return project.run()
+
+
+def test_what_followed_a_step_that_may_fail_is_not_done_again(project, monkeypatch):
+    fails = "key: a, do: bash, script: 'exit 1', retries: 0, on_failure: go_on"
+    project.steps(fails, say("b", "a"), say("c", "b"))
+    bill = resumed(project, monkeypatch, "c")
+    assert project.said == ["b", "c"]
+    assert [(step.key, step.kept) for step in bill.steps] == [("a", False), ("b", True), ("c", False)]
 
 
 def test_an_interrupted_run_goes_on_with_its_first_unfinished_step(project, monkeypatch):
@@ -264,7 +324,8 @@ def test_a_step_that_was_changed_meanwhile_is_done_again_and_what_follows_it(pro
             project.run()
     project.steps(say("a", script="true"), say("x"), say("b", "a"), say("c", "b"))
     bill = project.run()
-    assert project.said == ["a", "x", "b", "a", "b", "c"]
+    assert sorted(project.said[:2]) == ["a", "x"]
+    assert project.said[2:] == ["b", "a", "b", "c"]
     assert [step.key for step in bill.steps if step.kept] == ["x"]
 
 
@@ -331,6 +392,15 @@ def test_steps_one_by_one_make_the_same_bill(project):
     project.steps(MOVE, REPORT, say("a", "report"), say("b"))
     with pytest.raises(SpecError, match="Run r1 has ended, and its bill never changes"):
         actions.run_step("p", "b", "r1")
+
+
+def test_steps_side_by_side_make_a_bill_too(project):
+    """Whichever ends last sees the others."""
+    project.steps(say("a", script="sleep 1"), say("b", script="sleep 1"))
+    with ThreadPoolExecutor(2) as threads:
+        done = list(threads.map(lambda key: actions.run_step("p", key, "r1"), ("a", "b")))
+    assert [str(each.state) for each in done] == ["done", "done"]
+    assert states(actions.bill("r1")) == {"a": "done", "b": "done"}
 
 
 def test_a_step_after_one_that_failed_is_left_out(project):

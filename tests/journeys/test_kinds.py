@@ -236,7 +236,7 @@ def approved(project: Project, monkeypatch: pytest.MonkeyPatch, granted: bool):
     thread = threading.Thread(target=lambda: done.append(project.run()))
     thread.start()
     logs = project.folder / "store/logs"
-    assert eventually(lambda: any(logs.glob("*/ask.log")))
+    assert eventually(lambda: any("Waiting" in each.read_text(encoding="utf-8") for each in logs.glob("*/ask.log")))
     (log,) = logs.glob("*/ask.log")
     assert f"Is the report right? Waiting for: lading approve {log.parent.name} ask" in log.read_text(encoding="utf-8")
     with pytest.raises(SpecError, match=f"No step 'aks' of a run '{log.parent.name}' waits"):

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.journeys import looks
-from tests.journeys.shell import lading
+from tests.journeys.shell import measured
 
 ROWS, LIMIT = 1_000_000, 256
 COLUMNS = "id bigint NOT NULL PRIMARY KEY, name varchar(40), amount decimal(12,2), day date, note varchar(80)"
@@ -46,7 +46,7 @@ def _sqlite(path):
 
 def _copied(source, target):
     """The bill's peak in MiB, which the kernel's word bears out."""
-    ended = lading("copy", source, target, "--tables", "big", "--memory", f"{LIMIT}MiB", "--json")
+    ended = measured("copy", source, target, "--tables", "big", "--memory", f"{LIMIT}MiB", "--json")
     bill = json.loads(ended.out)
     assert (ended.code, bill["state"], bill["tables"][0]["rows"]["target"]) == (0, "proved", ROWS), bill["tables"]
     print(f"{source.split(':')[0]} -> {target.split(':')[0]}: {bill['peak_memory'] >> 20} MiB")

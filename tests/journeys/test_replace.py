@@ -151,3 +151,61 @@ def test_without_together_the_others_arrive(place: Callable[[str], str]):
     looks.query(source, "UPDATE funds SET v = 'many'")
     bill = actions.copy(Move.model_validate({"from": source, "to": target}))
     assert {table.table: str(table.state) for table in bill.tables} == {"areas": "proved", "funds": "failed"}
+
+
+REFERRING = (
+    "CREATE TABLE regions (id bigint PRIMARY KEY, name varchar(20) UNIQUE)",
+    "CREATE TABLE clients (id bigint PRIMARY KEY, region bigint REFERENCES regions (id), email varchar(20) UNIQUE)",
+    "CREATE TABLE accounts (id bigint PRIMARY KEY, client bigint NOT NULL REFERENCES clients (id))",
+    "INSERT INTO regions VALUES (1, 'north'), (2, 'south')",
+    "INSERT INTO clients VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 2, 'c')",
+    "INSERT INTO accounts VALUES (11, 1), (12, 2), (13, 3)",
+)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("INSERT INTO regions VALUES (3, 'east')", "INSERT INTO clients VALUES (4, 3, 'd')",
+         "INSERT INTO accounts VALUES (14, 4)"),
+        ("DELETE FROM accounts WHERE client = 3", "DELETE FROM clients WHERE id = 3"),
+        ("UPDATE clients SET region = 1", "DELETE FROM regions WHERE id = 2"),
+        ("INSERT INTO regions VALUES (3, 'west')", "UPDATE clients SET region = 3 WHERE region = 2",
+         "UPDATE accounts SET client = 1", "DELETE FROM clients WHERE id = 2", "DELETE FROM regions WHERE id = 2"),
+        ("DELETE FROM accounts WHERE client = 3", "DELETE FROM clients WHERE id = 3",
+         "INSERT INTO clients VALUES (5, 1, 'c')"),
+    ],
+    ids=["come", "go", "move away", "come, move and go", "a unique value moves"],
+)  # fmt: skip
+def test_tables_that_refer_to_each_other_are_replaced_together(kind, changes, place):
+    source, target = place("sqlite"), place(kind)
+    for where in (source, target):
+        for statement in REFERRING:
+            looks.query(where, statement)
+    for statement in changes:
+        looks.query(source, statement)
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "together": True, "accept": ["cuts"]}))
+    assert bill.state == "proved", looks.failed(bill)
+    for name in ("regions", "clients", "accounts"):
+        order = f"SELECT * FROM {name} ORDER BY id"
+        assert looks.query(target, order) == looks.query(source, order)
+
+
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION"])
+def test_a_row_whose_parent_is_gone_leaves_the_target_as_it_was(action, place):
+    """Also where the database would take the row along, or change it."""
+    source, target = place("sqlite"), place("postgres")
+    for where, refers in ((source, ""), (target, f" DEFAULT 1 REFERENCES parents ON DELETE {action}")):
+        looks.query(where, "CREATE TABLE parents (id bigint PRIMARY KEY)")
+        looks.query(where, f"CREATE TABLE children (id bigint PRIMARY KEY, parent bigint{refers})")
+    for where, parents, children in (
+        (source, "(1)", "(10, 1), (11, 2)"),
+        (target, "(1), (2)", "(10, 1), (11, 2), (12, 2)"),
+    ):
+        looks.query(where, f"INSERT INTO parents VALUES {parents}")
+        looks.query(where, f"INSERT INTO children VALUES {children}")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "together": True}))
+    assert [table.state for table in bill.tables] == ["failed", "failed"]
+    assert looks.query(target, "SELECT id FROM parents ORDER BY id") == [(1,), (2,)]
+    assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, 1), (11, 2), (12, 2)]

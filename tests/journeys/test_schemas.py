@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lading import actions
+from lading import actions, config
+from lading.errors import SpecError
 from lading.prove import Bill
 from lading.spec import Move
 from tests.journeys import looks
@@ -82,3 +83,28 @@ def test_into_maps_all_tables_or_each(
 def test_one_schema_of_many(source: str, schema: str, place: Callable[[str], str], copied: Callable[..., Bill]):
     target = place("duckdb")
     assert [table.table for table in copied(source, target, tables=f"{schema}.*").tables] == [f"{schema}.orders"]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "duckdb", "sqlite", "mysql"])
+def test_the_default_schema_may_be_named(kind, place):
+    """By name and by pattern, which means no table of another schema."""
+    source, target = place(kind), place("duckdb")
+    for name in ("orders", "people", "paid"):
+        looks.query(source, f"CREATE TABLE {name} (id bigint PRIMARY KEY, note varchar(9), secret varchar(9))")
+    if kind in ("postgres", "duckdb"):
+        looks.query(source, "CREATE SCHEMA p")
+        looks.query(source, "CREATE TABLE p.orders (id bigint PRIMARY KEY)")
+    with config.resolve(source)[1].open() as session:
+        default = session.default_schema  # type: ignore[attr-defined]
+
+    def taken(**words: object) -> dict[str, list[str]]:
+        plan = actions.plan_move(Move.model_validate({"from": source, "to": target, **words}))
+        return {task.target.full_name: [column.name for column in task.source.columns] for task in plan.tasks}
+
+    assert list(taken(tables=f"{default}.orders")) == ["orders"]
+    assert sorted(taken(tables=f"{default}.p*")) == ["paid", "people"]
+    assert sorted(taken(tables=f"{default}.*", exclude=[f"{default}.paid"])) == ["orders", "people"]
+    assert taken(tables="orders", exclude=[f"{default}.orders.secret"]) == {"orders": ["id", "note"]}
+    assert list(taken(tables=f"{default}.orders", into={f"{default}.orders": "s.o"})) == ["s.o"]
+    with pytest.raises(SpecError, match=f"No table of .* is named '{default}.none'"):
+        taken(tables=f"{default}.none")

@@ -6,15 +6,17 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lading import actions
+from tests.forked import Forked
 from tests.journeys import looks
 from tests.journeys.shell import Ended, lading
 
@@ -80,11 +82,8 @@ class Project:
     def __call__(self, *words: str) -> Ended:
         return lading(*words, cwd=self.folder, env=self.env)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lading.cli", *words], cwd=self.folder, env={**os.environ, **self.env},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+    def start(self, *words: str) -> Forked:
+        return Forked("lading.cli", *words, cwd=self.folder, env={**os.environ, **self.env})
 
     def told(self) -> list[str]:
         file = self.folder / "told"
@@ -162,12 +161,12 @@ def test_a_mistake_is_told_before_anything_runs(project: Project):
 def test_killed_in_the_middle_and_run_again(project: Project):
     """Whatever kills it: what is done is not done again, and what was under way is."""
     slow = "  - {key: slow, do: bash, script: 'echo slow >> told; test -e go || sleep 300', after: [first]}\n"
-    first = "  - {key: first, do: bash, script: 'echo first >> told'}\n"
+    first = "  - {key: first, do: bash, script: 'echo first >> told', after: [check]}\n"
     last = "  - {key: last, do: bash, script: 'echo last >> told', after: [slow]}\n"
     project.pipeline(NIGHTLY.partition("  - {key: tell")[0] + first + slow + last)
     process = project.start("run", "nightly")
     assert eventually(lambda: "slow" in project.told())
-    assert project("run", "nightly").code == 2, "one run at a time"
+    assert project("run", "nightly").code == 75, "one run at a time"
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (project.folder / "go").touch()
@@ -181,6 +180,33 @@ def test_killed_in_the_middle_and_run_again(project: Project):
     assert bill["steps"][4]["attempts"] == 1
     assert len(bill["tables"]) == 2, "the bill is whole"
     assert len(json.loads(project("history", "--json").out)["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    "noted",
+    ["state = 'running', outcome = NULL", "state = 'failed'"],
+    ids=["killed between its bill and the step's end", "failed and tried again"],
+)
+def test_what_a_step_appended_before_it_began_again_is_not_appended_twice(project: Project, noted: str):
+    looks.query(project.source, "CREATE TABLE visits (place TEXT, n INTEGER)")
+    looks.query(project.source, "INSERT INTO visits VALUES ('p1', 1), ('p2', 2)")
+    step = "  - {key: more, do: move, from: crm, to: warehouse, tables: [visits], mode: append}\n"
+    project.pipeline(f"steps:\n{step}  - {{key: tell, do: bash, after: [more], script: 'echo told >> told'}}\n")
+    first = project("run", "nightly", "--json")
+    assert first.code == 0, first.err
+    run = json.loads(first.out)["run"]
+    with closing(sqlite3.connect(project.folder / ".lading/store.db")) as store:
+        store.execute(f"UPDATE step_runs SET {noted} WHERE step = 'more'")
+        store.execute("DELETE FROM step_runs WHERE step = 'tell'")
+        store.execute("UPDATE runs SET bill = NULL, state = 'running' WHERE id = ?", [run])
+        store.commit()
+    again = project("run", "nightly", "--run", run, "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["tables"][0]["rows"]["target"] == 2
+    assert looks.query(project.target, "SELECT count(*) FROM visits") == [(2,)]
+    assert project.told() == ["told", "told"]
+    assert project("run", "nightly").code == 0, "another run appends them again"
+    assert looks.query(project.target, "SELECT count(*) FROM visits") == [(4,)]
 
 
 def survive(project: Project, kills: int, seed: int) -> None:

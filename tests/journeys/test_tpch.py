@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.journeys import looks
-from tests.journeys.shell import Ended, lading
+from tests.journeys.conftest import Places
+from tests.journeys.shell import Ended, measured
 
 MIB = 2**20
 BOUND = 700 * MIB
@@ -106,7 +107,7 @@ def _text(value: object) -> str:
 
 
 def _moved(source: str, target: str) -> Ended:
-    ended = lading("copy", source, target, "--json", "--tables", "*")
+    ended = measured("copy", source, target, "--json", "--tables", "*")
     bill = json.loads(ended.out)
     states = {table["table"]: (table["state"], table["error"]) for table in bill["tables"]}
     assert ended.code == 0, (states, ended.err)
@@ -122,7 +123,7 @@ def _moved(source: str, target: str) -> Ended:
     return ended
 
 
-def _round_trip(folder: Path, place: Callable[[str], str], targets: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+def _round_trip(folder: Path, place: Places, targets: tuple[str, ...]) -> Iterator[tuple[str, int]]:
     """Out to every target and back from it; the peak memory of each copy."""
     source = place("postgres")
     _fill(folder, source)
@@ -135,18 +136,20 @@ def _round_trip(folder: Path, place: Callable[[str], str], targets: tuple[str, .
         assert _figures(back) == expected, kind
         yield f"to {kind}", out.peak
         yield f"from {kind}", home.peak
+        place.drop(target, back)
+    place.drop(source)
 
 
 KINDS = ("duckdb", "parquet", "mysql")
 
 
-def test_out_and_back(generated: Callable[[float], Path], place: Callable[[str], str]):
+def test_out_and_back(generated: Callable[[float], Path], place: Places):
     peaks = dict(_round_trip(generated(0.01), place, KINDS))
     assert all(peak < BOUND for peak in peaks.values()), peaks
 
 
 @pytest.mark.soak
-def test_memory_does_not_grow_with_the_data(generated: Callable[[float], Path], place: Callable[[str], str]):
+def test_memory_does_not_grow_with_the_data(generated: Callable[[float], Path], place: Places):
     small = dict(_round_trip(generated(1), place, KINDS))
     assert all(peak < BOUND for peak in small.values()), small
     large = dict(_round_trip(generated(5), place, KINDS))

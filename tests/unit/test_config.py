@@ -45,8 +45,9 @@ HERE = "pipelines/nightly.yaml"
         (
             "steps:\n  - from: crm\n    to: wh\n    wholly: new\n",
             (f"{HERE}:4: step 1 has no option 'wholly'. There are: accept, after, description, do, exclude, from, "
-            "gentle, into, key, max_rejects, memory, merge_key, mode, on_failure, overlap_seconds, proof, record, "
-            "retries, retry_seconds, since, slice_rows, tables, through, timeout_seconds, title, to, together."),
+            "gentle, into, key, max_rejects, memory, merge_key, mode, on_failure, overlap_seconds, overlap_values, "
+            "proof, record, retries, retry_seconds, since, slice_rows, tables, through, timeout_seconds, title, to, "
+            "together."),
         ),
         ("titel: x\n" + STEP, f"{HERE}:1: the pipeline has no option 'titel'. Did you mean 'title'?"),
         (

@@ -1,11 +1,13 @@
 """Pipelines of several kinds of steps: what is said of a file that is wrong, word by word."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from lading import config, find
+from lading import config, dues, find, moments
 from lading.errors import SpecError
+from lading.store import Store
 
 HERE = "pipelines/nightly.yaml"
 TWO = """\
@@ -138,6 +140,17 @@ def right(project: Path, text: str, given: dict[str, str] | None = None):
         ),
         # parameters
         (
+            "params:\n  day: {type: date}\n  n: {type: whole, from: due}\n" + TWO,
+            (
+                f"{HERE}:3: param 'n' of the pipeline: 'from: due' gives a moment, which is no value of the type "
+                "'whole'. Write 'type: date' or 'type: text'."
+            ),
+        ),
+        (
+            "params: {day: {type: date, from: tomorrow}}\n" + TWO,
+            f"{HERE}:1: 'from' of param 'day' of the pipeline must be one of due, due_before, not 'tomorrow'.",
+        ),
+        (
             "params: {day: {type: date}}\n" + TWO.replace("into: report", "'into': 'r_${param:dya}'"),
             f"{HERE}:4: step 'report' uses the parameter 'dya', which is not declared. Did you mean 'day'?",
         ),
@@ -190,6 +203,37 @@ def test_parameters_are_typed_and_put_in(project):
         with pytest.raises(SpecError) as caught:
             found.values(given)
         assert str(caught.value) == message
+
+
+MOMENTS = """\
+params:
+  end: {type: date, from: due}
+  begin: {type: date, from: due_before}
+  low: {type: text, from: due_before}
+  given: {type: date, from: due, default: 2020-02-29}
+"""
+
+
+def test_parameters_are_taken_from_the_due_time_of_a_run(project):
+    text = 'schedule: {cron: "0 22 * * 1-5", zone: America/New_York}\n' + MOMENTS
+    text += TWO.replace("into: report", "'into': 'r_${param:end}'")
+    assert right(project, text).steps[1].into == f"r_{datetime.now(UTC):%Y-%m-%d}", "to be looked at only"
+    store = Store(str(project / "store.db"))
+    due = datetime(2026, 3, 10, 2, tzinfo=UTC)  # a Monday in New York, the first after the clocks went forward
+    dues.put(store, [dues.Due("nightly", due, "", "waiting", "r1")])
+    taken = {"end": "2026-03-09", "begin": "2026-03-06", "low": "2026-03-07 03:00:00", "given": "2026-03-09"}
+    assert moments.of_run(store, "nightly", "r1", None, None) == taken
+    assert moments.of_run(store, "nightly", "r1", {"end": "2020-01-01"}, None) == taken | {"end": "2020-01-01"}
+    assert moments.of_run(store, "nightly", "r2", None, None) == {}
+    store.close()
+    found = right(project, text, taken)
+    assert found.steps[1].into == "r_2026-03-09"
+    with pytest.raises(SpecError) as caught:
+        found.values({})
+    assert str(caught.value) == (
+        "The pipeline needs the parameter 'end'. This run has no due time to take it from. Give it: --param end=..."
+    )
+    assert moments.today("nightly", None).keys() == {"end", "begin", "low"}
 
 
 def test_the_order_of_the_graph(project):

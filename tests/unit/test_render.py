@@ -277,7 +277,7 @@ def test_many_tables_do_not_fill_the_screen():
     for number in range(50):
         watch.begin(f"t{number}", None, 1)
         watch.moved(f"t{number}", 1, 1)
-    shown = watch.table()
+    (shown,) = watch.table().renderables
     assert isinstance(shown, Table)
     assert shown.row_count == 8
     watch.end()

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from lading import find
 from lading.prove import Level
 from lading.schema import Mode
 from lading.spec import Move, Pipeline
@@ -41,3 +42,11 @@ def test_specs_are_plain_data_both_ways():
     pipeline = Pipeline(name="p", steps=(Move(source="a", target="b", into={"x": "y.z"}, mode=Mode.MERGE),))
     assert Pipeline.model_validate_json(pipeline.model_dump_json(by_alias=True)) == pipeline
     assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline
+
+
+@pytest.mark.parametrize("kind", find.step_kinds())
+def test_a_step_that_fills_a_table_says_where_it_writes(kind):
+    """Else another step might be at the same DuckDB or SQLite file meanwhile."""
+    step = find.step_class(kind)
+    assert bool(step.writes) == ("into" in step.model_fields or kind == "procedure")
+    assert set(step.writes) <= set(step.places)

@@ -1,5 +1,7 @@
 """The store's schema: stores of every earlier revision are brought to the newest, and what is in them stays."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from alembic import command
 from alembic.config import Config
 
 import lading
-from lading import store
+from lading import store, widths
+from lading.errors import Unreachable
 from lading.prove import Bill
 from lading.store import Store
 
@@ -19,9 +22,9 @@ BILL = Bill.model_validate(
 )
 
 
-def old(path: Path, revision: str) -> None:
+def old(url: str, revision: str) -> None:
     """A store as an earlier Lading left it, with one run."""
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = sa.create_engine(url)
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
@@ -38,15 +41,57 @@ def test_the_newest_revision_is_the_store_s():
     assert REVISIONS[-1] == store.HEAD
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that is not there yet."""
+    if request.param == "postgres":
+        address: str = request.getfixturevalue("pg_database")
+        return address.replace("postgresql://", "postgresql+psycopg://")
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
-def test_an_older_store_is_brought_to_the_newest(tmp_path, revision):
-    old(tmp_path / "store.db", revision)
-    opened = Store(str(tmp_path / "store.db"))
+def test_an_older_store_is_brought_to_the_newest(url, revision):
+    old(url, revision)
+    opened = Store(url)
     try:
+        assert widths.narrow(opened) == [], "as if it had been made new"
         assert opened.bills(10) == [BILL], "its runs are no parts of others"
         opened.begin("r2", "p", "r1")
         parts = opened.rows(sa.select(store.runs.c.part_of).order_by(store.runs.c.id))
         assert [row.part_of for row in parts] == ["", "r1"]
-        assert {"step_runs", "approvals"} <= set(sa.inspect(opened.engine).get_table_names())
+        assert {"step_runs", "approvals", "releases"} <= set(sa.inspect(opened.engine).get_table_names())
     finally:
         opened.close()
+
+
+def test_a_migration_that_is_cut_off_leaves_nothing(tmp_path):
+    old(f"sqlite:///{tmp_path / 'store.db'}", "0004")
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'store.db'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE dues (x TEXT)"))  # in the way, after 'runs' was changed
+    with pytest.raises(Unreachable, match="dues already exists"):
+        Store(str(tmp_path / "store.db"))
+    assert "ended" not in {column["name"] for column in sa.inspect(engine).get_columns("runs")}
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE dues"))
+    engine.dispose()
+    Store(str(tmp_path / "store.db")).close()
+
+
+OPEN = "import sys; from lading.store import Store; print('there', flush=True); input(); Store(sys.argv[1]).close()"
+
+
+def test_many_open_a_new_store_at_once(url: str):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    crowd: list[subprocess.Popen[str]] = [
+        subprocess.Popen([sys.executable, "-c", OPEN, url], **pipes)  # type: ignore[call-overload]
+        for _ in range(6)
+    ]
+    assert all(each.stdout and each.stdout.readline() == "there\n" for each in crowd)
+    for each in crowd:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    ends = [each.communicate(timeout=60)[1] for each in crowd]
+    assert [(each.returncode, end) for each, end in zip(crowd, ends, strict=True)] == [(0, "")] * 6

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lading.cli import comparing, looking, moving, profiling
+from lading import unwanted
+from lading.cli import backfilling, comparing, looking, moving, profiling, releasing, scheduling
 from lading.cli.words import USAGE, as_object
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def start() -> None:
     interpreter."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy starts threads for algebra that is never done here
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as `run.lean`, for what asks the default itself
+    unwanted.refuse(*unwanted.PACKAGES)
     try:
         main()
     except SystemExit as end:
@@ -66,6 +68,7 @@ def main() -> None:
     if signals:
         _say("interrupted", "", f"Run the same command again; it goes on from what is staged: {_command()}")
         code = 128 + signals[0]
+        _nothing_done("cancelled")
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
@@ -79,10 +82,16 @@ def _failed(error: Exception) -> int:
     if isinstance(error, errors.Bug):
         fix = "This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set."
         error = errors.Bug(error.what, fix)
-    _say("error: ", error.what, error.fix)
-    if "--json" in sys.argv:
-        as_object({"run": None, "state": "failed", "seconds": 0, "tables": [], "error": _plain(error)})
-    return USAGE if isinstance(error, errors.SpecError | errors.Unsupported) else 1
+    cancelled = error.code == errors.CANCELLED
+    _say("" if cancelled else "error: ", error.what, error.fix)
+    _nothing_done("cancelled" if cancelled else "failed", _plain(error))
+    return error.code or (USAGE if isinstance(error, errors.SpecError | errors.Unsupported) else 1)
+
+
+def _nothing_done(state: str, error: dict[str, str] | None = None) -> None:
+    """The object of a command that came to no bill. A scheduler has told all in lines of its own."""
+    if "--json" in sys.argv and "scheduler" not in sys.argv[:2]:
+        as_object({"run": None, "state": state, "seconds": 0, "tables": [], "error": error})
 
 
 def _plain(error: LadingError) -> dict[str, str]:
@@ -124,13 +133,17 @@ def lading() -> None:
     """Moves an enterprise's data and proves that it arrived.
 
     An address is the name of a connection, a URL such as postgresql://me@host/crm, or a file.
-    Exit codes: 0 proved, 1 failed, 2 wrong usage or specification, 3 unproved, 130 interrupted.
+    Exit codes: 0 proved, 1 failed, 2 wrong usage or specification, 3 unproved,
+    75 another run of it is at work, 130 interrupted or cancelled.
     """
 
 
 for _each in (
-    moving.copy, moving.run, moving.run_step, moving.approve, moving.plan, comparing.diff, comparing.prove,
-    comparing.repair, looking.discover, profiling.profile, looking.check, looking.init, looking.connect,
-    looking.history, looking.bill, looking.rejects, looking.explain, looking.describe, looking.demo,
+    moving.copy, moving.run, moving.run_step, moving.cancel, moving.approve, moving.plan,
+    releasing.preflight, releasing.release, releasing.releases, releasing.diff_release, releasing.rollback,
+    scheduling.schedule, scheduling.arrivals, scheduling.scheduler, backfilling.backfill, scheduling.metrics,
+    comparing.diff, comparing.prove, comparing.repair, looking.discover, profiling.profile, looking.check,
+    looking.doctor, looking.init, looking.connect, looking.history, looking.bill, looking.log, looking.open_step,
+    looking.rejects, looking.explain, looking.describe, looking.demo,
 ):  # fmt: skip
     lading.add_command(_each)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lading.cli.words import as_object, billed, json_option, show, watched
+from lading.cli.words import as_object, billed, json_option, param_words, params_option, show, watched
 
 
 @click.command()
@@ -37,6 +38,24 @@ def check(address: str) -> None:
 
 
 @click.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Look at what may keep Lading from working here, and what to do about it.
+
+    Exit codes: 0 all is well, 1 something is wrong, 3 something may go wrong.
+    """
+    from lading import actions_watching, render_doctor
+    from lading.doctor import ERROR, WARN, worst
+
+    found = actions_watching.doctor()
+    if as_json:
+        as_object({"findings": [each._asdict() for each in found]})
+    else:
+        show(render_doctor.findings, found)
+    return {ERROR: 1, WARN: 3}.get(worst(found), 0)
+
+
+@click.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
 def init(folder: Path) -> None:
     """Make a project: connections.yaml and pipelines/."""
@@ -49,11 +68,18 @@ def init(folder: Path) -> None:
 
 @click.command()
 @click.argument("name")
-@click.argument("url")
+@click.argument("url", default="")
 def connect(name: str, url: str) -> None:
-    """Add a connection to connections.yaml, without its password."""
+    """Add a connection to connections.yaml, without its password.
+
+    On a terminal, URL is asked for where it is left out.
+    """
     from lading import actions
 
+    if not url and sys.stdin.isatty():
+        url = click.prompt("Its address, such as postgresql://me@host/crm", err=True)
+    if not url:
+        raise click.UsageError("Missing argument 'URL', such as postgresql://me@host/crm.")
     path, variable = actions.connect(name, url)
     click.echo(f"'{name}' is in {path.name}")
     if variable:
@@ -95,6 +121,50 @@ def bill(run: str, html: Path | None, as_json: bool) -> None:
         as_object(found.model_dump(mode="json"))
     elif not html:
         show(render.bill, found)
+
+
+@click.command("open")
+@click.argument("pipeline")
+@click.argument("step")
+@click.option("--run", "run_id", default="", metavar="ID", help="As that run had the step: its release.")
+@click.option("--rows", default=100_000, show_default=True, metavar="N", help="At most so many rows of a table.")
+@click.option("--save", is_flag=True, help="Put what was changed in the notebook into the draft, and show the diff.")
+@params_option
+def open_step(pipeline: str, step: str, run_id: str, rows: int, save: bool, params: tuple[str, ...]) -> None:
+    """Work on STEP of PIPELINE here, in a notebook with its tables in DuckDB.
+
+    It is compared with what is in production; nothing there is changed.
+    """
+    from lading import actions_opening
+
+    if save:
+        click.echo(actions_opening.save_step(pipeline, step, param_words(params)) or "Nothing was changed.")
+        return
+    path, found = actions_opening.open_step(pipeline, step, run_id, rows, param_words(params))
+    for kept in [*found.inputs.values(), *([found.output] if found.output else [])]:
+        masked = f", masked: {', '.join(kept.masked)}" if kept.masked else ""
+        click.echo(f"{kept.rows:>12,} rows{'' if kept.whole else ' of more'}  {kept.name}{masked}")
+    click.echo(f"{path}\n{path.with_suffix('.ipynb')}\nSave: lading open {pipeline} {step} --save")
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.argument("step", default="")
+@click.option("--follow", is_flag=True, help="Go on until the run is over.")
+def log(run: str, step: str, follow: bool) -> None:
+    """Show the logs of RUN, or of one STEP of it, also while they are written.
+
+    RUN is the beginning of its id, or 'last'.
+    """
+    from lading import actions_watching
+
+    before = ""
+    for name, line in actions_watching.log(run, step, follow):
+        if not step and name != before:
+            title = "the process" if name == "_run" else name
+            click.echo(f"{'' if not before else chr(10)}{click.style(title, bold=True)}")
+            before = name
+        click.echo(line if step else f"  {line}")
 
 
 @click.command()

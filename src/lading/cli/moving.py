@@ -36,21 +36,32 @@ def copy(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> 
 @click.command()
 @click.argument("pipeline")
 @click.option("--from", "start", default="", metavar="STEP", help="Run this step and what comes after it.")
+@click.option("--run", "run_id", default="", metavar="ID", help="The run's id; one that has ended is not run again.")
+@click.option("--draft", is_flag=True, help="Run the folder's files, although a release is live.")
+@click.option("--parallel", type=click.IntRange(1), metavar="N", help="At most so many steps at a time.")
 @params_option
 @watched
-def run(pipeline: str, start: str, params: tuple[str, ...], as_json: bool, quiet: bool) -> int:
-    """Run the steps of PIPELINE; an interrupted run goes on."""
-    from lading import actions, progress
+def run(pipeline: str, start: str, run_id: str, params: tuple[str, ...], as_json: bool, **how: Any) -> int:
+    """Run the steps of PIPELINE; an interrupted run goes on.
 
-    return billed(actions.run(pipeline, progress.watch(quiet), asked(pipeline, params), start), as_json)
+    What runs is the live release, where there is one.
+    """
+    from lading import actions, actions_releases, progress
+
+    if not (how["draft"] or how["quiet"] or run_id) and (number := actions_releases.ahead(pipeline)):
+        click.echo(f"The draft differs from release {number}, which runs; run the draft with --draft.", err=True)
+    given = asked(pipeline, params, how["draft"])
+    ways = actions.How(run_id, how["draft"], how["parallel"])
+    return billed(actions.run(pipeline, progress.watch(how["quiet"]), given, start, ways), as_json)
 
 
 @click.command("run-step")
-@click.option("--pipeline", required=True, help="The pipeline.")
+@click.option("--pipeline", default="", help="The pipeline; it runs as its live release, where it has one.")
+@click.option("--release", "of", default="", metavar="HASH", help="The release, in place of the pipeline.")
 @click.option("--step", required=True, metavar="KEY", help="The step.")
 @click.option("--run", "run_id", required=True, metavar="ID", help="The run that it is a part of; new or begun.")
 @params_option
-def run_step(pipeline: str, step: str, run_id: str, params: tuple[str, ...]) -> int:
+def run_step(pipeline: str, of: str, step: str, run_id: str, params: tuple[str, ...]) -> int:
     """Carry out one step of a run: for those who keep the order themselves.
 
     A JSON object a line on standard output, the last one with 'event' ended and 'code', the exit code: 0 done or
@@ -58,7 +69,23 @@ def run_step(pipeline: str, step: str, run_id: str, params: tuple[str, ...]) -> 
     """
     from lading.cli.protocol import carried_out
 
-    return carried_out(pipeline, step, run_id, param_words(params))
+    if not (pipeline or of):
+        raise click.UsageError("Give --release or --pipeline.")
+    return carried_out((pipeline, of), step, run_id, param_words(params))
+
+
+@click.command()
+@click.argument("run")
+def cancel(run: str) -> int:
+    """End RUN, which is at work: its id, the beginning of it, or its pipeline.
+
+    Its steps are ended, and their statements where a system can be told to. It can be gone on with later.
+    """
+    from lading import actions
+
+    found, ended = actions.cancel(run)
+    click.echo(f"{found} is cancelled" if ended else f"{found} was told to end, and has not yet")
+    return int(not ended)
 
 
 @click.command()

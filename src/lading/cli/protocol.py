@@ -18,9 +18,9 @@ CODES = {
     "failed": (1, "It failed, and would fail again."),
     "unproved": (3, "It is done, and not everything could be proved."),
     "skipped": (10, "It was left out, or there was nothing to do."),
-    "try again": (75, "A system did not answer, or time was up: try again."),
+    "try again": (75, "A system did not answer, time was up, or another process is at it: try again."),
     "wrong": (78, "The pipeline, a setting or a right is wrong: trying again is of no use."),
-    "cancelled": (130, "It was interrupted; it goes on where it was when it is carried out again."),
+    "cancelled": (130, "It was interrupted or cancelled; it goes on where it was when it is carried out again."),
 }
 SECONDS = 2
 """How often it is said how far a table has come."""
@@ -53,21 +53,24 @@ class Lines(Quiet):
             self.say("table", table=table, state=self.lines[table].word, rows=self.lines[table].moved)
 
 
-def carried_out(pipeline: str, step: str, run: str, given: Mapping[str, str]) -> int:
-    """Carries out a step and returns the exit code."""
+def carried_out(of: tuple[str, str], step: str, run: str, given: Mapping[str, str]) -> int:
+    """Carries out a step of a pipeline, or of the release with a hash, and returns the exit code."""
     from lading import actions
-    from lading.errors import AccessDenied, LadingError, SpecError, Unreachable, Unsupported
+    from lading.errors import AT_WORK, CANCELLED, AccessDenied, LadingError, SpecError, Unreachable, Unsupported
 
     lines = Lines()
     try:
-        found = actions.run_step(pipeline, step, run, lines, given)
+        found = actions.run_step(of[0], step, run, lines, given, of[1])
         kind, values = found.error_kind, found.model_dump(mode="json")
     except KeyboardInterrupt:
         code = CODES["cancelled"][0]
         lines.say("ended", run=run, code=code, key=step, state="cancelled")
         raise SystemExit(code) from None
     except LadingError as error:
-        kind = error.kind
+        if error.code == CANCELLED:
+            lines.say("ended", run=run, code=error.code, key=step, state="cancelled", error=str(error))
+            return error.code
+        kind = Unreachable.kind if error.code == AT_WORK else error.kind
         values = {"key": step, "state": "failed", "error": str(error), "error_kind": kind}
     word = str(values["state"])
     if word == "failed":

@@ -91,12 +91,12 @@ def param_words(given: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def asked(pipeline: str, given: Sequence[str]) -> dict[str, str]:
+def asked(pipeline: str, given: Sequence[str], draft: bool = False) -> dict[str, str]:
     """As `param_words`; on a terminal, what a pipeline needs and was not given is asked."""
-    from lading import config
+    from lading import actions_releases
 
     words = param_words(given)
-    for name, param in config.params(pipeline).items() if _on_terminal() else ():
+    for name, param in actions_releases.params(pipeline, draft).items() if _on_terminal() else ():
         if name not in words and param.default is None:
             words[name] = click.prompt(param.description.rstrip(".") or name, err=True)
     return words

@@ -46,6 +46,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="mysql",
+    explain="EXPLAIN {sql}",
     # MariaDB's JSON is a LONGTEXT with a check. The character set is part of the type where a byte of it may become
     # more bytes of UTF-8, because the text types count bytes.
     catalog=f"""
@@ -153,18 +154,17 @@ dialect = Dialect(
         # Six digits are all that a FLOAT shows of itself, and (M,D) cuts more.
         (r"float.*|double\(.*", "{c} * 1e0"),
         (r"bit\(.*", "{c} + 0"),
+        (r".* character set .*", "CONVERT({c} USING utf8mb4)"),
     ),
     totals={
         "bool": "sum({c})",
         "int": "sum({c})",
         "decimal": "sum({c})",
-        "string": "sum(octet_length(CONVERT({c} USING utf8mb4)))",
+        "string": "sum(octet_length({c}))",
         "uuid": "sum(octet_length({c}))",
         "binary": "sum(octet_length({c}))",
         "date": "sum(to_days({c}) - 719528)",
     },
-    # 64 bits of MD5 a row, summed without overflow; the session writes {columns} so that no two rows read alike.
-    row_hash="coalesce(sum(CAST(conv(left(md5(concat_ws('|', {columns})), 16), 16, 10) AS decimal(20))), 0)",
     # Texts of every character set and collation are asked about as UTF-8, and differ where their bytes do.
     aspects=Aspects(
         values=(

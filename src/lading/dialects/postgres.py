@@ -92,6 +92,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="postgres",
+    explain="EXPLAIN {sql}",
     # Partitions are read through their table, or by their own name, as views are.
     catalog=f"""
         SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, a.attnum::int AS place,

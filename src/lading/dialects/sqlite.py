@@ -100,6 +100,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="sqlite",
+    explain="EXPLAIN QUERY PLAN {sql}",
     catalog="""
         SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
                CASE WHEN p."notnull" = 1 OR (p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (

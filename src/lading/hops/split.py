@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 Token = Any
-GRAMMARS = {"sql": "postgres", "plpgsql": "postgres", "tsql": "tsql", "mysql": "mysql"}
+GRAMMARS = {
+    "sql": "postgres", "plpgsql": "postgres", "tsql": "tsql", "mysql": "mysql", "duckdb": "duckdb", "sqlite": "sqlite",
+}  # fmt: skip
 
 
 class Statement(NamedTuple):

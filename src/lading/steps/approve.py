@@ -27,8 +27,8 @@ def run(step: Approve, desk: Desk) -> Outcome:
 
     from lading.attempts import approval
     from lading.desk import Outcome
+    from lading.ending import Stopped
     from lading.errors import AccessDenied, DataError
-    from lading.moving import Stopped
     from lading.prove import State
 
     began = monotonic()

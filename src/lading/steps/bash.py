@@ -44,11 +44,8 @@ def run(step: Bash, desk: Desk) -> Outcome:
     from lading.process import environment, output
     from lading.prove import State
 
-    with desk.log(step).open("a", encoding="utf-8") as log:
-        code, last = output(
-            ["bash", "-eu", "-o", "pipefail", "-c", step.script or ""], environment(step.env, step.secrets, desk, step),
-            desk, log, step.secrets,
-        )  # fmt: skip
+    env = environment(step.env, step.secrets, desk, step)
+    code, last = output(["bash", "-eu", "-o", "pipefail", "-c", step.script or ""], env, desk, step)
     if code == 0:
         return Outcome(state=State.DONE, says=last or "no output")
     if code == SKIPPED:

@@ -54,12 +54,28 @@ class Freshness(BaseModel):
     hours: float = Field(gt=0)
 
 
+def _share(value: Any) -> Any:
+    """A part of a hundred, as people write it."""
+    text = str(value).strip()
+    if not text.endswith("%"):
+        raise ValueError(f"'within' is a percentage, not '{value}'. Write one like '30 %'.")
+    return text.removesuffix("%").strip()
+
+
 class Count(BaseModel):
-    """How many rows there are, at least and at most."""
+    """How many rows there are: at least and at most, or about as many as usual."""
 
     model_config = _PLAIN
     low: int = Field(0, alias="min", ge=0)
     high: int | None = Field(None, alias="max", ge=0)
+    near: Literal["usual"] | None = None
+    within: Annotated[float | None, BeforeValidator(_share)] = Field(None, gt=0, validate_default=False)
+
+    @model_validator(mode="after")
+    def _both(self) -> Count:
+        if (self.near is None) != (self.within is None):
+            raise ValueError("'near' and 'within' go together. Write {near: usual, within: 30 %}.")
+        return self
 
 
 def _select(value: Any) -> Any:
@@ -82,7 +98,11 @@ class Rule(BaseModel):
         None, description="A map of 'columns' and the 'table' that has them, there called 'to'."
     )
     freshness: Freshness | None = Field(None, description="A map of 'column' and 'hours', in UTC where it has no zone.")
-    rows: Count | None = Field(None, description="A map of 'min' and 'max'.")
+    rows: Count | None = Field(
+        None,
+        description="A map of 'min' and 'max', or {near: usual, within: 30 %}: about as many as in the middle one of "
+        "the step's last runs that were proved, seven at most; kept while there are fewer than three.",
+    )
     sql: Annotated[str | None, BeforeValidator(_select)] = Field(
         None, description="A select of the rows that should not be there. Parameters are :name."
     )
@@ -116,6 +136,7 @@ class Check(Step):
 
 
 def run(step: Check, desk: Desk) -> Outcome:
+    from lading.attempts import usual
     from lading.checking import Checking, broken
     from lading.desk import Outcome
     from lading.errors import DataError, SpecError, Unsupported
@@ -132,6 +153,14 @@ def run(step: Check, desk: Desk) -> Outcome:
         if table is None:
             raise SpecError(f"{step.at} has no table '{step.on}'.", "Correct 'on', or make the table first.")
         checking = Checking(session, table, desk.params, connection.hidden(table))
+        place, counted = f"{step.at} {step.on}", dict[str, int]()
+        if any(rule.rows and rule.rows.near for rule in step.rules):
+            counted[place] = checking.count(checking.name)
+            earlier = usual(desk.store, desk.pipeline.name, step.key, place)
+            checking = checking._replace(usual=(counted[place], *earlier))
+            desk.note(
+                step, f"rows: {counted[place]:,}, before that {', '.join(f'{n:,}' for n in earlier) or 'unknown'}"
+            )
         for rule in step.rules:
             desk.go_on()
             found = broken(checking, rule)
@@ -144,5 +173,5 @@ def run(step: Check, desk: Desk) -> Outcome:
         kind = DataError.kind
         return Outcome(state=State.FAILED, error=f"'{step.on}': {said}.", error_kind=kind, says=f"{count} looked at")
     if said:
-        return Outcome(state=State.UNPROVED, says=f"'{step.on}': {said}")
-    return Outcome(state=State.PROVED, says=f"{step.on} keeps {count}")
+        return Outcome(state=State.UNPROVED, says=f"'{step.on}': {said}", counted=counted)
+    return Outcome(state=State.PROVED, says=f"{step.on} keeps {count}", counted=counted)

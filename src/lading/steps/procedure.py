@@ -17,6 +17,7 @@ class Procedure(Step):
     """Calls a procedure of a database with values that are bound. When it is interrupted it is called again."""
 
     places: ClassVar[tuple[str, ...]] = ("at",)
+    writes: ClassVar[tuple[str, ...]] = ("at",)
 
     do: Literal["procedure"] = "procedure"
     at: str = Field(description="The connection to a database: a name from connections.yaml, or a URL.")

@@ -36,7 +36,7 @@ def run(step: Prove, desk: Desk) -> Outcome:
     move = desk.pipeline.step(step.step)
     if not isinstance(move, Move):
         raise SpecError(f"'{step.step}' is no step that moves tables.", "Name one in 'step'.")
-    found = compared(move, desk.store, desk.resolve, (step.compare, desk.pipeline.name), desk.watch)
+    found = compared(move, desk.store, desk.resolve, step.compare, desk.watch, desk.part)
     count = plural(len(found.tables), "table")
     unequal = [f"{table.right}: {table.differing:,}" for table in found.tables if table.verdict is Verdict.DIFFERENT]
     reasons = [reason for table in found.tables for reason in table.reasons]

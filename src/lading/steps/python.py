@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from lading.schema import Mode
-from lading.spec import Move, Step, Words
+from lading.spec import Input, Move, Step, Words
 
 if TYPE_CHECKING:
     from lading.desk import Desk, Outcome
-
-
-class Input(BaseModel):
-    """A table that the function is given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    at: str = Field(description="The connection to read: a name from connections.yaml, or a URL.")
-    table: str = Field(description="The table: 'table' or 'schema.table'.")
 
 
 class Python(Step):
@@ -30,13 +21,14 @@ class Python(Step):
     prints goes to the step's log."""
 
     places: ClassVar[tuple[str, ...]] = ("to",)
+    writes: ClassVar[tuple[str, ...]] = ("to",)
     texts: ClassVar[Mapping[str, str]] = {"file": "code"}
 
     do: Literal["python"] = "python"
     function: str = Field(description="'module:function', or with 'file' or 'code' the function's name.")
     file: str | None = Field(None, description="A file with the function, beside the pipeline's.")
     code: str | None = Field(None, description="The code with the function itself.")
-    inputs: dict[str, Input] = Field({}, description="Tables, a map from arguments to 'at' and 'table'.")
+    inputs: dict[str, Input] = Field({}, description="Tables, a map from arguments to 'connection.table'.")
     frames: Literal["arrow", "batches", "polars", "pandas"] = Field(
         "arrow", description="What the tables come as; 'batches' is a reader of Arrow batches, read bit by bit."
     )
@@ -50,6 +42,10 @@ class Python(Step):
     secrets: Words = Field(
         (), description="Variables of Lading's own environment that it is given; it has no others of them."
     )
+
+    @property
+    def uses(self) -> dict[str, bool]:
+        return {each.at: False for each in self.inputs.values()} | super().uses
 
     @model_validator(mode="after")
     def _whole(self) -> Python:
@@ -92,6 +88,6 @@ def run(step: Python, desk: Desk) -> Outcome:
             "from": f"parquet:///{out.parent}", "to": step.to, "tables": [out.stem], "into": {out.stem: step.into},
             "mode": step.mode, "merge_key": step.merge_key, "accept": step.accept, "key": step.key,
         }  # fmt: skip
-        return move.run(Move.model_validate(words), desk)
+        return move.run(Move.model_validate(words), desk, desk.made(step))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -67,8 +67,8 @@ def run(step: Wait, desk: Desk) -> Outcome:
     from time import monotonic
 
     from lading.desk import Outcome
+    from lading.ending import Stopped
     from lading.errors import DataError
-    from lading.moving import Stopped
     from lading.prove import State
     from lading.waiting import looking
 

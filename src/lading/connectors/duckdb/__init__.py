@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DuckDB(Connection):
-    """A DuckDB file."""
+    """A DuckDB file. A table that others refer to can be merged into, not replaced: DuckDB deletes no such row."""
 
     kind: Literal["duckdb"] = "duckdb"
     path: str = Field(description="The database file.", min_length=1)
@@ -30,7 +30,7 @@ class DuckDB(Connection):
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, writers=4, atomic=True, together=True, merges=True, appends=True,
-        digests=True, keeps_json=True,
+        digests=True, keeps_json=True, alone=True,
     )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = ("duckdb",)
 
@@ -55,10 +55,14 @@ class _Session(SqlSession):
         super().__init__(dialect, driver, schema)
         self._file = driver
 
+    def name(self, table: Table) -> str:
+        return self._file.named(self._placed(table) if self._schema else table)
+
     def tables(self) -> Iterator[Table]:
         self._file.need_file()
         yield from super().tables()
 
     def cancel(self) -> None:
         """See `connector.Cancels`."""
-        self._file._connection.interrupt()
+        with suppress(self._file._errors):  # it may be connecting anew
+            self._file._connection.interrupt()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lading.connector import Load
 from lading.connectors.duckdb.faults import error_of, refuse_endless
+from lading.connectors.duckdb.naming import named
 from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
 from lading.errors import DataError, SpecError
@@ -22,6 +23,8 @@ BATCH_ROWS, LITTLE_MB = 65_536, 128  # with less memory than that, less is held 
 class DuckDBDriver:
     """See `sql.Driver`. DuckDB makes a file when it opens one; here a file is made when it is first written to."""
 
+    named = named
+
     def __init__(self, path: str, memory_mb: int) -> None:
         import duckdb
 
@@ -31,17 +34,15 @@ class DuckDBDriver:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_mb}MiB",
             "threads": 1 if self._little else min(os.cpu_count() or 1, 4),
-            "preserve_insertion_order": "false",
-            "autoinstall_known_extensions": "false",
+            "preserve_insertion_order": "false", "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "true",
-        }
+        }  # fmt: skip
         self._connect(make=False)
 
     def _connect(self, make: bool) -> None:
         self.absent = not make and not os.path.exists(self.path)
         if self.absent and not os.path.isdir(os.path.dirname(self.path) or "."):
-            what = f"DuckDB file '{self.path}': its folder is not there."
-            raise SpecError(what, "Make the folder, or correct the path.")
+            raise SpecError(f"DuckDB file '{self.path}': its folder is not there.", "Make it, or correct the path.")
         try:
             self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
             # A bar would get into what is printed.
@@ -88,18 +89,17 @@ class DuckDBDriver:
         except self._errors as error:
             raise error_of(self.path, error) from error
         except pa.ArrowInvalid as error:
-            text = str(error).split("\n")[0]
-            raise DataError(f"A value of '{table.full_name}' is out of range: {text}", "Correct it.") from error
+            what = f"A value of '{table.full_name}' is out of range: {str(error).splitlines()[0]}"
+            raise DataError(what, "Correct it.") from error
 
     def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
-        source = _Source(batches)
+        source, columns = _Source(batches), ", ".join(dialect.quote(column.name) for column in table.columns)
         self._connection.register("lading_in", pa.RecordBatchReader.from_batches(schema, source.batches()))
-        columns = ", ".join(dialect.quote(column.name) for column in table.columns)
         try:
             # Several threads would leave parts of row groups, which the checkpoint at the end writes again, larger.
             self._connection.execute("SET threads = 1")
-            self._connection.execute(f"INSERT INTO {dialect.table(table)} ({columns}) SELECT * FROM lading_in")
+            self._connection.execute(f"INSERT INTO {self.named(table)} ({columns}) SELECT * FROM lading_in")
         except self._errors as error:
             raise source.error or error_of(self.path, error) from error
         finally:
@@ -126,7 +126,7 @@ class DuckDBDriver:
         return f"one transaction, {self.query('SELECT txid_current()')[0][0]}"
 
     def swap(self, load: Load) -> list[str] | None:
-        return swapping(self.query, load)
+        return swapping(self.query, self.named, load)
 
     def close(self) -> None:
         self._connection.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 from lading.connector import Load
 from lading.dialects.duckdb import dialect
+from lading.schema import Table
 from lading.sql import SLICE
 
 # Tables without what is no part of their own text; none at all where tables refer to each other.
@@ -19,7 +20,9 @@ WHERE t.database_name = current_database() AND t.schema_name = coalesce(?, curre
   AND NOT EXISTS (SELECT 1 FROM duckdb_constraints() r WHERE r.constraint_type = 'FOREIGN KEY')"""
 
 
-def swapping(query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], load: Load) -> list[str] | None:
+def swapping(
+    query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], named: Callable[[Table], str], load: Load
+) -> list[str] | None:
     """See `sql.Driver.swap`. Views name their tables, and so find the new one."""
     bodies = []
     for table in (load.table, load.stage):
@@ -28,10 +31,10 @@ def swapping(query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], load:
     column = f", {SLICE.name} {dialect.native(SLICE)} NOT NULL"
     if len(bodies) < 2 or not bodies[0] or bodies[0] != bodies[1].replace(column, "", 1):
         return None
-    stage = dialect.table(load.stage)
+    stage = named(load.stage)
     return [
         f"ALTER TABLE {stage} DROP COLUMN {dialect.quote(SLICE.name)}",
-        f"DROP TABLE {dialect.table(load.table)}",
+        f"DROP TABLE {named(load.table)}",
         f"ALTER TABLE {stage} RENAME TO {dialect.quote(load.table.name)}",
     ]
 

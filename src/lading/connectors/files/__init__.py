@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-from urllib.parse import parse_qs, quote, unquote
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from lading.connector import Capabilities, Connection
-from lading.connectors.files.naming import ENDINGS, format_of
+from lading.connectors.files.address import settings, shown, torn
+from lading.connectors.files.naming import format_of
 from lading.connectors.files.note import Compression, Form, Format
 from lading.connectors.files.publish import CAN_EXCHANGE
+from lading.connectors.files.reach import HOSTS
 from lading.connectors.files.session import FilesSession
 from lading.errors import SpecError
 from lading.types import parse
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Files", "FilesSession"]
 
-_FORMS, _APART = tuple(Form.model_fields), {"kind", "path", "storage", "batch_mb"}
+_LOGIN = ("password", "key_file", "known_hosts")
+_FORMS, _APART = (
+    tuple(Form.model_fields),
+    {"kind", "path", "storage", "batch_mb", "password", "key_file", "known_hosts"},
+)
 
 
 class _Can:
@@ -42,7 +47,8 @@ class _Can:
 class Files(Connection):
     """Files of CSV, Parquet or JSON lines. Each file or sub-folder of the path is a table; tables are written as
     folders. A folder on this machine is replaced at once; elsewhere readers other than Lading may see a mixture
-    while files are copied."""
+    while files are copied. Tested on this machine; on SFTP by OpenSSH; on FTP and FTPS by pyftpdlib; and on S3 by an
+    emulator, moto. Others that fsspec reaches are not."""
 
     kind: Literal["files"] = "files"
     path: str = Field(description="A folder, a file, a pattern such as data/*.csv, or an address as s3://bucket/x.")
@@ -66,16 +72,25 @@ class Files(Connection):
         None, description="Options of the file system as a JSON object, such as keys: a reference like ${env:NAME}."
     )
 
+    password: SecretStr | None = Field(
+        None, description="The password of an account of SFTP or FTP, or of its key: a reference like ${env:NAME}."
+    )
+    key_file: str | None = Field(None, description="The file of a private key for SFTP; else those of ssh are tried.")
+    known_hosts: str | None = Field(
+        None, description="The file of the keys of SFTP's hosts; else ~/.ssh/known_hosts. Others are refused."
+    )
+
     can: ClassVar[Capabilities] = _Can()  # type: ignore[assignment]
     schemes: ClassVar[tuple[str, ...]] = (
         "files", "parquet", "csv", "jsonl", "file", "s3", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "sftp",
+        "ftp", "ftps",
     )  # fmt: skip
 
     @field_validator("path")
     @classmethod
     def _no_password(cls, path: str) -> str:
-        if re.search(r"://[^/@]*:[^/@]*@", path):
-            raise ValueError("a path must hold no password; put it into 'storage'")
+        if re.search(r"://[^/@]*:[^/@]*@", path) or torn(path):
+            raise ValueError("a path must hold no password; put it into 'password' or 'storage'")
         return path
 
     @field_validator("columns")
@@ -87,8 +102,12 @@ class Files(Connection):
             raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
-    def _form(self) -> Self:
-        Form(**{name: getattr(self, name) for name in _FORMS})
+    def _together(self) -> Self:
+        _ = self.form
+        scheme = self.path.partition("://")[0]
+        for name in _LOGIN:
+            if getattr(self, name) is not None and (scheme not in HOSTS or (name != "password" and scheme != "sftp")):
+                raise ValueError(f"'{name}' is for addresses such as sftp://user@host/path")
         return self
 
     @property
@@ -105,27 +124,14 @@ class Files(Connection):
             found = None
         if not isinstance(found, dict):
             raise SpecError("'storage' of a files connection is no JSON object.", 'Write it as {"key": "..."}.')
-        return found
+        login = {name: getattr(self, name) for name in _LOGIN}
+        if self.password:
+            login["password"] = self.password.get_secret_value()
+        return {name: value for name, value in login.items() if value is not None} | found
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        scheme, _, rest = url.partition("://")
-        rest, _, query = rest.partition("?")
-        values = parse_qs(query, keep_blank_values=True)
-        options: dict[str, Any] = {name: found[-1] for name, found in values.items()}
-        if "columns" in options:
-            pairs = [part.rpartition(":") for found in values["columns"] for part in found.split(";") if part]
-            options["columns"] = {name: type_ for name, _, type_ in pairs}
-        if scheme in ENDINGS.values():
-            options.setdefault("format", scheme)
-        if scheme in (*ENDINGS.values(), "files"):
-            path = rest if "://" in rest else unquote(rest).removeprefix("/")
-        else:
-            path = unquote(rest) if scheme == "file" else f"{scheme}://{rest}"
-        if not path or (scheme == "file" and not path.startswith("/")):
-            form = "file:///path" if scheme == "file" else f"{scheme}:///relative or {scheme}:////absolute"
-            raise SpecError(f"'{url.partition('?')[0]}' names no path.", f"Write {form}.")
-        return cls(path=path, **options)
+        return cls(**settings(url))
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self | None:
@@ -135,15 +141,7 @@ class Files(Connection):
 
     def address(self) -> str:
         given: Mapping[str, Any] = self.model_dump(exclude=_APART, exclude_defaults=True)
-        columns = ";".join(f"{name}:{type_}" for name, type_ in given.get("columns", {}).items())
-        words = {**given, **({"columns": columns} if columns else {})}
-        query = "&".join(f"{name}={quote(_word(value), safe=':;(),')}" for name, value in words.items())
-        path = self.path if "://" in self.path else "/" + quote(self.path)
-        return f"files://{path}" + (f"?{query}" if query else "")
+        return shown(self.path, given)
 
     def open(self) -> AbstractContextManager[FilesSession]:
         return closing(FilesSession(self))
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lading.connector import Slice
 from lading.connectors.files import parquet
@@ -11,18 +11,32 @@ from lading.connectors.files.layout import Found
 from lading.connectors.files.place import Entry, Place
 from lading.connectors.files.source import Pages
 
+_TOGETHER = 32 << 20
+"""Bytes of the files of a slice; a larger file is one of its own. Each slice costs its target a commit."""
+
 
 def cuts(place: Place, found: Found, rows: int, since: Slice) -> list[Slice]:
-    """A slice per file, from its name to the next one's, so that files that come later have their place; of a large
-    Parquet file a slice per some row groups, which are its pages."""
-    names = [place.short(file.path) for file in found.files]
+    """A slice for a file or several small ones of text, from the first one's name to the next slice's, so that files
+    that come later have their place; of a large Parquet file a slice per some row groups, which are its pages."""
+    files = found.files if found.format == "parquet" else list(_first(found.files))
+    names = [place.short(file.path) for file in files]
     made: list[Slice] = []
-    for number, (name, file) in enumerate(zip(names, found.files, strict=True)):
+    for number, (name, file) in enumerate(zip(names, files, strict=True)):
         low, high = (name,) if number else None, (names[number + 1],) if number + 1 < len(names) else None
         for pages in _pages(place, found, file, rows):
             part = {"number": len(made), "low": low, "high": high, "file": name, "pages": pages}
             made.append(since.model_copy(update=part))
     return made or [since]
+
+
+def _first(files: Iterable[Entry]) -> Iterator[Entry]:
+    """The files that slices begin with."""
+    held = _TOGETHER
+    for file in files:
+        if held + file.size > _TOGETHER:
+            held = 0
+            yield file
+        held += file.size
 
 
 def _pages(place: Place, found: Found, file: Entry, rows: int) -> list[Pages]:
@@ -49,4 +63,4 @@ def holds(cut: Slice, name: str) -> bool:
 def state(place: Place, tables: Iterable[Found]) -> tuple[str, dict[str, str]]:
     """A name for the files as they are now, and the marks that tell when one changes."""
     marks = {file.path: place.mark(file.path) for found in tables for file in found.files}
-    return f"{len(marks)} files, {hashlib.sha256(repr(marks).encode()).hexdigest()[:12]}", marks
+    return f"{len(marks)} file{'s' * (len(marks) != 1)}, {hashlib.sha256(repr(marks).encode()).hexdigest()[:12]}", marks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from lading.errors import Bug, DataError
 
 
 class Texts(NamedTuple):
-    """Some records: their values as text, and where they stand."""
+    """Some records: their values as text, or of the type that was asked for, and where they stand."""
 
     names: tuple[str, ...]
     columns: list[pa.Array]
@@ -34,9 +34,11 @@ class Texts(NamedTuple):
         return self.page.line_of(int(starts[row])) if row < len(starts) else self.page.line
 
 
-def read(place: Place, path: str, form: Form, names: Sequence[str] = ()) -> Iterator[Texts]:
+def read(
+    place: Place, path: str, form: Form, names: Sequence[str] = (), exact: Mapping[str, pa.DataType] | None = None
+) -> Iterator[Texts]:
     """The file's records. `names` are the columns' when no header says them. The first result holds the names
-    and may hold no rows."""
+    and may hold no rows. Columns of `exact` types, which are known to hold nothing else, are not read as text."""
     scanner = Scanner(form, path)
     known: tuple[str, ...] = ()
     with opened(place, path) as file:
@@ -44,11 +46,21 @@ def read(place: Place, path: str, form: Form, names: Sequence[str] = ()) -> Iter
             page = scanner.page
             if not known:
                 known, page = _names(scanner, page, names)
-            yield Texts(known, _columns(scanner, page, len(known)), page)
+            types = [(exact or {}).get(name, pa.string()) for name in known]
+            yield Texts(known, _columns(scanner, page, types), page)
     if not known:
         if form.header is not False:
             raise DataError(f"{path}:1: the file is empty; the names of its columns are expected.", _HEADER)
         yield Texts(tuple(names), [pa.array([], pa.string()) for _ in names], scanner.page)
+
+
+def header(place: Place, path: str, form: Form, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names of the file's columns, by its first line; `names` when no header says them."""
+    scanner = Scanner(form, path)
+    with opened(place, path) as file:
+        for _ in blocks(file, path, form.encoding, scanner):
+            return _names(scanner, scanner.page, names)[0]
+    raise DataError(f"{path}:1: the file is empty; the names of its columns are expected.", _HEADER)
 
 
 _HEADER = "Write them in the first line, or set 'header' to false."
@@ -91,9 +103,10 @@ def split(scanner: Scanner, record: Page) -> list[str]:
     return values
 
 
-def _columns(scanner: Scanner, page: Page, count: int) -> list[pa.Array]:
+def _columns(scanner: Scanner, page: Page, types: list[pa.DataType]) -> list[pa.Array]:
+    count = len(types)
     if not page.data or (count > 1 and page.is_blank().all()):
-        return [pa.array([], pa.string())] * count
+        return [pa.array([], type_) for type_ in types]
     names = [str(number) for number in range(count)]
     data, delimiter, null = plain(scanner, page)
     try:
@@ -108,7 +121,7 @@ def _columns(scanner: Scanner, page: Page, count: int) -> list[pa.Array]:
                 ignore_empty_lines=count > 1,
             ),
             csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
+                column_types=dict(zip(names, types, strict=True)),
                 null_values=[null],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,

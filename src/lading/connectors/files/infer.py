@@ -7,12 +7,10 @@ from decimal import Decimal, InvalidOperation
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.connectors.files.numerals import decimal_digits, int_digits, matches
 from lading.types import Type, parse
 
 _TRUTHS = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
-_INT = r"^(0|-?[1-9][0-9]*)$"
-_WHOLE = r"(0|[1-9][0-9]*)"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?P<sep>[ T])[0-9:]{8}(?P<part>\.[0-9]{1,9})?(?P<zone>Z|\+00:00|\+00)?$"
 _NUMBERS = ("int", "decimal", "float")
 
@@ -72,9 +70,9 @@ class Guess:
         return any(self.truths <= style for style in _TRUTHS)
 
     def _int(self, texts: pa.Array) -> bool:
-        if not _all(texts, _INT):
+        digits = int_digits(texts)
+        if digits is None:
             return False
-        digits = pc.max(pc.binary_length(pc.utf8_ltrim(texts, "-"))).as_py()
         self.int_digits = max(self.int_digits, digits)
         self.wide = self.wide or (digits >= 19 and not _fits(texts, pa.int64()))
         return True
@@ -84,13 +82,12 @@ class Guess:
             return False
         first = texts[0].as_py().rpartition(".")
         self.scale = len(first[2]) if self.scale is None and first[1] else self.scale
-        if not self.scale or not _all(texts, rf"^-?{_WHOLE}\.[0-9]{{{min(self.scale, 999)}}}$"):
-            return False
-        self.digits = max(self.digits, pc.max(pc.binary_length(pc.utf8_ltrim(texts, "-"))).as_py() - 1)
-        return not pc.any(pc.match_substring_regex(texts, r"^-[0.]*$")).as_py()
+        digits = decimal_digits(texts, self.scale) if self.scale else None
+        self.digits = max(self.digits, digits or 0)
+        return digits is not None
 
     def _date(self, texts: pa.Array, whole: bool) -> bool:
-        return not whole and _all(texts, _DATE) and _fits(texts, pa.date32())
+        return not whole and _fits(texts, pa.date32())  # which takes nothing but four, two and two digits
 
     def _timestamp(self, texts: pa.Array, whole: bool) -> bool:
         if whole:
@@ -104,7 +101,7 @@ class Guess:
             zone = found["zone"].replace("+", r"\+")
             self.moment = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{found['sep']}[0-9:]{{8}}{part}{zone}$"
         unit = "us" if self.part <= 6 else "ns"
-        return _all(texts, self.moment) and _fits(texts, pa.timestamp(unit, "UTC" if self.zone else None))
+        return matches(texts, self.moment) and _fits(texts, pa.timestamp(unit, "UTC" if self.zone else None))
 
     def _float(self, texts: pa.Array, whole: bool) -> bool:
         self.finite = self.finite or pc.any(pc.match_substring_regex(texts, "^-?[0-9]")).as_py()
@@ -127,10 +124,6 @@ class Guess:
             return Decimal(text) == Decimal(repr(value)) or (value != value and text == "NaN")
         except InvalidOperation:
             return False
-
-
-def _all(texts: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(texts, pattern)).as_py())
 
 
 def _fits(texts: pa.Array, arrow: pa.DataType) -> bool:

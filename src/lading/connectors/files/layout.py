@@ -60,7 +60,7 @@ def tables(place: Place, settings: Settings) -> list[Found]:
         whole = settings.table or settings.partitioned or place.text(f"{place.root}/{NOTE}") is not None
         if whole:
             found = folder(place, place.root, settings)
-            found.name, found.schema = settings.table or found.name, None if settings.table else found.schema
+            found.name, found.schema = (settings.table, None) if settings.table else (found.name, found.schema)
             return [found]
         return _doubled(_inside(place, settings))
     if place.is_pattern:
@@ -112,9 +112,8 @@ def _single(entry: Entry, settings: Settings, format_: Format | None) -> Found:
 
 def folder(place: Place, path: str, settings: Settings) -> Found:
     """The table that a folder holds, in it and in folders named key=value below it."""
-    text = place.text(f"{path}/{NOTE}")
+    text, base = place.text(f"{path}/{NOTE}"), path.rpartition("/")[2]
     note = None if text is None else read_note(text, f"{path}/{NOTE}")
-    base = path.rpartition("/")[2]
     plain = base if note or not format_of(base, None) else stem(base)
     schema, name = names_of(plain.removeprefix("."))
     found = Found(name, schema, path, [], note.format if note else None, note, note.form if note else settings.form)
@@ -134,6 +133,7 @@ def _checked(found: Found) -> Found:
     formats = {found.format or format_of(file.name, None) or "csv" for file in found.files}
     if len(formats) > 1:
         found.problems.append(f"its files are {' and '.join(sorted(formats))}; set 'format' to read those of one kind")
+    found.files.sort(key=lambda file: file.path)  # slices go from one path to another
     if found.files:
         found.format = found.format or format_of(found.files[0].name, None)
         found.form = found.form if found.note else fitting(found.form, found.files[0].name)

@@ -13,17 +13,19 @@ Places = Any
 """An array of places in a block, in order."""
 Mask = Any
 """An array of truths, one per byte."""
+NOWHERE = np.zeros(0, np.int64)
 
 
 @dataclass
 class Page:
-    """Whole records. `inside` says which bytes stand in quotes, `escaped` which are meant as they are, both None
-    when there are no such bytes; `stops` are the places of the ends of line between records."""
+    """Whole records. `quotes` are the places of those that enclose values, opening and closing in turn, `escaped` says
+    which bytes are meant as they are, both None when there are no such bytes; `stops` are the places of the ends of
+    line between records."""
 
     data: bytes
     line: int
     stops: Places
-    inside: Mask | None = None
+    quotes: Places | None = None
     escaped: Mask | None = None
 
     @property
@@ -35,25 +37,25 @@ class Page:
 
     def outside(self, places: Places) -> Places:
         """The places that are neither in quotes nor escaped."""
-        for mask in (self.inside, self.escaped):
-            if mask is not None:
-                places = places[~mask[places]]
-        return places
+        if self.quotes is not None and len(places):
+            places = places[np.searchsorted(self.quotes, places, side="right") % 2 == 0]
+        return places if self.escaped is None else places[~self.escaped[places]]
 
     def places(self, byte: int) -> Places:
         """Where a byte stands that is neither in quotes nor escaped."""
-        hits = self.buffer == byte
-        for mask in (self.inside, self.escaped):
-            if mask is not None:
-                np.greater(hits, mask, out=hits)
-        return np.flatnonzero(hits)
+        if byte not in self.data:
+            return NOWHERE
+        return self.outside(np.flatnonzero(self.buffer == byte))
 
     def between(self, start: int, end: int | None = None) -> Page:
         """A part of the page."""
-        stops = self.stops[self.stops >= start] - start
-        inside, escaped = (None if mask is None else mask[start:end] for mask in (self.inside, self.escaped))
-        data = self.data[start:end]
-        return Page(data, self.line_of(start), stops[stops < len(data)], inside, escaped)
+        end = len(self.data) if end is None else end
+        stops, quotes = (
+            None if places is None else places[slice(*np.searchsorted(places, (start, end)))] - start
+            for places in (self.stops, self.quotes)
+        )
+        escaped = None if self.escaped is None else self.escaped[start:end]
+        return Page(self.data[start:end], self.line_of(start), stops, quotes, escaped)
 
     @property
     def records(self) -> tuple[Places, Places]:
@@ -86,9 +88,9 @@ def escaped(page: Page, escape: str) -> Mask | None:
     return mask
 
 
-def opening(inside: Mask) -> int:
+def opening(quotes: Places) -> int:
     """Where the value begins that the end of the file stands in."""
-    edges = (np.flatnonzero(np.diff(inside, prepend=False))).tolist()
-    while len(edges) > 1 and edges[-1] - edges[-2] == 1:  # a doubled quote
-        edges = edges[:-2]
-    return int(edges[-1])
+    found = quotes.tolist()
+    while len(found) > 1 and found[-1] - found[-2] == 1:  # a doubled quote
+        found = found[:-2]
+    return int(found[-1])

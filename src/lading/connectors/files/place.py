@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 from lading.connectors.files.faults import changed, faults_of, translated
-from lading.errors import LadingError, SpecError, Unsupported
+from lading.connectors.files.reach import RENAMING, reached
+from lading.errors import LadingError, SpecError
 
 _MARKS = ("size", "mtime", "LastModified", "last_modified", "updated", "ETag", "etag", "md5", "generation", "created")
 
@@ -27,23 +28,18 @@ class Place:
     """A file system and the path in it that a connection names."""
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
-        import fsspec
         from fsspec.implementations.local import LocalFileSystem
 
-        try:
-            if "://" in path:
-                self.fs, self.root = fsspec.core.url_to_fs(path, **options)
-            else:
-                self.fs, self.root = LocalFileSystem(), os.path.abspath(os.path.expanduser(path))
-        except ImportError as error:
-            scheme = path.partition("://")[0]
-            extra = "lading[s3]" if scheme in ("s3", "s3a") else f"fsspec[{scheme}]"
-            raise Unsupported(f"Addresses '{scheme}://' need a library.", f"pip install '{extra}'") from error
-        except ValueError as error:
-            raise SpecError(f"'{path}' cannot be opened: {error}.", "Correct the path or 'storage'.") from error
+        self.fs, self.root = reached(path, options)
         self.local = isinstance(self.fs, LocalFileSystem)
+        self.renames = self.local or self.fs.protocol in RENAMING
         self.root = self.root.rstrip("/") or "/"
         self._faults: tuple[type[Exception], ...] = (OSError, *faults_of(self.fs.protocol))
+
+    def close(self) -> None:
+        """Ends the connection, where there is one of the place's own."""
+        if hasattr(self.fs, "close"):
+            self.fs.close()
 
     @property
     def is_pattern(self) -> bool:
@@ -61,6 +57,9 @@ class Place:
             yield
         except LadingError:
             raise
+        except UnicodeDecodeError as error:
+            what = f"A name in '{path}' is not {error.encoding}: {error.object!r}."
+            raise SpecError(what[:300], "Rename that file there.") from error
         except self._faults as error:
             raise translated(error, path) from error
 
@@ -83,9 +82,19 @@ class Place:
 
     def entries(self, folder: str) -> list[Entry]:
         """What stands in a folder, by name."""
+        return self._entries(self.listed(folder), folder)
+
+    def listed(self, folder: str) -> list[dict[str, Any]]:
+        """What stands in a folder, as the file system says it. S3 has none that is empty: it is not there then."""
         with self.errors(folder):
             self.fs.invalidate_cache()
-            return self._entries(self.fs.ls(folder, detail=True), folder)
+            try:
+                found: list[dict[str, Any]] = self.fs.ls(folder, detail=True)
+            except FileNotFoundError as error:
+                if "s3" in self.fs.protocol and error.__cause__ is None:  # the store itself answered: nothing
+                    return []
+                raise
+            return found
 
     def glob(self, pattern: str) -> list[Entry]:
         with self.errors(pattern):

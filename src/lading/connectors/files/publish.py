@@ -120,15 +120,15 @@ def _link(source: str, target: str) -> None:
 
 
 def _upload(staging: Staging, load: Load, old: Found | None, note: Note) -> None:
-    """Copies the files, then says in the note that they count, then removes those that no longer do."""
+    """Copies or moves the files, then says in the note that they count, then removes those that no longer do."""
     target, stage = staging.folder(load.table), staging.folder(load.stage)
     place = staging.place
     place.fs.makedirs(target, exist_ok=True)
-    names = []
+    names = [entry.name for entry in place.entries(target) if load.id in entry.name] if place.renames else []
     for entry in place.entries(stage):
         if not entry.name.startswith((".", "_")):
             name = entry.name if load.id in entry.name else entry.name.replace("part-", f"part-{load.id}-", 1)
-            place.fs.copy(entry.path, f"{target}/{name}")
+            (place.fs.mv if place.renames else place.fs.copy)(entry.path, f"{target}/{name}")
             names.append(name)
     kept = [file.path.removeprefix(f"{target}/") for file in old.files] if old and load.mode is Mode.APPEND else []
     note = note.model_copy(update={"files": tuple(dict.fromkeys([*kept, *names]))})

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lading.connectors.files.note import Form
-from lading.connectors.files.page import Mask, Page, Places, escaped, opening
+from lading.connectors.files.page import NOWHERE, Mask, Page, Places, escaped, opening
 from lading.errors import DataError
 
 _LF, _CR = 10, 13
 _PART = 1 << 18  # quotes looked at together, an even number
 Edges = tuple[Mask, Mask, Mask, Mask]
-_NONE = np.zeros(0, np.int64)
 
 
 class Scanner:
@@ -23,14 +22,14 @@ class Scanner:
         self.path, self.form = path, form
         self.delimiter = np.frombuffer(form.delimiter.encode(), np.uint8)
         self.ending = 0
-        self.page = Page(b"", 1, _NONE)
+        self.page = Page(b"", 1, NOWHERE)
 
     def cut(self, data: bytes, line: int, last: bool) -> int:
-        page = Page(data, line, _NONE)
+        page = Page(data, line, NOWHERE)
         page.escaped = escaped(page, self.form.escape)
-        page.inside = self._inside(page, last)
-        if last and page.inside is not None and page.inside[-1]:
-            raise self._unclosed(page, opening(page.inside))
+        page.quotes = self._quotes(page, last)
+        if last and page.quotes is not None and len(page.quotes) % 2:
+            raise self._unclosed(page, opening(page.quotes))
         page.stops = self._stops(page, last)
         end = len(data) if last else int(page.stops[-1]) + 1 if len(page.stops) else 0
         self.page = page.between(0, end)
@@ -58,8 +57,8 @@ class Scanner:
                 free = place + width
         return np.array(kept)
 
-    def _inside(self, page: Page, last: bool) -> Mask | None:
-        if not self.form.quote:
+    def _quotes(self, page: Page, last: bool) -> Places | None:
+        if not self.form.quote or self.form.quote.encode() not in page.data:
             return None
         places = np.flatnonzero(page.buffer == ord(self.form.quote))
         if page.escaped is not None:
@@ -68,12 +67,10 @@ class Scanner:
             return None
         delimiters = self._apart(self._hits(page)) if len(self.delimiter) > 1 else None
         parts = (self._edges(page, places, (at, at + _PART), (delimiters, last)) for at in range(0, len(places), _PART))
-        if not all(_regular(*part) for part in parts):
-            edges = self._edges(page, places, (0, len(places)), (delimiters, last))
-            places = places[self._walk(page, places, edges)]
-        quotes = np.zeros(len(page.data), np.uint8)
-        quotes[places] = 1
-        return (np.cumsum(quotes, dtype=np.uint8, out=quotes) & 1).view(bool)
+        if all(_regular(*part) for part in parts):
+            return places
+        edges = self._edges(page, places, (0, len(places)), (delimiters, last))
+        return places[self._walk(page, places, edges)]
 
     def _edges(self, page: Page, places: Places, part: tuple[int, int], known: tuple[Places | None, bool]) -> Edges:
         """At which quotes a value may begin, at which one may end, and which stand before or behind a quote."""

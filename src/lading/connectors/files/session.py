@@ -12,6 +12,7 @@ from lading.connector import WHOLE, Load, Slice
 from lading.connectors.files.catalog import table_of, tables_of
 from lading.connectors.files.cuts import cuts, holds, state
 from lading.connectors.files.faults import changed
+from lading.connectors.files.inferred import seen
 from lading.connectors.files.layout import Found, folder, tables
 from lading.connectors.files.naming import folder_name
 from lading.connectors.files.narrow import Narrowing
@@ -106,7 +107,7 @@ class FilesSession:
 
     def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
         found, narrowing = self._there(table), Narrowing(table, slice)
-        source = self._source(found)
+        source = seen(self._source(found), self._marks)
         if slice.within is not None:
             other = table.model_copy(update={"name": slice.within, "columns": table.keyed})
             narrowing.only(self.read(other, WHOLE))
@@ -146,4 +147,4 @@ class FilesSession:
         discard(self.staging, load)
 
     def close(self) -> None:
-        """Nothing stays open between calls."""
+        self.place.close()

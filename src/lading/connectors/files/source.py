@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ class Source:
     found: Found
     declared: Mapping[str, str]
     batch_mb: int = 16
+    exact: Mapping[str, Type] = field(default_factory=dict)
+    """Types of columns of CSV that every text was seen to be of: so pyarrow's reader and `from_text` agree."""
 
     def type_of(self, name: str) -> Type | None:
         """The declared type of a column."""
@@ -49,7 +51,8 @@ class Source:
         if self.found.format == "parquet":
             yield from self._parquet(file, wanted, pages)
         elif self.found.format == "csv":
-            for texts in delimited.read(self.place, file.path, self.found.form, self.names):
+            exact = {c.name: c.type.arrow() for c in wanted if self.exact.get(c.name) == c.type and _readable(c.type)}
+            for texts in delimited.read(self.place, file.path, self.found.form, self.names, exact):
                 own = self._own(file, wanted, texts.names)
                 yield self._batch(file, wanted, _typed(texts, own, file.path), len(texts.columns[0]))
         else:
@@ -88,10 +91,18 @@ class Source:
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema([(c.name, c.type.arrow()) for c in wanted]))
 
 
+def _readable(type_: Type) -> bool:
+    """Whether pyarrow's reader of CSV knows the type."""
+    return not pa.types.is_decimal256(type_.arrow())
+
+
 def _typed(texts: delimited.Texts, columns: list[Column], path: str) -> dict[str, pa.Array]:
     arrays = {}
     for column in columns:
         array = texts.columns[texts.names.index(column.name)]
+        if array.type == column.type.arrow() and not pa.types.is_string(array.type):
+            arrays[column.name] = array
+            continue
         try:
             arrays[column.name] = from_text(array, column.type)
         except DataError as error:

@@ -42,10 +42,12 @@ class Staging:
         """Writes the note at once."""
         path, data = f"{folder}/{NOTE}", note.text().encode()
         with self.place.errors(path):
-            if not self.place.local:
-                self.place.fs.pipe_file(path, data)
-                return
             scratch = f"{folder}/.{uuid.uuid4().hex}"
+            if not self.place.local:
+                self.place.fs.pipe_file(scratch if self.place.renames else path, data)
+                if self.place.renames:
+                    self.place.fs.mv(scratch, path)
+                return
             with open(scratch, "wb") as file:
                 file.write(data)
                 file.flush()

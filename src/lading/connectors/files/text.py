@@ -103,7 +103,7 @@ def _moments(array: pa.Array, type_: Type) -> pa.Array:
     return cast(moments, wide, type_)[0]
 
 
-def _parts(array: pa.Array) -> tuple[Any, Any, pa.Buffer | None]:
+def parts(array: pa.Array) -> tuple[Any, Any, pa.Buffer | None]:
     """Offsets from zero, bytes, and which values there are."""
     if not len(array):
         return np.zeros(1, dtype=np.int32), np.zeros(0, dtype=np.uint8), None
@@ -115,13 +115,13 @@ def _parts(array: pa.Array) -> tuple[Any, Any, pa.Buffer | None]:
 
 
 def _hex(array: pa.Array) -> pa.Array:
-    offsets, raw, valid = _parts(array)
+    offsets, raw, valid = parts(array)
     buffers = [valid, pa.py_buffer((offsets.astype(np.int64) * 2).astype(np.int32)), pa.py_buffer(_PAIRS[raw])]
     return pa.Array.from_buffers(pa.string(), len(array), buffers)
 
 
 def _unhex(array: pa.Array) -> pa.Array:
-    offsets, raw, valid = _parts(_matching(array, r"^([0-9a-fA-F]{2})*$", Type("binary")))
+    offsets, raw, valid = parts(_matching(array, r"^([0-9a-fA-F]{2})*$", Type("binary")))
     data = _DIGITS[raw[0::2]] * 16 + _DIGITS[raw[1::2]]
     return pa.Array.from_buffers(pa.binary(), len(array), [valid, pa.py_buffer(offsets // 2), pa.py_buffer(data)])
 

@@ -1,4 +1,4 @@
-"""Where slices begin, and how a row is written to be hashed in place."""
+"""Where slices begin, and what a session costs its server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from lading.schema import Table
 if TYPE_CHECKING:
     from lading.connectors.mysql.driver import Driver
     from lading.connectors.mysql.session import MySQLSession
-
-_SHORT = 100
 
 
 def bounds(session: MySQLSession, table: Table, count: int) -> list[tuple[str, ...]]:
@@ -32,20 +30,6 @@ def bounds(session: MySQLSession, table: Table, count: int) -> list[tuple[str, .
             break
         found.append(tuple(value.hex() if isinstance(value, bytes) else str(value) for value in rest[0]))
     return found
-
-
-def row_hash(table: Table) -> str:
-    """What has an alphabet of its own is divided by signs outside it, short texts tell their length, long ones are
-    hashed to one: the row stays far below the longest text that the server makes, beyond which it would be NULL."""
-    items = []
-    for column in table.columns:
-        value, kind, size = dialect.read(column), column.type.kind, column.type.size
-        if kind in ("string", "binary") and size is not None and size <= _SHORT:
-            value = f"concat(octet_length({value}), ':', CAST({value} AS BINARY))"  # else character sets would meet
-        elif kind in ("string", "binary", "json", "uuid"):
-            value = f"md5({value})"
-        items.append(f"ifnull({value}, '~')")
-    return dialect.row_hash.format(columns=", ".join(items))
 
 
 def cpu_seconds(driver: Driver) -> float | None:

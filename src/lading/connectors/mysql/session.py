@@ -8,8 +8,10 @@ from lading.connector import Load, ours
 from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
+from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.publishing import old_table, publish
-from lading.connectors.mysql.reading import bounds, cpu_seconds, row_hash
+from lading.connectors.mysql.reading import bounds, cpu_seconds
+from lading.connectors.mysql.rights import rights
 from lading.connectors.mysql.room import key_parts, roomy
 from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
@@ -65,7 +67,7 @@ class MySQLSession(SqlSession):
     def fit(self, table: Table) -> Table:
         return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
 
-    route, routines, trial = routes.route, routes.routines, trial
+    route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
 
     # Reading
 
@@ -73,9 +75,6 @@ class MySQLSession(SqlSession):
         if len(table.key) == 1 and table.keyed[0].type.kind == "int":
             return super()._bounds(table, count)
         return bounds(self, table, count)
-
-    def _row_hash(self, table: Table) -> str:
-        return row_hash(table)
 
     def cpu_seconds(self) -> float | None:
         now = cpu_seconds(self.mysql)

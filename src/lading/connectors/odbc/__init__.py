@@ -21,7 +21,8 @@ _SHOWN = ("driver", "dsn", "server", "servername", "host", "port", "database", "
 
 
 class Odbc(Connection):
-    """A system reached through an ODBC driver. Without `dialect` it is read by the standard's catalogue."""
+    """A system reached through an ODBC driver. Without `dialect` it is read by the standard's catalogue.
+    Tested through Debian's drivers for PostgreSQL and MariaDB."""
 
     kind: Literal["odbc"] = "odbc"
     dsn: str | None = Field(None, description="The data source's name in odbc.ini.")

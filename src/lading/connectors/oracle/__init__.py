@@ -21,7 +21,7 @@ _ALREADY = "BEGIN EXECUTE IMMEDIATE {plain}; EXCEPTION WHEN OTHERS THEN IF SQLCO
 
 
 class Oracle(Connection):
-    """An Oracle database, reached without Oracle's client."""
+    """An Oracle database, without Oracle's client. None was at hand: tested only as far as that goes without one."""
 
     kind: Literal["oracle"] = "oracle"
     host: str | None = Field(None, description="The server's name.")

@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
 from lading.connectors.postgres.swap import KEEP, MAKE
 from lading.dialects.postgres import dialect
-from lading.errors import Unsupported
-from lading.sql import LEDGER
+from lading.driver import transaction
+from lading.errors import DataError, Unsupported
+from lading.sql import LEDGER, PUBLISHED
 
 if TYPE_CHECKING:
     from lading.connectors.postgres.driver import Driver
     from lading.connectors.postgres.session import PostgresSession
+
+
+def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
+    """See `Session.publish`. Rows come into tables after those that they refer to, and go before them. What refers to
+    a row that goes may first have to be changed, and a row that comes may need the unique value of one that goes: so
+    where rows cannot go first, they go last, unless they would then take along, or change, rows that have come."""
+    driver = session.driver
+    with transaction(driver):
+        waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
+        made = [session._publishing(load) for load in waiting]
+        gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
+        come = [text for texts in made for text in texts if not text.startswith(("DELETE ", "DO "))]
+        looks = [text for texts in made for text in texts if text.startswith("DO ")]
+        only_first = len(waiting) < 2 or _passed_on(session, waiting)
+        driver.execute("SAVEPOINT lading")
+        try:
+            _all(driver, [*gone, *come])
+        except DataError:
+            if only_first:
+                raise
+            driver.execute("ROLLBACK TO lading")
+            leaves = [text for text in gone if " WHERE " not in text]  # nothing refers to their rows
+            _all(driver, [*leaves, *come, *(text for text in gone if text not in leaves)])
+        _all(driver, looks)
+        for load in waiting:
+            session._mark(load, PUBLISHED, 0)
+
+
+def _all(driver: Driver, statements: Sequence[str]) -> None:
+    for each in statements:
+        driver.execute(each)
+
+
+def _passed_on(session: PostgresSession, loads: Sequence[Load]) -> bool:
+    """Whether what becomes of rows of these tables is passed on to rows that refer to them."""
+    listed = ", ".join(f"to_regclass({dialect.text(session.name(load.table))})" for load in loads)
+    sql = f"SELECT EXISTS (SELECT FROM pg_constraint WHERE confrelid IN ({listed}) AND confdeltype IN ('c', 'n', 'd'))"
+    return bool(session.driver.query(sql)[0][0])
+
+
+def _parents_first(session: PostgresSession, loads: Sequence[Load]) -> list[Load]:
+    """In an order in which rows can come; as they are where foreign keys form a circle."""
+    if len(loads) == 1:
+        return list(loads)
+    named = {session.name(load.table): load for load in loads}
+    listed = ", ".join(f"({dialect.text(name)})" for name in named)
+    rows = session.driver.query(
+        f"WITH n (name) AS (VALUES {listed}) SELECT c.name, p.name FROM pg_constraint f "
+        "JOIN n c ON to_regclass(c.name) = f.conrelid JOIN n p ON to_regclass(p.name) = f.confrelid "
+        "WHERE f.contype = 'f' AND f.conrelid <> f.confrelid"
+    )
+    order = TopologicalSorter({name: [str(parent) for child, parent in rows if child == name] for name in named})
+    try:
+        return [named[name] for name in order.static_order()]
+    except CycleError:
+        return list(loads)
 
 
 def swapping(driver: Driver, load: Load) -> list[str] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.connector import Load
+from lading.connector import Load, Right
 from lading.errors import AccessDenied, Unsupported
+from lading.schema import Mode, Table
 
 if TYPE_CHECKING:
     from lading.connectors.postgres.session import PostgresSession
@@ -30,6 +31,51 @@ def check(session: PostgresSession) -> None:
         what = f"{session.driver.where}: user '{user}' may neither read nor make tables in '{session.default_schema}'."
         fix = f"To read, GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO {user}; to write, GRANT CREATE ON SCHEMA."
         raise AccessDenied(what, fix)
+
+
+def rights(session: PostgresSession, table: Table, mode: Mode | None) -> list[Right]:
+    """See `connector.Grants`."""
+    schema = table.schema_name or session.default_schema
+    quoted, name = session.dialect.quote(schema), session.name(table)
+    user = session.dialect.quote(str(session.driver.query("SELECT current_user")[0][0]))
+    place, relation = session.dialect.text(schema), f"to_regclass({session.dialect.text(name)})"
+
+    def held(asks: str) -> bool:
+        return bool(session.driver.query(f"SELECT {asks}")[0][0])
+
+    if not held(f"EXISTS (SELECT FROM pg_namespace WHERE nspname = {place})"):
+        database = str(session.driver.query("SELECT current_database()")[0][0])
+        on = f"CREATE ON DATABASE {session.dialect.quote(database)}"
+        made = held("has_database_privilege(current_database(), 'CREATE')")
+        return [Right(f"{on}, to make the schema", made, f"GRANT {on} TO {user};")]
+    wanted = ["USAGE"] if mode is None else ["USAGE", "CREATE"]  # the stage is made in the table's schema
+    found = [
+        Right(f"{each} ON SCHEMA {quoted}", held(f"has_schema_privilege({place}, '{each}')"),
+              f"GRANT {each} ON SCHEMA {quoted} TO {user};")
+        for each in wanted
+    ]  # fmt: skip
+    if not found[0].held or not held(f"{relation} IS NOT NULL"):
+        return found
+    needed = {None: (), Mode.APPEND: ("INSERT",), Mode.MERGE: ("INSERT", "UPDATE"), Mode.REPLACE: ("INSERT", "DELETE")}
+    for each in needed[mode]:
+        has = held(f"has_table_privilege({relation}, '{each}')")
+        found.append(Right(f"{each} ON {name}", has, f"GRANT {each} ON {name} TO {user};"))
+    return [*found, *_readable(session, table, (name, relation, user))]
+
+
+def _readable(session: PostgresSession, table: Table, words: tuple[str, str, str]) -> list[Right]:
+    """The right to read a table, or its columns one by one."""
+    name, relation, user = words
+    whole = Right(f"SELECT ON {name}", True)
+    if session.driver.query(f"SELECT has_table_privilege({relation}, 'SELECT')")[0][0] or not table.columns:
+        return [whole]
+    listed = ", ".join(session.dialect.text(column.name) for column in table.columns)
+    sql = f"SELECT c, has_column_privilege({relation}, c, 'SELECT') FROM unnest(ARRAY[{listed}]) c"
+    lacks = [session.dialect.quote(str(column)) for column, has in session.driver.query(sql) if not has]
+    if len(lacks) == len(table.columns):
+        return [whole._replace(held=False, fix=f"GRANT SELECT ON {name} TO {user};")]
+    grant = "GRANT SELECT ({}) ON {} TO {};"
+    return [Right(f"SELECT ({each}) ON {name}", False, grant.format(each, name, user)) for each in lacks] or [whole]
 
 
 def refuse_computed(session: PostgresSession, load: Load) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from lading.connector import Load, Slice
 from lading.connectors.postgres import passing, routes
 from lading.connectors.postgres.driver import Driver
+from lading.connectors.postgres.ending import cancel
 from lading.connectors.postgres.hashing import contents, versions
 from lading.connectors.postgres.reading import padded
-from lading.connectors.postgres.replacing import refilling
-from lading.connectors.postgres.rights import check, refuse_computed
+from lading.connectors.postgres.replacing import publish, refilling
+from lading.connectors.postgres.rights import check, refuse_computed, rights
 from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
 from lading.driver import spent
@@ -46,13 +47,8 @@ class PostgresSession(SqlSession):
             columns.append(column.model_copy(update=update))
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
 
-    route, routines, trial = routes.route, routes.routines, trial
+    route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
     form, decoded, give, take, total = passing.form, passing.decoded, passing.give, passing.take, passing.total
-
-    def cancel(self) -> None:
-        """See `connector.Cancels`."""
-        with suppress(*self.driver._failures):  # then the statement goes on, and so does whoever waits for it
-            self.driver._connection.cancel_safe(timeout=5)
 
     def _own(self, column: Column) -> str:
         """A native type of another PostgreSQL; numerics whose scale only newer servers know become plain ones."""
@@ -111,6 +107,8 @@ class PostgresSession(SqlSession):
         finally:
             self.driver.rollback()
             self.driver.query(f"SELECT pg_advisory_unlock({_LOCK})")
+
+    publish = publish
 
     def _publishing(self, load: Load) -> list[str]:
         if load.mode is not Mode.REPLACE or load.fresh:

@@ -32,7 +32,7 @@ class SQLite(Connection):
 
     can: ClassVar[Capabilities] = Capabilities(
         reads=True, writes=True, snapshot=True, atomic=True, together=True, merges=True, appends=True, digests=True,
-        keeps_json=True,
+        keeps_json=True, alone=True,
     )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = ("sqlite",)
 

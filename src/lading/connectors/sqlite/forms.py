@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading import unwanted
 from lading.errors import DataError
 from lading.schema import Column, Table
 from lading.types import Type
@@ -20,15 +20,9 @@ _STORED = {"int64": Type("int", 64), "double": Type("float", 64), "binary": Type
 
 
 def adbc() -> Any:
-    """ADBC's module, without polars: it would load that where it is installed, some 40 MiB, and nobody asks for it."""
-    name = "adbc_driver_sqlite.dbapi"
-    if name in sys.modules or "polars" in sys.modules:
-        return import_module(name)
-    sys.modules["polars"] = None  # type: ignore[assignment]
-    try:
-        return import_module(name)
-    finally:
-        del sys.modules["polars"]
+    """ADBC's module, without polars."""
+    with unwanted.without("polars"):
+        return import_module("adbc_driver_sqlite.dbapi")
 
 
 def stored(type_: Type) -> str:

@@ -21,7 +21,7 @@ _SETTINGS = {"trustservercertificate": "trust_certificate", "encrypt": "encrypt"
 
 
 class SqlServer(Connection):
-    """A database of SQL Server or Azure SQL."""
+    """A database of SQL Server or Azure SQL. No server was at hand: tested only as far as that goes without one."""
 
     kind: Literal["sqlserver"] = "sqlserver"
     host: str = Field(description="The server's name; HOST\\INSTANCE for a named instance.")

@@ -1,0 +1,103 @@
+"""What an account may do, as the server lists it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from lading.connector import Right
+from lading.schema import Mode, Table
+
+if TYPE_CHECKING:
+    from lading.connectors.mysql.session import MySQLSession
+
+_NAME = r"(\*|`(?:[^`]|``)*`)"
+_LINE = re.compile(rf"GRANT (.+?) ON {_NAME}\.{_NAME} TO ", re.S)
+_WORD = re.compile(r"([A-Z][A-Z ]*[A-Z])(?: \(([^)]*)\))?")
+_STAGING = ("SELECT", "INSERT", "DELETE", "CREATE", "ALTER", "DROP")
+"""What a table needs that is made beside the target's and takes its place: in the whole schema, as its name is new."""
+
+
+class _Grant(NamedTuple):
+    """Rights at a place, each with its columns, none of which means all. No database means every one, no table too."""
+
+    rights: dict[str, tuple[str, ...]]
+    database: str | None
+    table: str | None
+
+    def on(self, database: str, table: str | None) -> bool:
+        """Whether it says something of a table, or without one, of the whole database."""
+        if self.table is not None:
+            return (self.database, self.table) == (database, table)
+        return self.database is None or _like(self.database).fullmatch(database) is not None
+
+    def columns(self, right: str) -> tuple[str, ...] | None:
+        return () if "ALL PRIVILEGES" in self.rights else self.rights.get(right)
+
+
+def rights(session: MySQLSession, table: Table, mode: Mode | None) -> list[Right]:
+    """See `connector.Grants`."""
+    schema = table.schema_name or session.default_schema
+    grants, who = list(_grants(session)), _account(session)
+    quote = session.dialect.quote
+    if mode is None:
+        return _readable(session, table, [each for each in grants if each.on(schema, table.name)])
+    wanted = (*_STAGING, "UPDATE") if mode is Mode.MERGE else _STAGING
+    place = f"{quote(schema)}.*"
+    return [
+        Right(
+            f"{right} ON {place}", any(each.on(schema, None) and each.columns(right) == () for each in grants),
+            f"GRANT {right} ON {place} TO {who};",
+        )
+        for right in wanted
+    ]  # fmt: skip
+
+
+def _readable(session: MySQLSession, table: Table, grants: list[_Grant]) -> list[Right]:
+    """The right to read a table, or its columns one by one."""
+    name, who = session.name(table), _account(session)
+    whole, quote = Right(f"SELECT ON {name}", True, f"GRANT SELECT ON {name} TO {who};"), session.dialect.quote
+    held = [columns for each in grants if (columns := each.columns("SELECT")) is not None]
+    if () in held:
+        return [whole]
+    some = {column.casefold() for columns in held for column in columns}
+    lacks = [quote(column.name) for column in table.columns if column.name.casefold() not in some]
+    if len(lacks) == len(table.columns):
+        return [whole._replace(held=False)]
+    grant = f"GRANT SELECT ({{}}) ON {name} TO {who};"
+    return [Right(f"SELECT ({each}) ON {name}", False, grant.format(each)) for each in lacks] or [whole]
+
+
+def _grants(session: MySQLSession) -> Iterator[_Grant]:
+    """The account's own, and those of its roles that are in force."""
+    lists = ["SHOW GRANTS"]
+    role = session.driver.query("SELECT current_role()")[0][0]
+    if role and role != "NONE":
+        lists = ["SHOW GRANTS", "SHOW GRANTS FOR CURRENT_ROLE"] if session.mysql.server.mariadb else [
+            f"SHOW GRANTS FOR CURRENT_USER() USING {role}"
+        ]  # fmt: skip
+    for each in lists:
+        for (line,) in session.driver.query(each):
+            if found := _LINE.match(str(line)):
+                said = {right: _columns(columns) for right, columns in _WORD.findall(found[1])}
+                yield _Grant(said, *(_name(each) for each in found.groups()[1:]))
+
+
+def _columns(listed: str) -> tuple[str, ...]:
+    return tuple(each.strip().strip("`") for each in listed.split(",")) if listed else ()
+
+
+def _name(quoted: str) -> str | None:
+    return None if quoted == "*" else quoted[1:-1].replace("``", "`")
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    r"""The databases that a grant names: '%' and '_' stand for others, unless a '\' is before them."""
+    parts = re.findall(r"\\.|.", pattern, re.S)
+    return re.compile("".join({"%": ".*", "_": "."}.get(each, re.escape(each[-1])) for each in parts), re.S)
+
+
+def _account(session: MySQLSession) -> str:
+    user, _, host = str(session.driver.query("SELECT current_user()")[0][0]).rpartition("@")
+    return f"{session.dialect.text(user)}@{session.dialect.text(host)}"

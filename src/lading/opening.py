@@ -1,0 +1,189 @@
+"""Opens a step here: its tables as Parquet without what is sensitive, a notebook, and back into the draft."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from lading import notebook, workbench
+from lading.connector import WHOLE, Connection, Session
+from lading.copying import Resolve
+from lading.errors import DataError, SpecError, Unsupported
+from lading.lineage import LANGUAGES
+from lading.notebook import Cell
+from lading.origins import origins
+from lading.spec import Input, Pipeline, Step
+from lading.sql import SqlSession
+from lading.steps.python import Python
+from lading.steps.sql import Sql
+from lading.workbench import Kept, Opened
+
+ROWS = 100_000
+"""How many rows of a table are brought unless more are asked for."""
+
+
+class Bringing:
+    """Brings tables into a folder, at most so many rows of each. What is sensitive is masked: a text becomes the same
+    short digest wherever it stands, other values NULL."""
+
+    def __init__(self, folder: Path, resolve: Resolve, rows: int) -> None:
+        self.folder, self.resolve, self.rows = folder, resolve, rows
+        self._salt = secrets.token_bytes(16)
+
+    def table(self, at: str, name: str, session: Session, file: str) -> Kept | None:
+        """Brings a table; None where it is not there."""
+        table = session.describe(name)
+        if table is None:
+            return None
+        if table.problems:
+            raise DataError(f"{at}: {table.problems[0]}.", "Open another step.")
+        hidden = self._connection(at).hidden(table)
+        schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
+        count, whole = 0, True
+        with pq.ParquetWriter(self.folder / file, schema) as out:
+            for batch in session.read(table, WHOLE):
+                if count + batch.num_rows > self.rows:
+                    batch, whole = batch.slice(0, self.rows - count), False
+                out.write_batch(self._masked(batch, hidden).cast(schema))
+                count += batch.num_rows
+                if not whole:
+                    break
+        return Kept(name=table.full_name, file=file, rows=count, whole=whole, masked=tuple(hidden))
+
+    def _connection(self, at: str) -> Connection:
+        return self.resolve(at)[1]
+
+    def _masked(self, batch: pa.RecordBatch, hidden: Sequence[str]) -> pa.RecordBatch:
+        columns = []
+        for name, values in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in hidden:
+                columns.append(values)
+            elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+                told = [None if each is None else self._mask(each) for each in values.to_pylist()]
+                columns.append(pa.array(told, values.type))
+            else:
+                columns.append(pa.nulls(len(values), values.type))
+        return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+    def _mask(self, text: str) -> str:
+        return hashlib.sha256(self._salt + text.encode()).hexdigest()[:12]
+
+
+def opened(pipeline: Pipeline, key: str, params: dict[str, Any], bringing: Bringing) -> tuple[Opened, Step]:
+    """Brings what a step reads, and what it made. Raises SpecError or Unsupported for a step that cannot be opened."""
+    step = pipeline.step(key)
+    if step is None:
+        known = ", ".join(each.key for each in pipeline.steps)
+        raise SpecError(f"'{pipeline.name}' has no step '{key}'.", f"There are: {known}.")
+    plain = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in params.items()}
+    dates = tuple(name for name, value in params.items() if hasattr(value, "isoformat"))
+    found = Opened(pipeline=pipeline.name, step=key, do=step.do, params=plain, dates=dates)
+    if isinstance(step, Sql) and not step.inputs:
+        return _of_select(step, found, bringing), step
+    if isinstance(step, Sql):
+        opened = _given(step.inputs, (step.at, step.into), found, bringing)
+        named = {name: kept.model_copy(update={"name": name}) for name, kept in opened.inputs.items()}
+        return opened.model_copy(update={"language": "duckdb", "inputs": named}), step
+    if isinstance(step, Python) and step.code is not None:
+        made = _given(step.inputs, (step.to, step.into), found, bringing)
+        return made.model_copy(update={"frames": step.frames}), step
+    raise Unsupported(f"Step '{key}' is of the kind '{step.do}', which cannot be opened.", "Open one of SQL or Python.")
+
+
+def _of_select(step: Sql, found: Opened, bringing: Bringing) -> Opened:
+    with bringing.resolve(step.at)[1].open() as session:
+        language = LANGUAGES.get(session.dialect.name, "") if isinstance(session, SqlSession) else ""
+        read = origins(step.query or "", language, session.describe) if language else None
+        if read is None or read.unknown:
+            why = read.unknown if read else "its language is not read"
+            raise Unsupported(f"It is not known which tables step '{step.key}' reads: {why}.", "Name them plainly.")
+        inputs = {}
+        for number, table in enumerate(read.tables):
+            kept = bringing.table(step.at, table.full_name, session, f"input-{number}.parquet")
+            if kept:
+                inputs[table.full_name] = kept
+        output = bringing.table(step.at, step.into, session, "output.parquet")
+    return found.model_copy(update={"language": language, "inputs": inputs, "output": output})
+
+
+def _given(
+    given: Mapping[str, Input], to: tuple[str | None, str | None], found: Opened, bringing: Bringing
+) -> Opened:  # fmt: skip
+    """What a step is given by name, and what it made."""
+    inputs, output = {}, None
+    for name, each in given.items():
+        with bringing.resolve(each.at)[1].open() as session:
+            kept = bringing.table(each.at, each.table, session, f"input-{name}.parquet")
+        if kept is None:
+            raise SpecError(f"{each.at} has no table '{each.table}'.", "Run what makes it first.")
+        inputs[name] = kept
+    place, table = to
+    if place is not None and table is not None:
+        with bringing.resolve(place)[1].open() as session:
+            output = bringing.table(place, table, session, "output.parquet")
+    return found.model_copy(update={"inputs": inputs, "output": output})
+
+
+def cells(step: Step, found: Opened, folder: Path, of: str) -> list[Cell]:
+    """The cells of a step's notebook; `of` says which run or draft it is of."""
+    lines = [f"# {found.pipeline} · {found.step}", "", f"{of}. The tables are as they were when this was opened:", ""]
+    for kept in [*found.inputs.values(), *([found.output] if found.output else [])]:
+        some = "" if kept.whole else ", the first of more"
+        masked = f"; masked: {', '.join(kept.masked)}" if kept.masked else ""
+        lines.append(f"- `{kept.name}`: {kept.rows:,} rows{some}{masked}")
+    lines += ["", f"Save what you change: `lading open {found.pipeline} {found.step} --save`"]
+    start = f"from lading.workbench import Bench\n\nbench = Bench({str(folder)!r})\nprint(bench.params)"
+    if isinstance(step, Sql):
+        own = [
+            Cell(notebook.sql_cell(step.query or ""), tag=notebook.STEP),
+            Cell("result = bench.select(sql)\nprint(result)"),
+        ]
+    else:
+        code, function = (step.code or "", step.function) if isinstance(step, Python) else ("", "")
+        own = [Cell(code.strip("\n"), tag=notebook.STEP), Cell(f"result = bench.call({function})\nprint(result)")]
+    return [Cell("\n".join(lines), markdown=True), Cell(start), *own, Cell("print(bench.compare(result))")]
+
+
+def changed(file: Path, step: Step, text: str) -> tuple[Path, str]:
+    """Where a step's text stands in the draft, and what is to stand there: a file of its own, or the pipeline's."""
+    own = getattr(step, "file", None)
+    if own is not None:
+        return file.parent / own, text.rstrip("\n") + "\n"
+    word = "query" if isinstance(step, Sql) else "code"
+    whole = file.read_text(encoding="utf-8")
+    root = yaml.compose(whole, Loader=yaml.SafeLoader)
+    for node in _value(root, "steps").value:
+        key = _value(node, "key")
+        if key is not None and key.value == step.key:
+            place = _value(node, word)
+            end = place.end_mark.index
+            tail = "\n" if whole[end - 1 : end] == "\n" else ""  # a block of text takes its last line's end
+            return file, whole[: place.start_mark.index] + json.dumps(text, ensure_ascii=False) + tail + whole[end:]
+    raise SpecError(f"The draft has no step '{step.key}' any more.", "Put it back, or open another one.")
+
+
+def _value(node: Any, name: str) -> Any:
+    return next((value for key, value in node.value if key.value == name), None)
+
+
+def diff(path: str, before: str, after: str) -> str:
+    lines = unified_diff(before.splitlines(), after.splitlines(), path, path, lineterm="", n=2)
+    return "\n".join(lines)
+
+
+def text_of(step: Step) -> str:
+    """The step's own text."""
+    return (step.query if isinstance(step, Sql) else step.code if isinstance(step, Python) else "") or ""
+
+
+def put(folder: Path, found: Opened) -> None:
+    workbench.written(folder, found)

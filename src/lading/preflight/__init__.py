@@ -1,0 +1,21 @@
+"""Preflight: what would go wrong with a pipeline, looked at with the very connections and accounts that it will use."""
+
+from __future__ import annotations
+
+from lading.preflight import accounts, drift, hops, literals, opening, queries, rights
+from lading.preflight.ground import Ground as Ground
+from lading.preflight.report import Finding as Finding
+from lading.preflight.report import Report as Report
+from lading.preflight.report import report
+
+LOOKS = (opening, hops, queries, rights, drift, literals, accounts)
+"""Each has `look(ground)`, which gives its findings. The first opens what the others use."""
+
+
+def preflight(ground: Ground, accept: tuple[str, ...] = ()) -> Report:
+    """Looks at everything. What `accept` names does not block. Changes nothing: whatever is tried is undone."""
+    with ground:
+        found = [finding for each in LOOKS for finding in each.look(ground)]
+        return report(ground.counts, found, accept).model_copy(
+            update={"accounts": ground.accounts, "tables": ground.tables}
+        )

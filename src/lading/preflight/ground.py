@@ -1,0 +1,130 @@
+"""What the looks of a preflight share: the pipeline, its connections while they are open, and its queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lading.connector import Connection, Session
+from lading.copying import Resolve
+from lading.plan import Plan
+from lading.preflight.report import Account, Columns, Report
+from lading.spec import Pipeline, Step
+from lading.steps.check import Check
+from lading.steps.python import Python
+from lading.steps.sql import Sql
+from lading.steps.wait import Wait
+from lading.store import Store
+
+SECONDS = 10.0
+"""How long a query may take that gives a few rows."""
+
+
+class Query(NamedTuple):
+    """A select of a step, at a connection, which is empty for one over several. `shown` is where it is written; `rows`
+    whether it should give some."""
+
+    step: str
+    at: str
+    sql: str
+    shown: str
+    rows: bool = False
+
+
+class Earlier(NamedTuple):
+    """What was live before: the pipeline, the number of its release, and what was found then."""
+
+    pipeline: Pipeline
+    number: int
+    report: Report | None
+
+
+@dataclass
+class Ground:
+    """`old` are addresses by connections of which the account changes. Enter it once."""
+
+    pipeline: Pipeline
+    params: Mapping[str, Any]
+    store: Store
+    resolve: Resolve
+    old: Mapping[str, str] = field(default_factory=dict)
+    earlier: Earlier | None = None
+    seconds: float = SECONDS
+    sessions: dict[str, Session] = field(default_factory=dict)
+    """Those that could be opened, by the names of their connections."""
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """Of the moves that could be planned, by the keys of their steps."""
+    made: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The steps that make tables, by address and table."""
+    counts: Counter[str] = field(default_factory=Counter)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    tables: dict[str, dict[str, Columns]] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Ground:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stack.close()
+
+    def connection(self, name: str) -> Connection:
+        return self.resolve(name)[1]
+
+    @property
+    def last(self) -> Report:
+        """What the preflight of the earlier release found; nothing where there was none."""
+        found = self.earlier.report if self.earlier else None
+        return found or Report.model_validate({"taken": "1970-01-01T00:00:00Z"})
+
+    def maker(self, at: str, table: str) -> str:
+        """The step that makes a table; empty where none does."""
+        return self.made.get((self.connection(at).address(), table), "")
+
+
+def account(connection: Connection) -> Account:
+    """Who a connection is, by its settings."""
+    values = {name: getattr(connection, name, None) for name in Account.model_fields}
+    return Account(**{name: value for name, value in values.items() if isinstance(value, str)})
+
+
+def places(step: Step) -> Iterator[str]:
+    """Every connection of a step."""
+    yield from (place for name in type(step).places if (place := getattr(step, name)) is not None)
+    if isinstance(step, Python | Sql):
+        yield from (each.at for each in step.inputs.values())
+    if isinstance(step, Wait) and step.table is not None:
+        yield step.table.at
+
+
+def queries(pipeline: Pipeline) -> Iterator[Query]:
+    """Every select that people wrote."""
+    for step in pipeline.steps:
+        if isinstance(step, Sql):
+            yield Query(
+                step.key, "" if step.inputs else step.at, step.query or "", step.file or f"step '{step.key}'", rows=True
+            )
+        if isinstance(step, Check):
+            for number, rule in enumerate(step.rules, 1):
+                if rule.sql is not None:
+                    yield Query(step.key, step.at, rule.sql, f"rule {number} of step '{step.key}'")
+
+
+def read(step: Step) -> Iterator[tuple[str, str]]:
+    """The connections and tables that a step reads by name, besides moves and selects."""
+    if isinstance(step, Check):
+        yield step.at, step.on
+    if isinstance(step, Python | Sql):
+        yield from ((each.at, each.table) for each in step.inputs.values())
+    if isinstance(step, Wait) and step.table is not None:
+        yield step.table.at, step.table.name
+
+
+def written(step: Step) -> Iterator[tuple[str, str]]:
+    """The connection and table that a step makes or writes, besides moves."""
+    if isinstance(step, Sql):
+        yield step.at, step.into
+    if isinstance(step, Python) and step.to is not None and step.into is not None:
+        yield step.to, step.into

@@ -1,0 +1,176 @@
+"""Steps that are opened: their notebooks run for real, nothing sensitive is in them, and what is changed is saved."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lading import actions, actions_opening, notebook
+from lading.cli import lading
+from lading.errors import SpecError, Unsupported
+from tests.journeys.test_graph import Project
+
+CONNECTIONS = "connections:\n  crm: sqlite:///crm.db\n  wh: {kind: duckdb, path: wh.duckdb, sensitive: [territory]}\n"
+PIPELINE = """params: {least: {type: whole, default: 3}}
+steps:
+  - {key: sales, from: crm, to: wh}
+  - key: report
+    do: sql
+    at: wh
+    into: report
+    after: sales
+    query: |
+      SELECT territory, sum(amount) AS total
+      FROM sales WHERE amount > :least GROUP BY territory
+  - {key: f, do: python, file: f.py, function: f, inputs: {sales: {at: wh, table: sales}}, to: wh, into: big,
+     after: sales, merge_key: id, frames: polars}
+"""
+CODE = "import polars as pl\n\n\ndef f(sales, least):\n    return sales.filter(pl.col('amount') > least).select('id')\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    made = Project(tmp_path)
+    (tmp_path / "connections.yaml").write_text(CONNECTIONS, encoding="utf-8")
+    (tmp_path / "pipelines/p.yaml").write_text(PIPELINE, encoding="utf-8")
+    (tmp_path / "pipelines/f.py").write_text(CODE, encoding="utf-8")
+    assert made.run().state == "proved"
+    return made
+
+
+def carried_out(script: Path) -> str:
+    """What a script prints, run where nothing of the project is at hand."""
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd="/", timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_select_runs_here_and_gives_what_is_in_production(project):
+    path, opened = actions_opening.open_step("p", "report", "last")
+    assert path == project.folder / "notebooks/p.report.py"
+    assert {name: (kept.rows, kept.whole, kept.masked) for name, kept in opened.inputs.items()} == {
+        "sales": (30, True, ("territory",))
+    }
+    said = carried_out(path)
+    assert "{'least': 3}" in said
+    assert said.endswith("equal: 3 rows\n")
+    everything = said + path.read_text(encoding="utf-8")
+    assert not any(f"t{number}" in everything.replace("path", "") for number in range(3)), "territories are masked"
+    for file in (project.folder / ".lading/open/p.report").glob("*.parquet"):
+        assert b"t0" not in file.read_bytes()
+
+
+def test_both_notebooks_hold_the_same(project):
+    nbformat, jupytext = pytest.importorskip("nbformat"), pytest.importorskip("jupytext")
+    path, _ = actions_opening.open_step("p", "report")
+    book = nbformat.read(path.with_suffix(".ipynb"), 4)
+    nbformat.validate(book)
+    script = jupytext.read(path)
+    assert [(c.cell_type, c.source) for c in script.cells] == [(c.cell_type, c.source) for c in book.cells]
+    assert [c.metadata.get("tags") for c in script.cells] == [c.metadata.get("tags") for c in book.cells]
+
+
+def test_what_is_changed_is_seen_and_saved_as_a_draft(project):
+    path, _ = actions_opening.open_step("p", "report")
+    assert actions_opening.save_step("p", "report") == ""
+    text = path.read_text(encoding="utf-8").replace("amount > :least", "amount > :least + 20")
+    path.write_text(text, encoding="utf-8")
+    assert "3 rows here, 3 in production; 3 only here; 3 only in production" in carried_out(path)
+    ended = CliRunner().invoke(lading, ["open", "p", "report", "--save"], catch_exceptions=False)
+    assert [line[:1] for line in ended.output.splitlines()[:2]] == ["-", "+"]
+    assert "amount > :least + 20" in ended.output
+    assert actions_opening.save_step("p", "report") == ""
+    project.run()
+    actions_opening.open_step("p", "report")
+    assert carried_out(path).endswith("equal: 3 rows\n"), "the draft has run"
+
+
+def test_a_function_is_called_here(project):
+    path, opened = actions_opening.open_step("p", "f")
+    assert opened.output
+    assert opened.output.name == "big"
+    assert carried_out(path).endswith("equal: 27 rows\n")
+    book = path.with_suffix(".ipynb")
+    cells = json.loads(book.read_text(encoding="utf-8"))
+    (own,) = [each for each in cells["cells"] if "step" in each["metadata"].get("tags", ())]
+    own["source"] = [line.replace("> least", ">= least") for line in own["source"]]
+    book.write_text(json.dumps(cells), encoding="utf-8")
+    os.utime(path, (0, 0))
+    assert "+    return sales.filter(pl.col('amount') >= least).select('id')" in actions_opening.save_step("p", "f")
+    assert (project.folder / "pipelines/f.py").read_text(encoding="utf-8") == CODE.replace("> least", ">= least")
+
+
+def test_a_draft_that_was_changed_meanwhile_is_left_alone(project):
+    path, _ = actions_opening.open_step("p", "f")
+    path.write_text(path.read_text(encoding="utf-8").replace("> least", ">= least"), encoding="utf-8")
+    (project.folder / "pipelines/f.py").write_text(CODE + "# by somebody else\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="The draft of 'f' was changed since it was opened"):
+        actions_opening.save_step("p", "f")
+
+
+def test_what_is_no_select_any_more_is_not_saved(project):
+    path, _ = actions_opening.open_step("p", "report")
+    before = (project.folder / "pipelines/p.yaml").read_text(encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("SELECT", "DELETE"), encoding="utf-8")
+    with pytest.raises(SpecError, match="This is no select"):
+        actions_opening.save_step("p", "report")
+    assert (project.folder / "pipelines/p.yaml").read_text(encoding="utf-8") == before
+
+
+def test_only_some_rows_are_told(project):
+    path, opened = actions_opening.open_step("p", "report", rows=10)
+    assert (opened.inputs["sales"].rows, opened.inputs["sales"].whole) == (10, False)
+    assert carried_out(path).endswith("of sales only some rows were brought\n")
+
+
+def test_a_line_that_begins_a_cell_is_refused(project):
+    (project.folder / "pipelines/f.py").write_text(f"{CODE}# %% more\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="has a line that begins with '# %%'"):
+        actions_opening.open_step("p", "f")
+    assert not list((project.folder / "notebooks").glob("*.py"))
+
+
+def test_what_cannot_be_opened(project):
+    with pytest.raises(Unsupported, match="Step 'sales' is of the kind 'move', which cannot be opened"):
+        actions_opening.open_step("p", "sales")
+    with pytest.raises(SpecError, match="'p' has no step 'none'"):
+        actions_opening.open_step("p", "none")
+    with pytest.raises(SpecError, match="'f' of 'p' is not open"):
+        actions_opening.save_step("p", "f")
+
+
+def test_a_select_of_postgresql_runs_here(project, pg_database):
+    (project.folder / "connections.yaml").write_text(
+        f"connections:\n  crm: sqlite:///crm.db\n  wh: {pg_database}\n", encoding="utf-8"
+    )
+    with closing(sqlite3.connect(project.folder / "crm.db")) as crm:
+        crm.execute("CREATE TABLE days (id INTEGER PRIMARY KEY, day DATE)")
+        crm.executemany("INSERT INTO days VALUES (?, ?)", [(n, f"2026-01-{n + 1:02d}") for n in range(30)])
+        crm.commit()
+    project.steps(
+        "key: sales, from: crm, to: wh",
+        "key: r, do: sql, at: wh, into: r, after: sales, query: 'SELECT to_char(d.day, ''YYYY-MM'') AS month, "
+        "sum(s.amount)::numeric(12,2) AS total FROM sales s JOIN public.days d USING (id) "
+        "WHERE d.day > :since GROUP BY 1'",
+        before="params: {since: {type: date, default: 2026-01-10}}\n",
+    )
+    assert actions.run("p").state == "proved"
+    path, _ = actions_opening.open_step("p", "r")
+    assert carried_out(path).endswith("equal: 1 rows\n")
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1", 'SELECT "a" FROM b', 'SELECT \'\\n\', """x"""', "SELECT 'ü' -- \\", 'SELECT """']
+)
+def test_every_select_comes_back_as_it_went(sql):
+    cell = notebook.sql_cell(sql)
+    scope: dict[str, str] = {}
+    exec(cell, scope)
+    assert scope["sql"].strip() == notebook.sql_of(cell, "x.py") == sql
