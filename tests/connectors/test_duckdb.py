@@ -95,6 +95,25 @@ def test_a_file_that_another_process_has_is_unreachable(file, sql):
     assert file in str(caught.value)
 
 
+def test_a_file_that_is_being_closed_is_waited_for(file, sql, monkeypatch):
+    sql("CREATE TABLE t (a INTEGER)")
+    connect, refused = duckdb.connect, iter(range(3))
+
+    def closing(path, config):
+        if next(refused, None) is not None:
+            raise duckdb.ResourceInUseException("Unique file handle conflict")
+        return connect(path, config=config)
+
+    monkeypatch.setattr(duckdb, "connect", closing)
+    with opened(file) as session:
+        assert [table.name for table in session.tables()] == ["t"]
+    assert list(refused) == []
+    monkeypatch.setattr("lading.connectors.duckdb.faults._CLOSING", 0.1)
+    refused = iter(int, 1)
+    with pytest.raises(Unreachable, match="handle conflict"), opened(file):
+        pass
+
+
 def test_a_schema_with_dots_is_found(file, sql):
     sql('CREATE SCHEMA "a.dotted.schema"')
     sql('CREATE TABLE "a.dotted.schema"."t.able" (a INTEGER)')

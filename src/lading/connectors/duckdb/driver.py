@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from lading.connector import Load
-from lading.connectors.duckdb.faults import error_of, refuse_endless
+from lading.connectors.duckdb.faults import error_of, opened, refuse_endless
 from lading.connectors.duckdb.naming import named
 from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
@@ -28,8 +28,7 @@ class DuckDBDriver:
     def __init__(self, path: str, memory_mb: int) -> None:
         import duckdb
 
-        self.path, self._duckdb = path, duckdb
-        self._errors, self._little = duckdb.Error, memory_mb < LITTLE_MB
+        self.path, self._errors, self._little = path, duckdb.Error, memory_mb < LITTLE_MB
         # Sessions of one process share a file's database, which has one configuration.
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_mb}MiB",
@@ -44,7 +43,7 @@ class DuckDBDriver:
         if self.absent and not os.path.isdir(os.path.dirname(self.path) or "."):
             raise SpecError(f"DuckDB file '{self.path}': its folder is not there.", "Make it, or correct the path.")
         try:
-            self._connection = self._duckdb.connect(":memory:" if self.absent else self.path, config=self._config)
+            self._connection = opened(":memory:" if self.absent else self.path, self._config)
             # A bar would get into what is printed.
             small = "; SET streaming_buffer_size = '1MiB'" * self._little
             self._connection.execute(f"SET TimeZone = 'UTC'; SET enable_progress_bar = false{small}")

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.errors import AccessDenied, DataError, LadingError, Unreachable
 from lading.schema import Column, Table
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 _ENDLESS = {"date": 2**31 - 1, "timestamp": 2**63 - 1}
+_CLOSING = 10.0
+"""How many seconds a file may take to be closed."""
 _DAY = {"us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+
+
+def opened(path: str, config: Mapping[str, Any]) -> DuckDBPyConnection:
+    """A connection. While this process is closing the same file as it was opened with other settings, DuckDB refuses
+    it: it is waited for."""
+    import duckdb as vendor
+
+    until = time.monotonic() + _CLOSING
+    while True:
+        try:
+            return vendor.connect(path, config=dict(config))
+        except vendor.ResourceInUseException:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def error_of(path: str, error: Exception) -> LadingError:
@@ -22,7 +46,7 @@ def error_of(path: str, error: Exception) -> LadingError:
         return Unreachable(f"{where}: the disk is full.", "Free space on its disk, then run again.")
     if isinstance(error, vendor.PermissionException) or "Permission denied" in text:
         return AccessDenied(f"{where}: {text}.", "Give this user the right to read and write the file.")
-    if isinstance(error, vendor.IOException | vendor.ConnectionException):
+    if isinstance(error, vendor.IOException | vendor.ConnectionException | vendor.ResourceInUseException):
         return Unreachable(f"{where}: {text}.", "Check the path and who else has the file open.")
     if isinstance(error, vendor.TransactionException):
         return Unreachable(f"{where}: {text}.", "Another session changed the same table: run again.")
