@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +12,24 @@ from lading.errors import SpecError
 
 LOCK = 0x1AD1
 """The number of PostgreSQL's lock that whoever changes the schema holds."""
+
+BUSY_SECONDS = 60
+"""How long a file waits for others that write to it."""
+
+
+def durable(connection: sqlite3.Connection, _record: object) -> None:
+    """Sets up a connection to a file."""
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:  # SQLite waits for nobody here
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def migrate(engine: sa.Engine, head: str) -> None:

@@ -116,7 +116,7 @@ class Store:
                 Path(self.url.removeprefix("sqlite:///")).expanduser().parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(self.url)
             if self.engine.dialect.name == "sqlite":
-                sa.event.listen(self.engine, "connect", _durable)
+                sa.event.listen(self.engine, "connect", revisions.durable)
             revisions.migrate(self.engine, HEAD)
         except (sa.exc.DBAPIError, OSError) as error:
             why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
@@ -391,8 +391,3 @@ def _shown(url: str) -> str:
     if found.get_backend_name() not in ("sqlite", "postgresql"):
         raise SpecError(f"A store cannot be kept in '{found.get_backend_name()}'.", fix)
     return found.render_as_string(hide_password=True)
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    for line in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {line}")
