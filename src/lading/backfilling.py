@@ -21,6 +21,8 @@ MOST = 10_000
 """Due times of one backfill."""
 OVER = (*GOOD, State.UNPROVED.value)
 """States in which a due time is not run once more, unless that is asked for."""
+GIVES_WAY = timedelta(minutes=10)
+"""How long a backfill lets a due time of the schedule go first that nobody begins."""
 _OPEN = (ASKED, FILLING, WAITING, TAKEN)
 
 
@@ -178,10 +180,11 @@ class Backfill(DueRuns):
         return dues.change(self.store, seen, state=FILLING, **values)
 
     def _gives_way(self, now: datetime) -> bool:
-        """Whether a scheduler is at work that waits for a due time of the pipeline to begin, or to end."""
-        times = set(self.asked.times)
-        theirs = (each for each in dues.open_ones(self.store) if each.pipeline == self.asked.pipeline)
-        if all(each.due in times for each in theirs):
+        """Whether a scheduler is at work that waits for a due time of the pipeline to begin, or to end. Of one that waits
+        for long nobody may know: the store may have a schedule that is gone, or another project's."""
+        times, old = set(self.asked.times), now - GIVES_WAY
+        theirs = [each for each in dues.open_ones(self.store) if each.pipeline == self.asked.pipeline]
+        if all(each.due in times or (each.state == WAITING and each.due < old) for each in theirs):
             return False
         return any(datetime.fromisoformat(each.beat) > now - LEASE for each in dues.beats(self.store))
 

@@ -116,7 +116,7 @@ def _met(
             f"the {who}'s step '{step.key}' {'failed: ' + step.error if step.error else 'was left out: ' + step.says}"
             for who, made, bill in zip(("live release", "candidate"), both, bills, strict=True)
             for step in (bill.steps if bill else ())
-            if place in made.made and step.key == made.made[place].step and step.state in (State.FAILED, State.SKIPPED)
+            if place in made.made and step.key in made.made[place].steps and step.state in (State.FAILED, State.SKIPPED)
         ]
         lost += [
             f"the {who}'s step '{made.unmade[place][1]}' was not carried out"
@@ -210,7 +210,7 @@ def cleared(store: Store, pipeline: str, found: Canary, resolve: Resolve) -> boo
             with resolve(at)[1].open() as session:
                 for each in (each for each in found.shadows if each.at == at):
                     own = {load.id for load in left if load.table.full_name == each.full_name}
-                    selects = [selecting.named(NAME.format(pipeline), each.step, run) for run in found.runs]
+                    selects = [selecting.named(NAME.format(pipeline), key, run) for run in found.runs for key in each.steps]
                     for id in (each.id, *own, *selects, *(f"{id}x" for id in selects)):
                         session.discard(Load(id=id, table=Table(name=each.name, schema_name=each.schema_name)))
         except LadingError:

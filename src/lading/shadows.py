@@ -205,7 +205,10 @@ class Shadows:
         if not isinstance(self._session(at), SqlSession):
             id = f"canary_{id}"  # folders that loads leave are hidden, and these are to be read
         own = Shadow(at=at, table=full, id=id, schema_name=full.rpartition(".")[0] or None, step=step.key)
-        return self.made.setdefault((place, full), own)
+        made = self.made.setdefault((place, full), own)
+        if step.key not in made.steps:
+            made = self.made[place, full] = made.model_copy(update={"more": (*made.more, step.key)})
+        return made
 
     def _full(self, at: str, name: str) -> str:
         """A table's name as its system gives it, without the default schema."""

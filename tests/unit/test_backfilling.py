@@ -216,6 +216,13 @@ def test_a_scheduler_takes_no_notice_and_goes_first(world):
     dues.change(world.store, scheduled[0], state="proved")
     world.go(made, timedelta(seconds=1))
     assert len(world.runs) == 2
+    world.runs[-1].end()
+    dues.put(world.store, [Due("p", datetime(2026, 3, 21, 2, 10, tzinfo=UTC), "0 2 * * * UTC")])
+    for minute, count in ((15, 2), (21, 3)):
+        world.now = datetime(2026, 3, 21, 2, minute, tzinfo=UTC)
+        dues.beat(world.store, "host:1:1", world.now)
+        world.go(made, timedelta())
+        assert len(world.runs) == count, "nobody begins it"
     assert {each.schedule for each in dues.within(world.store, "p", TIMES[0], TIMES[-1])} == {BACKFILL}
 
 

@@ -11,13 +11,18 @@ from lading.compare.outcome import Comparison
 
 class Shadow(BaseModel, frozen=True):
     """A table that stands for `table` of a release, beside it: `schema_name` and `name` are its own. `id` is what
-    removes it, as a load. `step` makes it."""
+    removes it, as a load. `step` makes it, and the steps `more` write to it after that."""
 
     at: str
     table: str
     id: str
     schema_name: str | None = None
     step: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return self.step, *self.more
 
     @property
     def name(self) -> str:

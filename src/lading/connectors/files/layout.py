@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lading.connectors.files.naming import fitting, format_of, hidden, names_of, path_values, stem
+from lading.connectors.files.naming import fitting, format_of, hidden, names_of, path_values, shadow, stem
 from lading.connectors.files.note import NOTE, Form, Format, Note, read_note
 from lading.connectors.files.place import Entry, Place
 from lading.errors import SpecError
@@ -70,7 +70,7 @@ def tables(place: Place, settings: Settings) -> list[Found]:
 
 def _inside(place: Place, settings: Settings) -> Iterator[Found]:
     for entry in place.entries(place.root):
-        if hidden(entry.name):
+        if hidden(entry.name) or shadow(entry.name):
             continue
         if entry.folder:
             found = folder(place, entry.path, settings)

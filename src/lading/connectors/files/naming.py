@@ -71,6 +71,11 @@ def hidden(name: str) -> bool:
     return name.startswith((".", "_"))
 
 
+def shadow(name: str) -> bool:
+    """Whether a folder is a canary's table, with or without its schema: no pattern takes it, but its name."""
+    return re.fullmatch(r"(.*\.)?lading_canary_[0-9a-f]{12}", name) is not None
+
+
 def compression(path: str) -> str | None:
     """How a file is compressed, by its ending."""
     return {".gz": "gzip", ".zst": "zstd"}.get("." + path.lower().rpartition(".")[2])

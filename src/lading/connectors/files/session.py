@@ -14,7 +14,7 @@ from lading.connectors.files.cuts import cuts, holds, state
 from lading.connectors.files.faults import changed
 from lading.connectors.files.inferred import seen
 from lading.connectors.files.layout import Found, folder, tables
-from lading.connectors.files.naming import folder_name
+from lading.connectors.files.naming import folder_name, shadow
 from lading.connectors.files.narrow import Narrowing
 from lading.connectors.files.note import Note
 from lading.connectors.files.place import Place
@@ -59,7 +59,7 @@ class FilesSession:
         return tables(self.place, self.settings) if self._pinned is None else self._pinned
 
     def _named(self, name: str) -> Found | None:
-        if self._pinned is None:
+        if self._pinned is None or shadow(name):
             schema, _, last = name.rpartition(".")
             for pair in ((None, name), (schema, last)):
                 path = f"{self.place.root}/{folder_name(*pair)}"
