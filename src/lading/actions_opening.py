@@ -20,8 +20,8 @@ def open_step(
     pipeline: str, step: str, run: str = "", rows: int = ROWS, given: Mapping[str, str] | None = None
 ) -> tuple[Path, Opened]:
     """Brings what a step reads and made, and writes its notebook, as a script and as .ipynb; of a run, the step as the
-    release had it that the run took. Returns the script's path."""
-    release, of = None, "The draft"
+    release had it that the run took, and what it read and made where the step kept that. Returns the script's path."""
+    release, of, kept = None, "The draft", None
     if run:
         with store() as ledger:
             row = attempts.found(ledger, run)
@@ -30,17 +30,23 @@ def open_step(
             release = releasing.pinned(ledger, pipeline, row.id)
             given = moments.of_run(ledger, pipeline, row.id, given, releasing.kept(release))
             version = f"release {release.number}" if release else "the draft as it is now"
+            kept = opening.inputs_folder(config.logs() / row.id, pipeline, step)
             of = f"Run {row.id} of {row.started[:16].replace('T', ' ')} UTC, {version}"
     found = config.pipeline(pipeline, given, releasing.kept(release))
     folder = _folder(pipeline, step)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     bringing = Bringing(folder, config.resolve, rows)
-    opened, own = opening.opened(found, step, found.values(given or {}), bringing)
+    own, opened = found.step(step), opening.taken(kept, folder) if kept else None
+    so = "The tables are as the run had them"
+    if opened is None or own is None:
+        so = "The tables are as they were when this was opened"
+        opened, own = opening.opened(found, step, found.values(given or {}), bringing)
+        opened = opened.model_copy(update={"output": opening.made(own, bringing)})
     draft = config.pipeline(pipeline, given).step(step)
     opened = opened.model_copy(update={"draft": opening.text_of(draft) if draft else ""})
     opening.put(folder, opened)
-    cells = opening.cells(own, opened, folder, of)
+    cells = opening.cells(own, opened, folder, f"{of}. {so}")
     path = _script(pipeline, step)
     path.parent.mkdir(exist_ok=True)
     path.write_text(notebook.script(cells), encoding="utf-8")

@@ -180,8 +180,8 @@ class Backfill(DueRuns):
         return dues.change(self.store, seen, state=FILLING, **values)
 
     def _gives_way(self, now: datetime) -> bool:
-        """Whether a scheduler is at work that waits for a due time of the pipeline to begin, or to end. Of one that waits
-        for long nobody may know: the store may have a schedule that is gone, or another project's."""
+        """Whether a scheduler is at work that waits for a due time of the pipeline to begin, or to end. Of one that has
+        waited long nobody may know: the store may have a schedule that is gone, or another project's."""
         times, old = set(self.asked.times), now - GIVES_WAY
         theirs = [each for each in dues.open_ones(self.store) if each.pipeline == self.asked.pipeline]
         if all(each.due in times or (each.state == WAITING and each.due < old) for each in theirs):

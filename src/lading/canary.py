@@ -210,7 +210,8 @@ def cleared(store: Store, pipeline: str, found: Canary, resolve: Resolve) -> boo
             with resolve(at)[1].open() as session:
                 for each in (each for each in found.shadows if each.at == at):
                     own = {load.id for load in left if load.table.full_name == each.full_name}
-                    selects = [selecting.named(NAME.format(pipeline), key, run) for run in found.runs for key in each.steps]
+                    name = NAME.format(pipeline)
+                    selects = [selecting.named(name, key, run) for run in found.runs for key in each.steps]
                     for id in (each.id, *own, *selects, *(f"{id}x" for id in selects)):
                         session.discard(Load(id=id, table=Table(name=each.name, schema_name=each.schema_name)))
         except LadingError:

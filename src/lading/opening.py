@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ import yaml
 from lading import notebook, workbench
 from lading.connector import WHOLE, Connection, Session
 from lading.copying import Resolve
-from lading.errors import DataError, SpecError, Unsupported
+from lading.desk import Desk
+from lading.ending import Ending
+from lading.errors import DataError, LadingError, SpecError, Unsupported
 from lading.lineage import LANGUAGES
 from lading.notebook import Cell
 from lading.origins import origins
@@ -29,15 +33,21 @@ from lading.workbench import Kept, Opened
 
 ROWS = 100_000
 """How many rows of a table are brought unless more are asked for."""
+RUNS = 7
+"""Of how many runs it is kept what a step read."""
 
 
 class Bringing:
     """Brings tables into a folder, at most so many rows of each. What is sensitive is masked: a text becomes the same
     short digest wherever it stands, other values NULL."""
 
-    def __init__(self, folder: Path, resolve: Resolve, rows: int) -> None:
-        self.folder, self.resolve, self.rows = folder, resolve, rows
+    def __init__(self, folder: Path, resolve: Resolve, rows: int, over: Ending | None = None) -> None:
+        self.folder, self.resolve, self.rows, self._over = folder, resolve, rows, over
         self._salt = secrets.token_bytes(16)
+
+    def session(self, at: str) -> AbstractContextManager[Session]:
+        connection = self._connection(at)
+        return self._over.opened(connection) if self._over else connection.open()
 
     def table(self, at: str, name: str, session: Session, file: str) -> Kept | None:
         """Brings a table; None where it is not there."""
@@ -78,8 +88,8 @@ class Bringing:
         return hashlib.sha256(self._salt + text.encode()).hexdigest()[:12]
 
 
-def opened(pipeline: Pipeline, key: str, params: dict[str, Any], bringing: Bringing) -> tuple[Opened, Step]:
-    """Brings what a step reads, and what it made. Raises SpecError or Unsupported for a step that cannot be opened."""
+def opened(pipeline: Pipeline, key: str, params: Mapping[str, Any], bringing: Bringing) -> tuple[Opened, Step]:
+    """Brings what a step reads. Raises SpecError or Unsupported for a step that cannot be opened."""
     step = pipeline.step(key)
     if step is None:
         known = ", ".join(each.key for each in pipeline.steps)
@@ -90,17 +100,26 @@ def opened(pipeline: Pipeline, key: str, params: dict[str, Any], bringing: Bring
     if isinstance(step, Sql) and not step.inputs:
         return _of_select(step, found, bringing), step
     if isinstance(step, Sql):
-        opened = _given(step.inputs, (step.at, step.into), found, bringing)
-        named = {name: kept.model_copy(update={"name": name}) for name, kept in opened.inputs.items()}
-        return opened.model_copy(update={"language": "duckdb", "inputs": named}), step
+        named = {name: kept.model_copy(update={"name": name}) for name, kept in _given(step.inputs, bringing).items()}
+        return found.model_copy(update={"language": "duckdb", "inputs": named}), step
     if isinstance(step, Python) and step.code is not None:
-        made = _given(step.inputs, (step.to, step.into), found, bringing)
-        return made.model_copy(update={"frames": step.frames}), step
+        return found.model_copy(update={"inputs": _given(step.inputs, bringing), "frames": step.frames}), step
     raise Unsupported(f"Step '{key}' is of the kind '{step.do}', which cannot be opened.", "Open one of SQL or Python.")
 
 
+def made(step: Step, bringing: Bringing) -> Kept | None:
+    """Brings what a step has made; None where there is none."""
+    place, table = (step.at, step.into) if isinstance(step, Sql) else (None, None)
+    if isinstance(step, Python):
+        place, table = step.to, step.into
+    if place is None or table is None:
+        return None
+    with bringing.session(place) as session:
+        return bringing.table(place, table, session, "output.parquet")
+
+
 def _of_select(step: Sql, found: Opened, bringing: Bringing) -> Opened:
-    with bringing.resolve(step.at)[1].open() as session:
+    with bringing.session(step.at) as session:
         language = LANGUAGES.get(session.dialect.name, "") if isinstance(session, SqlSession) else ""
         read = origins(step.query or "", language, session.describe) if language else None
         if read is None or read.unknown:
@@ -111,31 +130,75 @@ def _of_select(step: Sql, found: Opened, bringing: Bringing) -> Opened:
             kept = bringing.table(step.at, table.full_name, session, f"input-{number}.parquet")
             if kept:
                 inputs[table.full_name] = kept
-        output = bringing.table(step.at, step.into, session, "output.parquet")
-    return found.model_copy(update={"language": language, "inputs": inputs, "output": output})
+    return found.model_copy(update={"language": language, "inputs": inputs})
 
 
-def _given(
-    given: Mapping[str, Input], to: tuple[str | None, str | None], found: Opened, bringing: Bringing
-) -> Opened:  # fmt: skip
-    """What a step is given by name, and what it made."""
-    inputs, output = {}, None
+def _given(given: Mapping[str, Input], bringing: Bringing) -> dict[str, Kept]:
+    """What a step is given by name."""
+    inputs = {}
     for name, each in given.items():
-        with bringing.resolve(each.at)[1].open() as session:
+        with bringing.session(each.at) as session:
             kept = bringing.table(each.at, each.table, session, f"input-{name}.parquet")
         if kept is None:
             raise SpecError(f"{each.at} has no table '{each.table}'.", "Run what makes it first.")
         inputs[name] = kept
-    place, table = to
-    if place is not None and table is not None:
-        with bringing.resolve(place)[1].open() as session:
-            output = bringing.table(place, table, session, "output.parquet")
-    return found.model_copy(update={"inputs": inputs, "output": output})
+    return inputs
+
+
+class Keeping:
+    """Keeps what an attempt at a step reads, and what it made, so many rows of each table: where that fails, the step
+    goes on. What earlier runs kept of the step goes, but for the newest."""
+
+    def __init__(self, step: Step, desk: Desk, rows: int) -> None:
+        self._step, self._desk = step, desk
+        self._found: Opened | None = None
+        folder = inputs_folder(desk.logs, desk.pipeline.name, step.key)
+        self._bringing = Bringing(folder, desk.resolve, rows, desk.over)
+
+    def inputs(self) -> None:
+        """Before the step is carried out."""
+        folder = self._bringing.folder
+        with self._said("reads"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            older = sorted(folder.parent.parent.glob(f"*/{folder.name}"), key=lambda path: path.stat().st_mtime)
+            for path in older[:-RUNS]:
+                shutil.rmtree(path, ignore_errors=True)
+            found, _ = opened(self._desk.pipeline, self._step.key, self._desk.params, self._bringing)
+            put(folder, found)
+            self._found = found
+
+    def output(self) -> None:
+        """After it was."""
+        if self._found is None:
+            return
+        with self._said("made"):
+            put(self._bringing.folder, self._found.model_copy(update={"output": made(self._step, self._bringing)}))
+
+    @contextmanager
+    def _said(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (LadingError, OSError, ImportError) as error:
+            self._desk.note(self._step, f"What the step {what} is not kept: {error}")
+
+
+def inputs_folder(logs: Path, pipeline: str, step: str) -> Path:
+    """Where it is kept what a step of a run read; `logs` is the folder of the run's logs."""
+    return logs / f"{pipeline}.{step}.inputs"
+
+
+def taken(kept: Path, folder: Path) -> Opened | None:
+    """Copies what a run's step read and made; None where it was not kept."""
+    if not (kept / workbench.FILE).is_file():
+        return None
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+    return Opened.model_validate_json((folder / workbench.FILE).read_text(encoding="utf-8"))
 
 
 def cells(step: Step, found: Opened, folder: Path, of: str) -> list[Cell]:
-    """The cells of a step's notebook; `of` says which run or draft it is of."""
-    lines = [f"# {found.pipeline} · {found.step}", "", f"{of}. The tables are as they were when this was opened:", ""]
+    """The cells of a step's notebook; `of` says which run or draft it is of, and when its tables were so."""
+    lines = [f"# {found.pipeline} · {found.step}", "", f"{of}:", ""]
     for kept in [*found.inputs.values(), *([found.output] if found.output else [])]:
         some = "" if kept.whole else ", the first of more"
         masked = f"; masked: {', '.join(kept.masked)}" if kept.masked else ""

@@ -82,7 +82,7 @@ class Shadows:
         return None
 
     def _sql(self, step: Sql) -> Sql:
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"keep_inputs": 0}
         if step.inputs:
             given = {name: each.model_copy(update={"table": self._read(each.at, each.table)})
                      for name, each in step.inputs.items()}  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import replace
 
@@ -77,7 +78,7 @@ def _carried_out(step: Step, desk: Desk, over: Ending) -> Outcome:
     """Runs the step in a thread of its own: here, it is noticed that time or the run is over, whatever a library waits
     for."""
     began = time.monotonic()
-    ended: Future[Outcome] = apart(lambda: find.step_module(step.do).run(step, desk))
+    ended: Future[Outcome] = apart(lambda: _kept(step, desk))
     try:
         while wait([ended], timeout=TICK_SECONDS).not_done:
             late = step.timeout_seconds is not None and time.monotonic() - began > step.timeout_seconds
@@ -96,6 +97,22 @@ def _carried_out(step: Step, desk: Desk, over: Ending) -> Outcome:
     except OSError as error:
         what = f"{error.filename or 'This machine'}: {error.strerror or error}. Mend that, then run again."
         return Outcome(state=State.FAILED, error=what, error_kind=DataError.kind)
+
+
+def _kept(step: Step, desk: Desk) -> Outcome:
+    """Carries the step out, and keeps what it reads and makes if it says so."""
+    run: Callable[[Step, Desk], Outcome] = find.step_module(step.do).run
+    rows = getattr(step, "keep_inputs", 0)
+    if not rows:
+        return run(step, desk)
+    from lading.opening import Keeping
+
+    keeping = Keeping(step, desk, rows)
+    keeping.inputs()
+    outcome = run(step, desk)
+    if outcome.state is not State.FAILED:
+        keeping.output()
+    return outcome
 
 
 def _stopped(ended: Future[Outcome], desk: Desk) -> bool:

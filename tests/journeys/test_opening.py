@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lading import actions, actions_opening, notebook
+from lading import actions, actions_opening, config, notebook
 from lading.cli import lading
 from lading.errors import SpecError, Unsupported
 from tests.journeys.test_graph import Project
@@ -174,3 +174,40 @@ def test_every_select_comes_back_as_it_went(sql):
     scope: dict[str, str] = {}
     exec(cell, scope)
     assert scope["sql"].strip() == notebook.sql_of(cell, "x.py") == sql
+
+
+def test_a_step_is_opened_with_what_the_run_had_read(project):
+    file = project.folder / "pipelines/p.yaml"
+    file.write_text(PIPELINE.replace("into: report\n", "into: report\n    keep_inputs: 1000\n")
+                    .replace("frames: polars", "frames: polars, keep_inputs: 5"), encoding="utf-8")  # fmt: skip
+    run = project.run().run
+    with closing(sqlite3.connect(project.folder / "crm.db")) as db, db:
+        db.execute("DELETE FROM sales WHERE id > 7")
+    project.run()
+    path, opened = actions_opening.open_step("p", "report", run)
+    assert {name: (kept.rows, kept.whole, kept.masked) for name, kept in opened.inputs.items()} == {
+        "sales": (30, True, ("territory",))
+    }
+    assert "The tables are as the run had them:" in path.read_text(encoding="utf-8")
+    assert carried_out(path).endswith("equal: 3 rows\n"), "masked alike, inputs and output"
+    _, opened = actions_opening.open_step("p", "f", run)
+    assert [(kept.rows, kept.whole) for kept in (opened.inputs["sales"], opened.output) if kept] == [(5, False)] * 2
+    files = list(config.logs().glob("*/p.report.inputs/*.parquet"))
+    assert len(files) == 4
+    assert not any(b"t0" in each.read_bytes() for each in files)
+    path, opened = actions_opening.open_step("p", "report")
+    assert opened.inputs["sales"].rows == 8
+    assert "The tables are as they were when this was opened:" in path.read_text(encoding="utf-8")
+
+
+def test_only_the_newest_runs_keep_what_they_read_and_nothing_there_makes_a_step_fail(project, monkeypatch):
+    monkeypatch.setattr("lading.opening.RUNS", 2)
+    file = project.folder / "pipelines/p.yaml"
+    file.write_text(PIPELINE.replace("into: report\n", "into: report\n    keep_inputs: 1000\n"), encoding="utf-8")
+    runs = [project.run().run for _ in range(3)]
+    logs = config.logs()
+    assert [(logs / run / "p.report.inputs").exists() for run in runs] == [False, True, True]
+    monkeypatch.setattr("lading.opening.opened", lambda *_: (_ for _ in ()).throw(OSError(28, "no space left")))
+    done = project.run()
+    assert done.state == "proved"
+    assert "What the step reads is not kept: [Errno 28] no space left" in (logs / done.run / "report.log").read_text()

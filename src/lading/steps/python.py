@@ -37,6 +37,9 @@ class Python(Step):
     mode: Mode = Field(Mode.REPLACE, description="replace, append or merge.")
     merge_key: Words = Field((), description="Columns that identify a row.")
     accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
+    keep_inputs: int = Field(
+        0, ge=0, description="So many rows of each table that it reads are kept for 'lading open --run', of seven runs."
+    )
     memory_mb: int = Field(2048, ge=64, description="How much memory the process may use, in MiB; kept on Linux.")
     env: dict[str, str] = Field({}, description="Variables that it is given, a map from names to values.")
     secrets: Words = Field(

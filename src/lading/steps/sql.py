@@ -40,6 +40,9 @@ class Sql(Step):
     mode: Mode = Field(Mode.REPLACE, description="replace, append or merge.")
     merge_key: Words = Field((), description="Columns that identify a row; the primary key of a table that is made.")
     accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
+    keep_inputs: int = Field(
+        0, ge=0, description="So many rows of each table that it reads are kept for 'lading open --run', of seven runs."
+    )
 
     @property
     def uses(self) -> dict[str, bool]:
