@@ -48,10 +48,26 @@ def _zone(name: str) -> str:
     return name
 
 
-def _moment(text: Any) -> Any:
-    if isinstance(text, int):  # YAML reads 06:00 as a number to the base of sixty
+def _quoted(value: Any) -> Any:
+    if isinstance(value, int | float):  # YAML reads 06:00 as a number to the base of sixty
         raise ValueError("A time of day is written in quotes. Write one like '06:00'.")
-    if not isinstance(text, str) or ((length := _LENGTH.fullmatch(text)) and int(length[1])):
+    return value
+
+
+def _clock(value: Any) -> Any:
+    if not isinstance(_quoted(value), str):
+        return value
+    try:
+        found = time.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is no time of day. Write one like '06:00'.") from error
+    if found.tzinfo is not None:
+        raise ValueError(f"'{value}' names a zone in the time of day. Write one like '06:00', and 'zone' beside it.")
+    return found
+
+
+def _moment(text: Any) -> Any:
+    if not isinstance(_quoted(text), str) or ((length := _LENGTH.fullmatch(text)) and int(length[1])):
         return text
     try:
         return f"{time.fromisoformat(text):%H:%M}"
@@ -62,6 +78,7 @@ def _moment(text: Any) -> Any:
 
 Cron = Annotated[str, AfterValidator(_cron)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Clock = Annotated[time, BeforeValidator(_clock)]
 Deadline = Annotated[str, BeforeValidator(_moment)]
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from lading.checking import Checking, stale
 from lading.desk import Desk
-from lading.errors import SpecError, Unsupported
+from lading.errors import Unsupported
 from lading.prove import State
 from lading.render import plural
 from lading.sql import SqlSession
@@ -28,10 +28,7 @@ def looking(step: Any, desk: Desk) -> Look:
 
 
 def _until(moment: Any) -> Look:
-    try:
-        zone = ZoneInfo(moment.zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SpecError(f"There is no time zone '{moment.zone}'.", "Write one such as Europe/Paris.") from error
+    zone = ZoneInfo(moment.zone)
     due = datetime.combine(datetime.now(zone).date(), moment.at, zone)
 
     def look() -> tuple[bool, str]:

@@ -174,7 +174,8 @@ def wait(project: Project, what: str, more: str = "every_seconds: 0.05, for_seco
 
 def test_waiting_for_a_time(project):
     assert wait(project, "time: {at: '00:00', zone: America/New_York}").state == "done"
-    assert "There is no time zone 'Mars'" in wait(project, "time: {at: '00:00', zone: Mars}").error
+    with pytest.raises(SpecError, match="There is no time zone 'Mars'"):
+        wait(project, "time: {at: '00:00', zone: Mars}")
     late = wait(project, "time: {at: '23:59:59.9'}")
     assert late.error.startswith("It waited 0 seconds: it is not yet ")
     assert wait(project, "time: {at: '23:59:59.9'}", "for_seconds: 0, otherwise: skip").state == "skipped"

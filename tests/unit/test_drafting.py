@@ -15,6 +15,7 @@ steps:
   - {key: sales, from: crm, to: wh}
   - {key: report, do: sql, at: wh, query: select 1 AS one, into: report, after: sales}
 """
+WAIT = "steps:\n  - {key: wait, do: wait, time: {at: '06:00', zone: UTC}}\n"
 CHECK = "steps:\n  - key: check\n    do: check\n    at: wh\n    on: report\n    rules:\n"
 
 
@@ -100,6 +101,28 @@ def right(project: Path, text: str, given: dict[str, str] | None = None):
         (
             TWO.replace("query: select 1 AS one, ", ""),
             f"{HERE}:3: step 'report': It takes either 'file' or 'query'. Write one of them.",
+        ),
+        (
+            WAIT.replace("'06:00'", "18:00"),
+            f"{HERE}:2: 'time' of step 'wait': A time of day is written in quotes. Write one like '06:00'.",
+        ),
+        (
+            WAIT.replace("06:00", "25:00"),
+            f"{HERE}:2: 'time' of step 'wait': '25:00' is no time of day. Write one like '06:00'.",
+        ),
+        (
+            WAIT.replace("06:00", "06:00+02:00"),
+            (
+                f"{HERE}:2: 'time' of step 'wait': '06:00+02:00' names a zone in the time of day. "
+                "Write one like '06:00', and 'zone' beside it."
+            ),
+        ),
+        (
+            WAIT.replace("UTC", "Mars/X"),
+            (
+                f"{HERE}:2: 'time' of step 'wait': There is no time zone 'Mars/X'. "
+                "Write one like 'Europe/Berlin' or 'UTC'."
+            ),
         ),
         # the graph
         (

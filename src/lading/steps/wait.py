@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lading.schedule import Clock, Zone
 from lading.spec import Name, Step
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ class Moment(BaseModel):
     """A time of the day on which the step begins."""
 
     model_config = _PLAIN
-    at: time = Field(description="Such as '06:00', in quotes.")
-    zone: str = Field("UTC", description="Such as America/New_York.")
+    at: Clock = Field(description="Such as '06:00', in quotes.")
+    zone: Zone = Field("UTC", description="Such as America/New_York.")
 
 
 class Ended(BaseModel):
