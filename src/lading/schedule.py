@@ -54,26 +54,25 @@ def _quoted(value: Any) -> Any:
     return value
 
 
-def _clock(value: Any) -> Any:
-    if not isinstance(_quoted(value), str):
-        return value
+def _time(text: str, wrong: str) -> time:
     try:
-        found = time.fromisoformat(value)
+        found = time.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"'{value}' is no time of day. Write one like '06:00'.") from error
+        raise ValueError(f"'{text}' is no {wrong}.") from error
     if found.tzinfo is not None:
-        raise ValueError(f"'{value}' names a zone in the time of day. Write one like '06:00', and 'zone' beside it.")
+        raise ValueError(f"'{text}' names a zone in the time of day. Write one like '06:00', and 'zone' beside it.")
     return found
+
+
+def _clock(value: Any) -> Any:
+    return _time(value, "time of day. Write one like '06:00'") if isinstance(_quoted(value), str) else value
 
 
 def _moment(text: Any) -> Any:
     if not isinstance(_quoted(text), str) or ((length := _LENGTH.fullmatch(text)) and int(length[1])):
         return text
-    try:
-        return f"{time.fromisoformat(text):%H:%M}"
-    except ValueError as error:
-        what = f"'{text}' is no time of day and no length of time"
-        raise ValueError(f"{what}. Write one like '06:00', or '90m' or '2h' after it is due.") from error
+    wrong = "time of day and no length of time. Write one like '06:00', or '90m' or '2h' after it is due"
+    return f"{_time(text, wrong):%H:%M}"
 
 
 Cron = Annotated[str, AfterValidator(_cron)]
@@ -166,8 +165,7 @@ def next_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     """
     if schedule.cron is None:
         return
-    zone, (minute, hour) = ZoneInfo(schedule.zone), schedule.cron.split()[:2]
-    starred = minute.startswith("*") or hour.startswith("*")
+    zone, starred = ZoneInfo(schedule.zone), _starred(schedule.cron)
     after = after.astimezone(UTC)
     begin = (after.astimezone(zone) - _BACK).replace(tzinfo=None)
     waiting: list[datetime] = []
@@ -180,6 +178,10 @@ def next_times(schedule: Schedule, after: datetime) -> Iterator[datetime]:
                 yield due
         for due in _due(shown, (first, second), zone, starred):
             heapq.heappush(waiting, due)
+
+
+def _starred(cron: str) -> bool:
+    return any(word.startswith("*") for word in cron.split()[:2])
 
 
 def _moments(shown: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -214,10 +216,29 @@ def deadline(schedule: Schedule, due: datetime) -> datetime | None:
     if length := _LENGTH.fullmatch(schedule.deadline):
         return due + (timedelta(hours=int(length[1])) if length[2] == "h" else timedelta(minutes=int(length[1])))
     zone = ZoneInfo(schedule.zone)
-    clock = time.fromisoformat(schedule.deadline)
-    day = due.astimezone(zone).date()
-    moments = (_moments(datetime.combine(day + timedelta(days=n), clock), zone)[0] for n in range(3))
-    return next(moment for moment in moments if moment > due)
+    shown = _stands_for(schedule, due, zone)
+    wanted = datetime.combine(shown.date(), time.fromisoformat(schedule.deadline))
+    wanted += timedelta(days=wanted <= shown)
+    found = next((moment for moment in _shown_at(wanted, zone) if moment > due), None)
+    return found or due + (wanted - shown)  # both are skipped, and come when the clock jumps
+
+
+def _stands_for(schedule: Schedule, due: datetime, zone: ZoneInfo) -> datetime:
+    """What the clock shows at a due time, or the first time that it skips and that is due in its place."""
+    shown, before = (each.astimezone(zone).replace(tzinfo=None) for each in (due, due - timedelta(seconds=1)))
+    if schedule.cron is None or _starred(schedule.cron) or shown - before <= timedelta(seconds=1):
+        return shown
+    return min(shown, next(CronSim(schedule.cron, before), shown))
+
+
+def first_shown(shown: datetime, zone: ZoneInfo) -> datetime:
+    """The moment at which a clock first shows this; where it skips it, at which it jumps."""
+    return _shown_at(shown, zone)[0]
+
+
+def _shown_at(shown: datetime, zone: ZoneInfo) -> list[datetime]:
+    moments = _moments(shown, zone)
+    return _due(shown, moments, zone, starred=True) or _due(shown, moments, zone, starred=False)
 
 
 def due_times(schedule: Schedule, last: datetime, now: datetime) -> list[datetime]:

@@ -13,6 +13,7 @@ from lading.desk import Desk
 from lading.errors import Unsupported
 from lading.prove import State
 from lading.render import plural
+from lading.schedule import first_shown
 from lading.sql import SqlSession
 
 Look = Callable[[], tuple[bool, str]]
@@ -29,7 +30,7 @@ def looking(step: Any, desk: Desk) -> Look:
 
 def _until(moment: Any) -> Look:
     zone = ZoneInfo(moment.zone)
-    due = datetime.combine(datetime.now(zone).date(), moment.at, zone)
+    due = first_shown(datetime.combine(datetime.now(zone).date(), moment.at), zone).astimezone(zone)
 
     def look() -> tuple[bool, str]:
         there = datetime.now(UTC) >= due.astimezone(UTC)

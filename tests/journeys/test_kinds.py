@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType, SimpleNamespace
@@ -179,6 +179,23 @@ def test_waiting_for_a_time(project):
     late = wait(project, "time: {at: '23:59:59.9'}")
     assert late.error.startswith("It waited 0 seconds: it is not yet ")
     assert wait(project, "time: {at: '23:59:59.9'}", "for_seconds: 0, otherwise: skip").state == "skipped"
+
+
+def test_a_time_that_the_clock_skips_comes_when_it_jumps(monkeypatch):
+    step = find.step_class("wait")(key="w", time={"at": "02:30", "zone": "America/New_York"})
+
+    class Clock(datetime):
+        moment = datetime(2026, 3, 8, 6, 59, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return Clock.moment.astimezone(tz)
+
+    monkeypatch.setattr(waiting, "datetime", Clock)
+    look = waiting.looking(step, cast(Desk, None))
+    assert look() == (False, "it is not yet 2026-03-08 03:00 in America/New_York")
+    Clock.moment += timedelta(minutes=1)
+    assert look()[0]
 
 
 def test_waiting_for_a_file_that_no_longer_grows(project):

@@ -73,6 +73,14 @@ def test_a_late_file_is_said_to_have_come(store):
     assert at(store, FIRST + hours(4)) == []
 
 
+def test_a_file_whose_deadline_the_clock_skips_is_missing_when_it_jumps(store):
+    words = {"expected": {"cron": "45 1 * * *", "zone": "Europe/Berlin", "deadline": "02:30"}}
+    step, jump = Receive.model_validate(WORDS | words), datetime(2026, 3, 29, 1, tzinfo=UTC)
+    at(store, jump - hours(5), step)
+    assert [each[:4] for each in at(store, jump - hours(0.1), step)] == ["late"]
+    assert [each[:7] for each in at(store, jump, step)] == ["missing"]
+
+
 def test_one_file_stands_for_one_time(store):
     at(store, FIRST - hours(5))
     put(store, "a.csv", FIRST + hours(1))

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
-from lading.schedule import Schedule, deadline, due_times, following, interval, missed, next_times
+from lading.schedule import Schedule, deadline, due_times, first_shown, following, interval, missed, next_times
 
 
 def utc(text: str) -> datetime:
@@ -125,6 +126,7 @@ def test_a_day_that_never_comes_has_no_times():
         ({"cron": "0 2 * * *", "zone": ""}, "There is no time zone ''"),
         ({"cron": "0 2 * * *", "zone": "America/New York"}, "Did you mean 'America/New_York'?"),
         ({"cron": "0 2 * * *", "deadline": "25:00"}, "'25:00' is no time of day and no length of time"),
+        ({"cron": "0 2 * * *", "deadline": "06:00+02:00"}, "'06:00+02:00' names a zone in the time of day"),
         ({"cron": "0 2 * * *", "deadline": "0m"}, "'0m' is no time of day"),
         ({"cron": "0 2 * * *", "deadline": 360}, "A time of day is written in quotes"),
         ({"cron": "0 2 * * *", "after": "p"}, "It takes one of 'cron', 'after' and 'arrivals'"),
@@ -182,6 +184,55 @@ def test_a_clock_that_is_set_back_makes_nothing_due_again():
 def test_deadlines(zone: str, due: str, expected: str):
     assert deadline(Schedule(cron=NIGHTLY, zone=zone, deadline="06:00"), utc(due)) == utc(expected)
     assert deadline(Schedule(cron=NIGHTLY, zone=zone), utc(due)) is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "clock", "due", "expected"),
+    [
+        # Skipped: it is over when the clock jumps.
+        ("America/New_York", "45 1 * * *", "02:30", "2026-03-08 06:45", "2026-03-08 07:00"),
+        ("America/New_York", "0 1 * * *", "02:30", "2026-03-08 06:00", "2026-03-08 07:00"),
+        ("America/New_York", "*/15 * * * *", "02:30", "2026-03-08 06:45", "2026-03-08 07:00"),
+        ("America/New_York", "0 22 * * *", "02:30", "2026-03-08 03:00", "2026-03-08 07:00"),
+        ("Australia/Lord_Howe", "45 1 * * *", "02:15", "2026-10-03 15:15", "2026-10-03 15:30"),
+        ("Pacific/Apia", "0 22 * * *", "06:00", "2011-12-30 08:00", "2011-12-30 10:00"),  # a day that was skipped
+        # Skipped as the due time is: both come when the clock jumps, and as much time is between them as ever.
+        ("America/New_York", "0 2 * * *", "02:45", "2026-03-08 07:00", "2026-03-08 07:45"),
+        ("America/New_York", "0,30 2 * * *", "02:45", "2026-03-08 07:00", "2026-03-08 07:45"),
+        ("America/New_York", "0 2,3 * * *", "02:45", "2026-03-08 07:00", "2026-03-08 07:45"),
+        # The due time is skipped, the deadline is not.
+        ("America/New_York", "30 2 * * *", "03:15", "2026-03-08 07:00", "2026-03-08 07:15"),
+        ("America/New_York", "30 2 * * *", "02:15", "2026-03-08 07:00", "2026-03-09 06:15"),
+        # After the clock has jumped the next day's counts.
+        ("America/New_York", "0 3 * * *", "02:45", "2026-03-08 07:00", "2026-03-09 06:45"),
+        ("America/New_York", "*/15 * * * *", "02:45", "2026-03-08 07:00", "2026-03-09 06:45"),
+        ("America/New_York", None, "02:45", "2026-03-08 07:00", "2026-03-09 06:45"),
+        ("America/New_York", "0 3 * * *", "02:45", "2026-03-07 08:00", "2026-03-08 07:00"),
+        # Shown twice: the first time that is after the due time.
+        ("America/New_York", "0 1 * * *", "01:30", "2026-11-01 05:00", "2026-11-01 05:30"),
+        ("America/New_York", "*/15 * * * *", "01:30", "2026-11-01 06:15", "2026-11-01 06:30"),
+        ("America/New_York", "45 1 * * *", "01:30", "2026-11-01 05:45", "2026-11-02 06:30"),
+    ],
+)
+def test_deadlines_when_clocks_change(zone: str, cron: str | None, clock: str, due: str, expected: str):
+    cause = {"cron": cron} if cron else {"after": "p"}
+    schedule = Schedule(**cause, zone=zone, deadline=clock)
+    if cron:
+        assert next(next_times(schedule, utc(due) - timedelta(seconds=1))) == utc(due), "the table is right"
+    assert deadline(schedule, utc(due)) == utc(expected)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "expected"),
+    [
+        ("America/New_York", "2026-03-07 02:30", "2026-03-07 07:30"),
+        ("America/New_York", "2026-03-08 02:30", "2026-03-08 07:00"),
+        ("America/New_York", "2026-11-01 01:30", "2026-11-01 05:30"),
+        ("Australia/Lord_Howe", "2026-10-04 02:15", "2026-10-03 15:30"),
+    ],
+)
+def test_when_a_clock_first_shows_a_time(zone: str, shown: str, expected: str):
+    assert first_shown(datetime.fromisoformat(shown), ZoneInfo(zone)) == utc(expected)
 
 
 def test_a_deadline_may_be_a_length_of_time():
