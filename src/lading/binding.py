@@ -70,6 +70,16 @@ def literals(sql: str, backslashes: bool = False) -> Iterator[tuple[str, int]]:
             yield found[0][1:-1].replace("''", "'"), sql.count("\n", 0, found.start()) + 1
 
 
+def bare(sql: str, backslashes: bool = False) -> str:
+    """The statement with blanks for comments and for texts in quotes, line by line as it was."""
+
+    def blank(found: re.Match[str]) -> str:
+        said = found["comment"] or found[0][0] in "'$"
+        return re.sub(r"[^\n]", " ", found[0]) if said else found[0]
+
+    return (_PARTS_ESCAPED if backslashes else _PARTS).sub(blank, sql)
+
+
 def value(given: Any) -> Any:
     """A parameter as every driver takes it."""
     return given.isoformat() if isinstance(given, date) else given

@@ -4,29 +4,24 @@ shadow of what an earlier one of them made."""
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lading.connector import Connection, Session
+from lading.connector import Session
 from lading.copying import Resolve, known
 from lading.errors import LadingError, Unsupported
 from lading.hops.flow import ODD, parsed, quiet
 from lading.lineage import LANGUAGES
 from lading.plan import chosen, into
 from lading.preflight.beside import Shadow
-from lading.preflight.ground import written
-from lading.schema import Table
+from lading.preflight.ground import named, system, written
 from lading.spec import Move, OnFailure, Pipeline, Step
 from lading.sql import SqlSession
 from lading.steps.check import Check, Rule
 from lading.steps.sql import Sql
-
-_PLACES = ("kind", "port", "service_name", "sid", "dsn", "connection", "dialect")
-"""What of a connection says where its system is, besides its host, path and database."""
 
 
 class Shadows:
@@ -96,7 +91,7 @@ class Shadows:
         step, held = known(step, source)
         found = {table.full_name: table for table in held}
         absent = [name for at, name in self.made if at == there and name not in found]
-        tables = chosen(step, [*found.values(), *map(_table, absent)])
+        tables = chosen(step, [*found.values(), *map(named, absent)])
         names = {table.full_name: self._read(step.source, table.full_name) for table in tables}
         targets = {names[t.full_name]: self._shadow(step, step.target, into(step, t).full_name) for t in tables}
 
@@ -130,8 +125,8 @@ class Shadows:
 
     def _text(self, key: str, at: str, sql: str) -> str:
         """A select that reads shadows where there are any: only the names of tables are replaced in its text."""
-        here = _system(self.resolve(at)[1])
-        own = [each.table for each in self.made.values() if _system(self.resolve(each.at)[1]) == here]
+        here = system(self.resolve(at)[1])
+        own = [each.table for each in self.made.values() if system(self.resolve(each.at)[1]) == here]
         words = [rf"(?<!\w){re.escape(name.rpartition('.')[2])}(?!\w)" for name in own]
         if not any(re.search(word, sql, re.I) for word in words):
             return sql
@@ -166,7 +161,7 @@ class Shadows:
             if not isinstance(last, exp.Identifier) or node.catalog or "end" not in last.meta:
                 raise ValueError(f"'{node.sql()}' is no plain name")
             written = sql[last.meta["start"] : last.meta["end"] + 1]
-            place = session.name(_table(read))
+            place = session.name(named(read))
             alias = "" if node.alias else f" AS {written}"
             cuts.append((first.meta["start"], last.meta["end"] + 1, f"{place}{alias}"))
         for start, end, text in sorted(cuts, reverse=True):
@@ -187,9 +182,9 @@ class Shadows:
 
     def _elsewhere(self, at: str, full: str) -> str:
         """The shadow of a table that was made through another connection to the same system, as it is called here."""
-        wanted, here = self._whole(at, full), _system(self.resolve(at)[1])
+        wanted, here = self._whole(at, full), system(self.resolve(at)[1])
         for each in self.made.values():
-            other = self._address(each.at) != self._address(at) and _system(self.resolve(each.at)[1]) == here
+            other = self._address(each.at) != self._address(at) and system(self.resolve(each.at)[1]) == here
             if other and self._whole(each.at, each.table).lower() == wanted.lower():
                 return self._whole(each.at, each.full_name)
         return ""
@@ -224,18 +219,3 @@ class Shadows:
         if at not in self._sessions:
             self._sessions[at] = self._stack.enter_context(self.resolve(at)[1].open())
         return self._sessions[at]
-
-
-def _system(connection: Connection) -> tuple[object, ...]:
-    """Where a system is, whoever asks it: another account or schema makes no other one of it."""
-    found = {name: getattr(connection, name, None) for name in (*_PLACES, "host", "path", "database", "user")}
-    host, path = str(found["host"] or ""), str(found["path"] or "")
-    local = host.startswith("/") or host.lower() in ("", "localhost", "127.0.0.1", "::1")
-    within = "" if found["kind"] == "mysql" else found["database"] or found["user"]  # there it is what a schema is
-    path = path if "://" in path or not path else os.path.realpath(path)
-    return "" if local else host.lower(), path, within, *(found[name] for name in _PLACES)
-
-
-def _table(name: str) -> Table:
-    schema, _, rest = name.rpartition(".")
-    return Table(name=rest, schema_name=schema or None)

@@ -286,8 +286,8 @@ def test_no_password_is_in_a_report():
 def test_a_query_over_what_an_earlier_step_makes(company):
     sums = "key: sums, do: sql, at: wh, into: sums, query: SELECT sum(amount) AS total FROM sales.orders"
     company.pipeline("crm", STEPS + f"  - {{{sums}}}\n")
-    (beside,) = of(company.look(), "queries")
-    assert (beside.severity, beside.step, beside.fix) == ("warns", "sums", "Add 'after: [orders]' to step 'sums'.")
+    (beside,) = of(company.look(), "order")
+    assert (beside.severity, beside.step, beside.fix) == ("warns", "sums", "Write after: [orders] in step 'sums'.")
     needs = "the query in step 'sums' needs 'sales.orders', which 'orders' makes"
     assert beside.what == f"{needs}, and does not wait for it"
     company.pipeline("crm", STEPS + f"  - {{{sums}, after: [orders]}}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,9 +11,12 @@ from typing import Any, NamedTuple
 
 from lading.connector import Connection, Session
 from lading.copying import Resolve
-from lading.plan import Plan
+from lading.errors import LadingError
+from lading.plan import Plan, is_pattern
 from lading.preflight.report import Account, Columns, Report
-from lading.spec import Pipeline, Step
+from lading.schema import Table
+from lading.spec import Move, Pipeline, Step
+from lading.sql import SqlSession
 from lading.steps.check import Check
 from lading.steps.python import Python
 from lading.steps.sql import Sql
@@ -32,6 +36,17 @@ class Query(NamedTuple):
     sql: str
     shown: str
     rows: bool = False
+
+
+Place = tuple[tuple[object, ...], str]
+"""Where a table is, whoever asks for it: its system, and its name with its schema in small letters."""
+
+
+class Made(NamedTuple):
+    """A table that steps make, and the keys of these steps."""
+
+    table: str
+    steps: list[str]
 
 
 class Earlier(NamedTuple):
@@ -57,8 +72,8 @@ class Ground:
     """Those that could be opened, by the names of their connections."""
     plans: dict[str, Plan] = field(default_factory=dict)
     """Of the moves that could be planned, by the keys of their steps."""
-    made: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The steps that make tables, by address and table."""
+    made: dict[Place, Made] = field(default_factory=dict)
+    """What the steps make."""
     counts: Counter[str] = field(default_factory=Counter)
     accounts: dict[str, Account] = field(default_factory=dict)
     tables: dict[str, dict[str, Columns]] = field(default_factory=dict)
@@ -79,9 +94,57 @@ class Ground:
         found = self.earlier.report if self.earlier else None
         return found or Report.model_validate({"taken": "1970-01-01T00:00:00Z"})
 
+    def place(self, at: str, table: str) -> Place:
+        """Where a table of a connection is."""
+        session = self.sessions.get(at)
+        try:
+            if isinstance(session, SqlSession) and "." not in table:
+                return system(self.connection(at)), f"{session.default_schema}.{table}".lower()
+            return system(self.connection(at)), table.lower()
+        except LadingError:  # which other looks tell
+            return (at,), table.lower()
+
+    def makes(self, step: str, at: str, table: str) -> None:
+        """Notes that a step makes a table."""
+        made = self.made.setdefault(self.place(at, table), Made(table, []))
+        if step not in made.steps:
+            made.steps.append(step)
+
+    def makers(self, at: str, table: str) -> list[str]:
+        """The steps that make a table."""
+        found = self.made.get(self.place(at, table))
+        return found.steps if found else []
+
     def maker(self, at: str, table: str) -> str:
-        """The step that makes a table; empty where none does."""
-        return self.made.get((self.connection(at).address(), table), "")
+        """The step that makes a table first; empty where none does."""
+        return next(iter(self.makers(at, table)), "")
+
+    def there(self, at: str, table: str) -> bool:
+        """Whether a table is there now; not so where that cannot be asked."""
+        try:
+            return at in self.sessions and self.sessions[at].describe(table) is not None
+        except LadingError:
+            return False
+
+
+_PLACES = ("kind", "port", "service_name", "sid", "dsn", "connection", "dialect")
+"""What of a connection says where its system is, besides its host, path and database."""
+
+
+def system(connection: Connection) -> tuple[object, ...]:
+    """Where a system is, whoever asks it: another account or schema makes no other one of it."""
+    found = {name: getattr(connection, name, None) for name in (*_PLACES, "host", "path", "database", "user")}
+    host, path = str(found["host"] or ""), str(found["path"] or "")
+    local = host.startswith("/") or host.lower() in ("", "localhost", "127.0.0.1", "::1")
+    within = "" if found["kind"] == "mysql" else found["database"] or found["user"]  # there it is what a schema is
+    path = path if "://" in path or not path else os.path.realpath(path)
+    return "" if local else host.lower(), path, within, *(found[name] for name in _PLACES)
+
+
+def named(full: str) -> Table:
+    """A table of which nothing but its full name is known."""
+    schema, _, name = full.rpartition(".")
+    return Table(name=name, schema_name=schema or None)
 
 
 def account(connection: Connection) -> Account:
@@ -116,10 +179,17 @@ def read(step: Step) -> Iterator[tuple[str, str]]:
     """The connections and tables that a step reads by name, besides moves and selects."""
     if isinstance(step, Check):
         yield step.at, step.on
+        yield from ((step.at, rule.references.table) for rule in step.rules if rule.references is not None)
     if isinstance(step, Python | Sql):
         yield from ((each.at, each.table) for each in step.inputs.values())
     if isinstance(step, Wait) and step.table is not None:
         yield step.table.at, step.table.name
+
+
+def moved(step: Step) -> Iterator[tuple[str, str]]:
+    """The connection and tables that a move reads by name, besides patterns."""
+    if isinstance(step, Move):
+        yield from ((step.source, name) for name in step.tables if not is_pattern(name))
 
 
 def written(step: Step) -> Iterator[tuple[str, str]]:

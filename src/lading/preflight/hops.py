@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from lading.copying import Part, planned, sides
 from lading.errors import LadingError, SpecError
 from lading.joining import plans
-from lading.plan import Task
-from lading.preflight.ground import Ground, written
+from lading.plan import Task, into
+from lading.preflight.ground import Ground, moved, named, read, written
 from lading.preflight.report import Finding, Severity
+from lading.receiver import Receive
 from lading.spec import Move, Step
 from lading.steps.sql import Sql
 
@@ -19,43 +20,47 @@ _SEVERITIES: dict[str, Severity] = {"blocks": "notes", "warns": "warns", "unknow
 
 
 def look(ground: Ground) -> Iterator[Finding]:
+    failed: list[tuple[Step, LadingError]] = []
     for step in ground.pipeline.order:
-        if isinstance(step, Move) and {step.source, step.target} <= ground.sessions.keys():
-            yield from _planned(ground, step)
-        if isinstance(step, Sql) and step.inputs and step.uses.keys() <= ground.sessions.keys():
-            yield from _joined(ground, step)
-        for at, table in written(step):
-            ground.made.setdefault((ground.connection(at).address(), table), step.key)
+        for at, name in written(step):
+            ground.makes(step.key, at, name)
+        if isinstance(step, Receive):
+            ground.makes(step.key, step.target, step.into)
+        try:
+            if isinstance(step, Move) and {step.source, step.target} <= ground.sessions.keys():
+                yield from _planned(ground, step)
+            if isinstance(step, Sql) and step.inputs and step.uses.keys() <= ground.sessions.keys():
+                yield from _joined(ground, step)
+        except LadingError as error:
+            failed.append((step, error))
+        if isinstance(step, Move) and step.key not in ground.plans:
+            for _, name in moved(step):
+                ground.makes(step.key, step.target, into(step, named(name)).full_name)
+    for step, why in failed:  # now that all is known that others make
+        yield _unplanned(ground, step, why)
 
 
 def _planned(ground: Ground, step: Move) -> Iterator[Finding]:
     of = Part(ground.pipeline.name)
-    try:
-        made = planned(step, of, ground.store, sides(step, ground.resolve), ground.resolve)
-    except LadingError as error:
-        yield _unplanned(ground, step, error, [(step.source, name) for name in step.tables])
-        return
+    made = planned(step, of, ground.store, sides(step, ground.resolve), ground.resolve)
     ground.plans[step.key] = made
     ground.counts["tables"] += len(made.tasks)
     for task in made.tasks:
-        ground.made.setdefault((made.target, task.into), step.key)
+        ground.makes(step.key, step.target, task.into)
         yield from _met(step, task)
 
 
 def _joined(ground: Ground, step: Sql) -> Iterator[Finding]:
     """The inputs of a select over several connections, and its rows."""
-    try:
-        made = plans(step, ground.params, Part(ground.pipeline.name), ground.store, ground.resolve)
-    except LadingError as error:
-        yield _unplanned(ground, step, error, [(each.at, each.table) for each in step.inputs.values()])
-        return
+    made = plans(step, ground.params, Part(ground.pipeline.name), ground.store, ground.resolve)
     ground.counts["queries"] += 1
     for task in (task for each in made for task in each.tasks):
         yield from _met(step, task)
 
 
-def _unplanned(ground: Ground, step: Step, error: LadingError, reads: list[tuple[str, str]]) -> Finding:
-    maker = next((found for at, name in reads if (found := ground.maker(at, name))), "")
+def _unplanned(ground: Ground, step: Step, error: LadingError) -> Finding:
+    absent = [(at, name) for at, name in (*moved(step), *read(step)) if not ground.there(at, name)]
+    maker = next((found for at, name in absent if (found := ground.maker(at, name)) not in ("", step.key)), "")
     if maker and isinstance(error, SpecError):
         what = f"what it moves is made by '{maker}', and is not there yet"
         return Finding(look=LOOK, severity="notes", step=step.key, what=what, evidence=error.what)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from lading.binding import bound, select
 from lading.connector import Cancels
 from lading.errors import LadingError
 from lading.preflight.ground import Ground, Query, queries
+from lading.preflight.order import tables
 from lading.preflight.report import Finding
 from lading.sql import SqlSession
 
@@ -43,7 +43,7 @@ def _tried(ground: Ground, query: Query, session: SqlSession) -> Iterator[Findin
             asked(session, session.dialect.limit.format(sql=inner, n=0), values)
             rows = asked(session, session.dialect.limit.format(sql=inner, n=FEW), values)
     except LadingError as error:
-        yield _wrong(ground, query, session, error, late.is_set())
+        yield from _wrong(ground, query, error, late.is_set())
         return
     if query.rows and not rows:
         what = f"the query in {query.shown} gives no row" + (f" to '{who}'" if who else "")
@@ -53,28 +53,25 @@ def _tried(ground: Ground, query: Query, session: SqlSession) -> Iterator[Findin
         )  # fmt: skip
 
 
-def _wrong(ground: Ground, query: Query, session: SqlSession, error: LadingError, late: bool) -> Finding:
+def _wrong(ground: Ground, query: Query, error: LadingError, late: bool) -> Iterator[Finding]:
     if late:
         what = f"the query in {query.shown} took more than {ground.seconds:g} seconds for {FEW} rows"
         fix = "Look at how it is explained, and at its indexes."
-        return Finding(look=LOOK, severity="warns", step=query.step, what=what, fix=fix)
-    address = ground.connection(query.at).address()
-    for (place, table), step in ground.made.items():
-        name = table.rpartition(".")[2]
-        if place == address and step != query.step and re.search(rf"\b{re.escape(name)}\b", query.sql, re.I):
-            with suppress(LadingError):
-                if session.describe(table) is None:
-                    what = f"the query in {query.shown} needs '{table}', which '{step}' makes"
-                    if query.step not in ground.pipeline.following(step):
-                        what = f"{what}, and does not wait for it"
-                        fix = f"Add 'after: [{step}]' to step '{query.step}'."
-                        return Finding(look=LOOK, severity="warns", step=query.step, what=what, fix=fix)
-                    what = f"{what} and which is not there yet"
-                    fix = f"After the first run, look again: lading preflight {ground.pipeline.name}"
-                    return Finding(look=LOOK, severity="notes", step=query.step, what=what, fix=fix)
+        yield Finding(look=LOOK, severity="warns", step=query.step, what=what, fix=fix)
+        return
+    for table in tables(ground, query):
+        makers = [key for key in ground.makers(query.at, table) if key != query.step]
+        if makers and not ground.there(query.at, table):
+            before = [key for key in makers if query.step in ground.pipeline.following(key)]
+            if before:
+                needs = f"the query in {query.shown} needs '{table}', which '{before[0]}' makes"
+                what = f"{needs} and which is not there yet"
+                fix = f"After the first run, look again: lading preflight {ground.pipeline.name}"
+                yield Finding(look=LOOK, severity="notes", step=query.step, what=what, fix=fix)
+            return  # else another look tells
     who = ground.accounts[query.at].user
     what = f"the query in {query.shown} does not run at '{query.at}'" + (f" as '{who}'" if who else "")
-    return Finding(look=LOOK, severity="blocks", step=query.step, what=what, evidence=error.what, fix=error.fix)
+    yield Finding(look=LOOK, severity="blocks", step=query.step, what=what, evidence=error.what, fix=error.fix)
 
 
 def asked(session: SqlSession, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:

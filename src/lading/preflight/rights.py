@@ -7,8 +7,7 @@ from typing import Any
 
 from lading.connector import WHOLE, Grants
 from lading.errors import LadingError
-from lading.plan import is_pattern
-from lading.preflight.ground import Ground, read
+from lading.preflight.ground import Ground, moved, named, read
 from lading.preflight.queries import asked
 from lading.preflight.report import Finding
 from lading.schema import Mode, Table
@@ -63,10 +62,9 @@ def _needs(ground: Ground, step: Step) -> Iterator[tuple[str, Table, Mode | None
             yield step.source, task.source, None
             yield step.target, task.target, task.mode
     elif isinstance(step, Move) and step.source in ground.sessions:
-        for name in step.tables:
-            if not is_pattern(name) and not ground.maker(step.source, name):
-                schema, _, rest = name.rpartition(".")
-                yield step.source, Table(name=rest, schema_name=schema or None), None
+        for _, name in moved(step):
+            if not ground.maker(step.source, name):
+                yield step.source, named(name), None
     for name, table in read(step):
         session = ground.sessions.get(name)
         found = session.describe(table) if session else None
@@ -74,6 +72,5 @@ def _needs(ground: Ground, step: Step) -> Iterator[tuple[str, Table, Mode | None
             yield name, found, None
     place = step.at if isinstance(step, Sql) else step.to if isinstance(step, Python) else None
     if place is not None and isinstance(step, Sql | Python) and (session := ground.sessions.get(place)):
-        schema, _, name = (step.into or "").rpartition(".")
-        found = session.describe(step.into or "") or Table(name=name, schema_name=schema or None)
+        found = session.describe(step.into or "") or named(step.into or "")
         yield place, found, step.mode
