@@ -20,15 +20,17 @@ from lading import notebook, workbench
 from lading.connector import WHOLE, Connection, Session
 from lading.copying import Resolve
 from lading.desk import Desk
-from lading.ending import Ending
-from lading.errors import DataError, LadingError, SpecError, Unsupported
+from lading.ending import Ending, Stopped
+from lading.errors import DataError, SpecError, Unsupported, masked
 from lading.lineage import LANGUAGES
 from lading.notebook import Cell
 from lading.origins import origins
+from lading.schema import Column, Table
 from lading.spec import Input, Pipeline, Step
 from lading.sql import SqlSession
 from lading.steps.python import Python
 from lading.steps.sql import Sql
+from lading.values import texts
 from lading.workbench import Kept, Opened
 
 ROWS = 100_000
@@ -58,16 +60,18 @@ class Bringing:
             raise DataError(f"{at}: {table.problems[0]}.", "Open another step.")
         hidden = self._connection(at).hidden(table)
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
+        held = pa.schema([(column.name, _held(column)) for column in table.columns])
+        spans = tuple(column.name for column in table.columns if column.type.kind == "interval")
         count, whole = 0, True
-        with pq.ParquetWriter(self.folder / file, schema) as out:
+        with pq.ParquetWriter(self.folder / file, held) as out:
             for batch in session.read(table, WHOLE):
                 if count + batch.num_rows > self.rows:
                     batch, whole = batch.slice(0, self.rows - count), False
-                out.write_batch(self._masked(batch, hidden).cast(schema))
+                out.write_batch(_written(self._masked(batch, hidden).cast(schema), table, held))
                 count += batch.num_rows
                 if not whole:
                     break
-        return Kept(name=table.full_name, file=file, rows=count, whole=whole, masked=tuple(hidden))
+        return Kept(name=table.full_name, file=file, rows=count, whole=whole, masked=tuple(hidden), spans=spans)
 
     def _connection(self, at: str) -> Connection:
         return self.resolve(at)[1]
@@ -86,6 +90,22 @@ class Bringing:
 
     def _mask(self, text: str) -> str:
         return hashlib.sha256(self._salt + text.encode()).hexdigest()[:12]
+
+
+def _held(column: Column) -> pa.DataType:
+    """What a column is in Parquet as Arrow writes it, which has no intervals there, also within lists."""
+    type_ = column.type
+    while type_.item is not None:
+        type_ = type_.item
+    return pa.string() if type_.kind == "interval" else column.type.arrow()
+
+
+def _written(batch: pa.RecordBatch, table: Table, held: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        each if each.type == field.type else texts(each, column.type)
+        for each, field, column in zip(batch.columns, held, table.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=held)
 
 
 def opened(pipeline: Pipeline, key: str, params: Mapping[str, Any], bringing: Bringing) -> tuple[Opened, Step]:
@@ -179,8 +199,10 @@ class Keeping:
     def _said(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (LadingError, OSError, ImportError) as error:
-            self._desk.note(self._step, f"What the step {what} is not kept: {error}")
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the step itself is none the worse for it
+            self._desk.note(self._step, f"What the step {what} is not kept: {masked(str(error))}")
 
 
 def inputs_folder(logs: Path, pipeline: str, step: str) -> Path:

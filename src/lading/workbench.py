@@ -19,13 +19,15 @@ FILE = "bench.json"
 
 
 class Kept(BaseModel, frozen=True):
-    """A table that was brought here. `total` is how many rows it had, where `rows` are only some of them."""
+    """A table that was brought here, as Parquet; `whole` says whether `rows` are all of it. `spans` are the columns of
+    intervals, which are texts there."""
 
     name: str
     file: str
     rows: int
     whole: bool
     masked: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
 
 
 class Opened(BaseModel, frozen=True):
@@ -68,8 +70,13 @@ class Bench:
         if schema:
             self.db.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
         place = f"{_quoted(schema or 'main')}.{_quoted(rest)}"
+        self.db.execute(f"CREATE VIEW {place} AS {self._rows(kept)}")
+
+    def _rows(self, kept: Kept) -> str:
+        """The select of a table that was brought, with intervals where it had some."""
+        spans = ", ".join(f"{_span(_quoted(name))} AS {_quoted(name)}" for name in kept.spans)
         file = str(self.folder / kept.file).replace("'", "''")
-        self.db.execute(f"CREATE VIEW {place} AS SELECT * FROM read_parquet('{file}')")
+        return f"SELECT *{f' REPLACE ({spans})' if spans else ''} FROM read_parquet('{file}')"
 
     def select(self, sql: str) -> duckdb.DuckDBPyRelation:
         """The rows of a select of the step's system, with the parameters, as DuckDB has them."""
@@ -109,7 +116,7 @@ class Bench:
         if isinstance(result, pa.RecordBatchReader):
             result = result.read_all()
         ours = result if isinstance(result, duckdb.DuckDBPyRelation) else self.db.from_arrow(_arrow(result))
-        theirs = self.db.read_parquet(str(self.folder / made.file))
+        theirs = self.db.sql(self._rows(made))
         here = {name.lower() for name in ours.columns}
         both = [name for name in theirs.columns if name.lower() in here]
         kinds = dict(zip(theirs.columns, theirs.types, strict=True))
@@ -126,6 +133,17 @@ class Bench:
         some = [kept.name for kept in (*self.opened.inputs.values(), made) if not kept.whole]
         parts += [f"of {', '.join(some)} only some rows were brought"] if some else []
         return "; ".join(parts)
+
+
+def _span(text: str) -> str:
+    """The interval of a text such as P1M2DT3.5S, in DuckDB's words."""
+
+    def part(pattern: str, kind: str) -> str:
+        return f"CAST(regexp_extract({text}, '{pattern}', 1) AS {kind})"
+
+    months, days = part("P(-?[0-9]+)M", "INTEGER"), part("M(-?[0-9]+)D", "INTEGER")
+    micros = f"CAST(trunc({part('T(-?[0-9.]+)S', 'DECIMAL(28, 9)')} * 1000000) AS BIGINT)"
+    return f"to_months({months}) + to_days({days}) + to_microseconds({micros})"
 
 
 def _more(left: pa.Table, right: pa.Table) -> int:

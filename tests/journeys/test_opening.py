@@ -8,6 +8,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -211,3 +213,47 @@ def test_only_the_newest_runs_keep_what_they_read_and_nothing_there_makes_a_step
     done = project.run()
     assert done.state == "proved"
     assert "What the step reads is not kept: [Errno 28] no space left" in (logs / done.run / "report.log").read_text()
+
+
+SPANS = """steps:
+  - key: gaps
+    do: sql
+    at: wh
+    into: gaps
+    query: >-
+      SELECT i AS id, to_months(i) + INTERVAL '1 day' - INTERVAL '3.25 seconds' AS gap,
+      CASE WHEN i > 0 THEN [to_days(i)] END AS all_gaps FROM (VALUES (0), (1), (NULL)) AS n(i)
+  - key: r
+    do: sql
+    at: wh
+    into: r
+    after: gaps
+    keep_inputs: 9
+    query: "SELECT id, TIMESTAMP '2026-01-31' + gap AS due, -gap AS back FROM gaps WHERE gap > INTERVAL '1 minute'"
+"""
+
+
+def test_intervals_are_brought_as_texts_and_are_intervals_in_the_notebook(project):
+    (project.folder / "pipelines/p.yaml").write_text(SPANS, encoding="utf-8")
+    done = project.run()
+    assert [step.state for step in done.steps] == ["proved", "proved"]
+    assert "not kept" not in project.log(done.run, "r")
+    for run in ("", done.run):
+        path, opened = actions_opening.open_step("p", "r", run)
+        file = project.folder / ".lading/open/p.r" / opened.inputs["gaps"].file
+        assert pq.read_table(file).to_pydict() == {
+            "id": [0, 1, None],
+            "gap": ["P0M1DT-3.250000000S", "P1M1DT-3.250000000S", None],
+            "all_gaps": [None, '["P0M1DT0.000000000S"]', None],
+        }
+        assert carried_out(path).endswith("equal: 2 rows\n")
+
+
+def test_what_cannot_be_kept_of_a_step_never_fails_it(project, monkeypatch):
+    file = project.folder / "pipelines/p.yaml"
+    file.write_text(PIPELINE.replace("into: report\n", "into: report\n    keep_inputs: 1000\n"), encoding="utf-8")
+    said = pa.ArrowNotImplementedError("no such column")
+    monkeypatch.setattr("lading.opening.made", lambda *_: (_ for _ in ()).throw(said))
+    done = project.run()
+    assert done.state == "proved"
+    assert "What the step made is not kept: no such column" in project.log(done.run, "report")
