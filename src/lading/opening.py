@@ -46,10 +46,16 @@ class Bringing:
     def __init__(self, folder: Path, resolve: Resolve, rows: int, over: Ending | None = None) -> None:
         self.folder, self.resolve, self.rows, self._over = folder, resolve, rows, over
         self._salt = secrets.token_bytes(16)
+        self._names: set[str] = set()
 
     def session(self, at: str) -> AbstractContextManager[Session]:
         connection = self._connection(at)
         return self._over.opened(connection) if self._over else connection.open()
+
+    def hide(self, at: str, table: Table | None) -> None:
+        """Masks from now on what has the name of a sensitive column of a table."""
+        if table is not None:
+            self._names.update(name.lower() for name in self._connection(at).hidden(table))
 
     def table(self, at: str, name: str, session: Session, file: str) -> Kept | None:
         """Brings a table; None where it is not there."""
@@ -58,7 +64,8 @@ class Bringing:
             return None
         if table.problems:
             raise DataError(f"{at}: {table.problems[0]}.", "Open another step.")
-        hidden = self._connection(at).hidden(table)
+        self.hide(at, table)
+        hidden = [column.name for column in table.columns if column.name.lower() in self._names]
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         held = pa.schema([(column.name, _held(column)) for column in table.columns])
         spans = tuple(column.name for column in table.columns if column.type.kind == "interval")
@@ -146,6 +153,8 @@ def _of_select(step: Sql, found: Opened, bringing: Bringing) -> Opened:
             why = read.unknown if read else "its language is not read"
             raise Unsupported(f"It is not known which tables step '{step.key}' reads: {why}.", "Name them plainly.")
         inputs = {}
+        for table in read.tables:
+            bringing.hide(step.at, table)
         for number, table in enumerate(read.tables):
             kept = bringing.table(step.at, table.full_name, session, f"input-{number}.parquet")
             if kept:
@@ -156,6 +165,9 @@ def _of_select(step: Sql, found: Opened, bringing: Bringing) -> Opened:
 def _given(given: Mapping[str, Input], bringing: Bringing) -> dict[str, Kept]:
     """What a step is given by name."""
     inputs = {}
+    for each in given.values():  # before any is brought: one may hold what is sensitive in another
+        with bringing.session(each.at) as session:
+            bringing.hide(each.at, session.describe(each.table))
     for name, each in given.items():
         with bringing.session(each.at) as session:
             kept = bringing.table(each.at, each.table, session, f"input-{name}.parquet")

@@ -257,3 +257,37 @@ def test_what_cannot_be_kept_of_a_step_never_fails_it(project, monkeypatch):
     done = project.run()
     assert done.state == "proved"
     assert "What the step made is not kept: no such column" in project.log(done.run, "report")
+
+
+def test_what_one_connection_calls_sensitive_is_masked_wherever_it_stands(project):
+    (project.folder / "connections.yaml").write_text(
+        "connections:\n  crm: {kind: sqlite, path: crm.db, sensitive: [people.mail]}\n  wh: duckdb:///wh.duckdb\n",
+        encoding="utf-8",
+    )
+    with closing(sqlite3.connect(project.folder / "crm.db")) as db, db:
+        db.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, mail TEXT, age INTEGER)")
+        db.executemany("INSERT INTO people VALUES (?, ?, ?)", [(n, f"secret{n}@x.org", 40) for n in range(3)])
+    both = "after: old, keep_inputs: 100, inputs: {old: wh.old, people: crm.people}"
+    project.steps(
+        "key: old, do: sql, at: wh, into: old, "
+        "query: \"SELECT id AS ID, 'secret' || id || '@x.org' AS MAIL FROM range(5) AS r(id)\"",
+        f"key: joined, do: sql, at: wh, into: joined, {both}, "
+        "query: 'SELECT people.id, people.mail AS Mail, age FROM people JOIN old ON old.MAIL = people.mail'",
+        f"key: f, do: python, to: wh, into: f, {both}, merge_key: id, frames: arrow, "
+        "code: 'def f(old, people): return people', function: f",
+    )
+    done = project.run()
+    assert done.state == "proved", done
+    for step in ("joined", "f"):
+        for run in ("", done.run):
+            path, opened = actions_opening.open_step("p", step, run)
+            assert opened.output
+            assert {name: kept.masked for name, kept in opened.inputs.items()} == {
+                "old": ("MAIL",),
+                "people": ("mail",),
+            }
+            assert [name.lower() for name in opened.output.masked] == ["mail"]
+            files = list((project.folder / f".lading/open/p.{step}").glob("*.parquet"))
+            assert len(files) == 3
+            assert not any(b"secret" in file.read_bytes() for file in files)
+            assert carried_out(path).endswith("equal: 3 rows\n")
