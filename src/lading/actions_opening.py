@@ -24,7 +24,7 @@ def open_step(
     release, of, kept = None, "The draft", None
     if run:
         with store() as ledger:
-            row = attempts.found(ledger, run)
+            row = attempts.found(ledger, run, pipeline)
             if row.pipeline != pipeline:
                 raise SpecError(f"Run {row.id} is one of '{row.pipeline}', not of '{pipeline}'.", "Give its own.")
             release = releasing.pinned(ledger, pipeline, row.id)

@@ -154,15 +154,19 @@ def steps(store: Store, run: str) -> list[str]:
     return [row.step for row in store.rows(query)]
 
 
-def found(store: Store, run: str) -> Any:
-    """The row of a pipeline's run: by its id, the beginning of one, or 'last'."""
+def found(store: Store, run: str, pipeline: str = "") -> Any:
+    """The row of a pipeline's run: by its id, the beginning of one, or 'last', the newest, or the newest of one
+    pipeline."""
     query = sa.select(runs).where(runs.c.part_of == "", runs.c.id.in_(sa.select(step_runs.c.run)))
     query = query.order_by(runs.c.started.desc())
     if run != "last":
         query = query.where(runs.c.id.startswith(run, autoescape=True))
+    elif pipeline:
+        query = query.where(runs.c.pipeline == pipeline)
     rows = store.rows(query.limit(2))
     if not rows:
-        raise SpecError(f"There is no run '{run}' of a pipeline.", "See 'lading history'.")
+        of = f"'{pipeline}'" if pipeline and run == "last" else "a pipeline"
+        raise SpecError(f"There is no run '{run}' of {of}.", "See 'lading history'.")
     if len(rows) > 1 and run not in ("last", rows[0].id, rows[1].id):
         raise SpecError(f"Several runs begin with '{run}'.", "Write more of it.")
     return next((row for row in rows if row.id == run), rows[0])

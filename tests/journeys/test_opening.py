@@ -291,3 +291,16 @@ def test_what_one_connection_calls_sensitive_is_masked_wherever_it_stands(projec
             assert len(files) == 3
             assert not any(b"secret" in file.read_bytes() for file in files)
             assert carried_out(path).endswith("equal: 3 rows\n")
+
+
+def test_the_last_run_is_the_last_of_that_pipeline(project):
+    path, _ = actions_opening.open_step("p", "report", "last")
+    before = path.read_text(encoding="utf-8")
+    (project.folder / "pipelines/q.yaml").write_text("steps: [{key: a, do: bash, script: 'true'}]\n", encoding="utf-8")
+    other = actions.run("q").run
+    path, _ = actions_opening.open_step("p", "report", "last")
+    assert path.read_text(encoding="utf-8") == before
+    with pytest.raises(SpecError, match=f"Run {other} is one of 'q', not of 'p'"):
+        actions_opening.open_step("p", "report", other)
+    with pytest.raises(SpecError, match=r"There is no run 'last' of 'none'\. See 'lading history'"):
+        actions_opening.open_step("none", "a", "last")
