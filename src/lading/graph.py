@@ -77,6 +77,10 @@ def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     course.look_back(key)
     if not going and not course.recall(step):
         raise SpecError(f"Run {run} has ended, and its bill never changes.", "Give another id.")
+    if lacking := [name for name in step.after if name not in course.lines and not step.closing]:
+        desk.store.end(run, "open", None)
+        what = f"Step '{key}' of run {run} comes after '{lacking[0]}', which has not ended well, nor failed for good."
+        raise Unreachable(what, f"Carry out '{lacking[0]}' first, then try again.")
     try:
         course.carry_out([step] if going else [], once=True)
     except BaseException as error:
@@ -223,11 +227,12 @@ class Course:
         return self._note(step, outcome, tries)
 
     def look_back(self, but: str) -> None:
-        """Notes what other processes have done of the run."""
+        """Notes what other processes have done of the run. What failed and is worth trying again counts only for a step
+        that closes the run."""
         self._before = attempts.last(self.desk.store, self.desk.run)
         for step in self.desk.pipeline.order:
             if step.key != but and step.key not in self.lines:
-                self.remember(step)
+                self.remember(step, _step(self.desk, but).closing)
 
     def recall(self, step: Step) -> bool:
         """Whether the step was done before the run was interrupted, and what it follows too."""
@@ -245,10 +250,10 @@ class Course:
         goes_on = step is not None and step.on_failure is OnFailure.GO_ON
         return self.lines[name].kept or (goes_on and before is not None and before.state == State.FAILED)
 
-    def remember(self, step: Step) -> None:
-        """Notes how a step came out that another process carried out."""
+    def remember(self, step: Step, last: bool) -> None:
+        """Notes how a step came out that another process carried out, the `last` time or maybe not."""
         before = self._before.get(step.key)
-        if self.recall(step) or before is None or before.outcome is None:
+        if self.recall(step) or before is None or before.outcome is None or (before.outcome.again and not last):
             return
         if not before.outcome.left_out or self._left_out(step):
             self._note(step, before.outcome, before.number, kept=True)

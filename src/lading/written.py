@@ -161,6 +161,8 @@ def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> Non
         raise SpecError(f"{shown}:{node.start_mark.line + 1}: a value holds itself.", "Write it out.")
     for name, child, mark in _children(node):
         if isinstance(node, yaml.MappingNode):
+            if not isinstance(name, str):
+                raise SpecError(f"{shown}:{mark.line + 1}: a key is a map or a list.", "Write a word before the ':'.")
             if name in seen:
                 what = f"'{name}' is here a second time; the first is on line {seen[name]}."
                 raise SpecError(f"{shown}:{mark.line + 1}: {what}", "Keep one of them.")

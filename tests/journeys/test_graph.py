@@ -20,7 +20,7 @@ import lading
 from lading import actions, attempts, find, progress, render, render_options, trying
 from lading.desk import Outcome
 from lading.ending import Stuck
-from lading.errors import SpecError
+from lading.errors import SpecError, Unreachable
 from lading.prove import Bill, State
 from lading.store import Store
 
@@ -410,6 +410,29 @@ def test_a_step_after_one_that_failed_is_left_out(project):
     assert project.said == ["a"]
     project.steps(say("a", script="true"), say("b", "a"))
     assert [str(actions.run_step("p", key, "r1").state) for key in ("a", "b")] == ["done", "done"]
+
+
+def test_a_step_that_may_be_tried_again_leaves_none_out_and_none_goes_before_it(project):
+    down = project.folder / "down"
+    down.touch()
+    project.steps(say("a", script=f"test ! -e {down} || exit 75"), say("b"), say("c", "a, b"))
+    assert actions.run_step("p", "a", "r1").state == "failed"
+    with pytest.raises(Unreachable, match="'c' of run r1 comes after 'a', which has not ended well"):
+        actions.run_step("p", "c", "r1")
+    assert actions.run_step("p", "b", "r1").state == "done"
+    with pytest.raises(Unreachable, match="comes after 'a'"):
+        actions.run_step("p", "c", "r1")
+    down.unlink()
+    assert [str(actions.run_step("p", key, "r1").state) for key in ("a", "c")] == ["done", "done"]
+    assert project.said == ["a", "b", "a", "c"]
+    assert actions.bill("r1").state == "done"
+
+
+def test_what_closes_a_run_hears_of_a_step_that_was_given_up(project):
+    project.steps(say("a", script="exit 75"), "key: t, do: notify, channel: team, when: failed")
+    assert actions.run_step("p", "a", "r1").state == "failed"
+    found = actions.run_step("p", "t", "r1")
+    assert "team" in found.error, "it was to be told"
 
 
 def test_ids_of_runs_are_names(project):

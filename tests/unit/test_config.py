@@ -112,6 +112,7 @@ HERE = "pipelines/nightly.yaml"
             "Check quotes, colons and indentation here and above."),
         ),
         ("a: 1\n---\nb: 2\n", f"{HERE}:2: a second document begins. Keep one document a file."),
+        ("steps:\n- {{key: a}}\n", f"{HERE}:2: a key is a map or a list. Write a word before the ':'."),
         ("a: &a [*a]\n", f"{HERE}:1: a value holds itself. Write it out."),
         (
             "title: 2026-02-30\n" + STEP,
