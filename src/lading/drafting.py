@@ -17,6 +17,8 @@ from lading.spec import Move, Param, Pipeline, Step, faults
 from lading.written import File, Place, checked, near, worded
 
 _PARAM = re.compile(r"\$\{param:([^}]*)\}")
+_AS = {"query": ":{}", "sql": ":{}", "script": "$PARAM_{}", "code": "{}, an argument of the function"}
+"""What stands for a parameter in texts, into which nothing is pasted."""
 _SCHEDULE = "Write one like {cron: '0 2 * * *', zone: Europe/Berlin}."
 
 
@@ -168,6 +170,8 @@ def _step(file: File, number: int, written: Any, around: Around) -> Step:
     model: type[Step] = find.step_class(do)
     params = declared(file, around.given) if _PARAM.search(str(written)) else {}
     params = {name: param.standing_in() for name, param in params.items()}
+    for name in set(model.texts.values()).intersection(written):
+        _no_param(file, (*place, name), written[name], (subject, name))
     values = {
         name: value if name in model.texts.values() else _given(file, (*place, name), value, (subject, params))
         for name, value in written.items()
@@ -190,6 +194,8 @@ def _given(file: File, place: Place, value: Any, known: tuple[str, dict[str, Par
     """The value with ${param:NAME} replaced; one that is nothing else keeps the parameter's kind."""
     subject, params = known
     if isinstance(value, dict):
+        for name in value:
+            _no_param(file, (*place, name), value[name] if name == "sql" else name, (subject, str(name)))
         return {name: _given(file, (*place, name), each, known) for name, each in value.items()}
     if isinstance(value, list):
         return [_given(file, (*place, number), each, known) for number, each in enumerate(value)]
@@ -208,6 +214,17 @@ def _given(file: File, place: Place, value: Any, known: tuple[str, dict[str, Par
 
     whole = _PARAM.fullmatch(value)
     return one(whole) if whole else _PARAM.sub(lambda match: str(one(match)), value)
+
+
+def _no_param(file: File, place: Place, text: Any, of: tuple[str, str]) -> None:
+    """Refuses a parameter in a text where none is replaced: it would stand there as it is written."""
+    subject, name = of
+    if (found := _PARAM.search(str(text))) is None:
+        return
+    word = found[1].strip()
+    form = _AS.get(name, "").format(word.upper() if name == "script" else word)
+    what = f"{subject} has '{found[0]}' in {repr(name) if form else 'a name'}, where nothing is replaced."
+    raise file.error(place, what, f"Write {form}." if form else "Write the name itself.")
 
 
 def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecError]]) -> Step:
@@ -233,6 +250,7 @@ def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecEr
             held = {name: None, text: around.text(path)}
             # Checked once more as a whole, then with the file's name as it was.
             checked(type(step), {**step.model_dump(exclude_unset=True), **held}, None, (), f"{path}")
+            _no_param(file, ("steps", number, name), held[text], (f"'{path}' of step '{step.key}'", text))
             step = step.model_copy(update={text: held[text]})
         except (OSError, UnicodeDecodeError):
             what = f"step '{step.key}' names the file '{path}', which is not there or cannot be read."

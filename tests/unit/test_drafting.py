@@ -181,6 +181,22 @@ def right(project: Path, text: str, given: dict[str, str] | None = None):
             "params: {day: {type: date}}\n" + TWO.replace("into: report", "'into': 'r_${param:day}'"),
             f"{HERE}:4: The pipeline needs the parameter 'day'. Give it: --param day=...",
         ),
+        (
+            "params: {day: {type: date}}\n" + TWO.replace("select 1 AS one", "\"select '${param:day}'\""),
+            f"{HERE}:4: step 'report' has '${{param:day}}' in 'query', where nothing is replaced. Write :day.",
+        ),
+        (
+            "steps:\n  - {key: c, do: check, at: wh, on: a, rules: [\n    {sql: \"SELECT '${param:day}'\"}]}\n",
+            f"{HERE}:3: step 'c' has '${{param:day}}' in 'sql', where nothing is replaced. Write :day.",
+        ),
+        (
+            "steps:\n  - key: c\n    do: bash\n    script: echo ${param:day}\n",
+            f"{HERE}:4: step 'c' has '${{param:day}}' in 'script', where nothing is replaced. Write $PARAM_DAY.",
+        ),
+        (
+            "steps:\n  - key: c\n    from: crm\n    to: wh\n    into: {'${param:day}': x}\n",
+            f"{HERE}:5: step 'c' has '${{param:day}}' in a name, where nothing is replaced. Write the name itself.",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_path_and_line(project, text, message):
