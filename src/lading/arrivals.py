@@ -75,7 +75,7 @@ class Arrival(NamedTuple):
 
 
 def new_id(moment: datetime) -> str:
-    """An id of an arrival or a lot: sorts by time."""
+    """An id of an arrival: sorts by time."""
     return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"
 
 
@@ -117,9 +117,10 @@ def change(store: Store, found: Iterable[tuple[str, dict[str, Any]]]) -> None:
 
 
 def take(store: Store, box: Box, run: str, together: bool) -> None:
-    """Makes what is ready a run's: one lot, or unless files are loaded together one for each."""
+    """Makes what is ready a run's: one lot, or unless files are loaded together one for each. Names of lots sort by
+    time."""
     ready = sa.select(arrivals).where(*_of(box), arrivals.c.state == READY)
-    name, taken = new_id(datetime.now(UTC)), list[dict[str, Any]]()
+    name, taken = f"{datetime.now(UTC):%Y%m%d-%H%M%S%f}-{secrets.token_hex(5)}", list[dict[str, Any]]()
     mine = (arrivals.c.id == sa.bindparam("its_id")) & (arrivals.c.state == READY)
     with store.transaction() as connection:
         for number, row in enumerate(connection.execute(ready.order_by(arrivals.c.modified, arrivals.c.name))):
@@ -179,6 +180,13 @@ def earlier(store: Store, box: Box, names: Sequence[str]) -> dict[str, Arrival]:
     good = arrivals.c.state.in_((LOADED, UNPROVED)), arrivals.c.name.in_(names)
     query = sa.select(arrivals).where(*_of(box), *good).order_by(arrivals.c.changed)
     return {each.name: each for each in _found(store, query)}
+
+
+def last_loaded(store: Store, box: Box) -> dict[str, Arrival]:
+    """The last arrival that was loaded, by its hash."""
+    good = *_of(box), arrivals.c.state.in_((LOADED, UNPROVED))
+    found = _found(store, sa.select(arrivals).where(*good).order_by(arrivals.c.lot.desc()).limit(1))
+    return {each.hash: each for each in found}
 
 
 def settled(store: Store, box: Box, states: Iterable[str]) -> list[Arrival]:

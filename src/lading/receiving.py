@@ -214,7 +214,10 @@ class Receiving:
         for each, copy in zip(found, copies, strict=True):
             self.desk.go_on()
             here.append(each._replace(hash=self._fetch(each, copy)))
-        twins = arrivals.same(self.store, self.box, [each.hash for each in here if each.hash])
+        if self.step.mode is Mode.APPEND:
+            twins = arrivals.same(self.store, self.box, [each.hash for each in here if each.hash])
+        else:  # what others have replaced since is new again
+            twins = arrivals.last_loaded(self.store, self.box)
         twins = {hash: each for hash, each in twins.items() if each.state != TAKEN} | {e.hash: e for e in good}
         named = arrivals.earlier(self.store, self.box, [each.name for each in here])
         for each, copy in zip(here, copies, strict=True):

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +320,16 @@ def test_files_replace_and_merge_one_after_the_other(drop):
     drop.put("prices-d.csv", 3, 4)
     assert drop.run() == "proved"
     assert drop.ids() == [2, 3, 4]
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge, merge_key: id, accept: 'id:null'"])
+def test_content_that_comes_back_replaces_what_came_between(drop, mode):
+    drop.pipeline(*f"mode: {mode}".split(", "))
+    for content in ("1.00", "2.00", "2.00", "1.00"):
+        (drop.drop / "prices-1.csv").write_text(f"{HEAD}1,2026-02-28,{content}\n")
+        drop.run()
+    assert looks.query(f"sqlite:///{drop.folder / 'wh.db'}", "SELECT price FROM prices") == [(Decimal("1.00"),)]
+    assert sorted(each.state for each in drop.arrived()[1]) == ["ignored", "loaded", "loaded", "loaded"]
 
 
 def test_a_file_that_the_target_refuses_keeps_no_other_from_being_loaded(drop):
