@@ -8,15 +8,19 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lading import config, dueruns, dues, releases, releasing, scheduler, widths
+from lading import config, drafting, dueruns, dues, releases, releasing, scheduler, widths
 from lading.actions import store
-from lading.dues import Due
+from lading.dueruns import FAILED
+from lading.dues import LATE, SOON, Due
 from lading.errors import LadingError, SpecError
 from lading.metrics import Metrics
 from lading.poller import Poller
 from lading.steps import notify
 from lading.timetable import Receiving, Timetable, Written
 from lading.written import near
+
+_TITLES = {SOON: "late soon"}
+"""What is said in place of a word."""
 
 
 def schedule(
@@ -26,8 +30,8 @@ def schedule(
     due now. Tells a word, a pipeline and a line of whatever happens, and writes its `metrics` to a file."""
     folder = config.project() or Path.cwd()
 
-    def warn(name: str, text: str) -> None:
-        messages.submit(_warned, name, text, say)
+    def warn(word: str, name: str, text: str) -> None:
+        messages.submit(_warned, word, name, text, say)
 
     with store() as ledger, ThreadPoolExecutor(1) as messages:  # the loop does not wait for a channel, but at its end
         timetable = Timetable(lambda name, error: say("error", name, str(error)), ledger)
@@ -49,14 +53,17 @@ def schedule(
             loop.run()
 
 
-def _warned(pipeline: str, text: str, say: Callable[[str, str, str], None]) -> None:
-    """Tells the channels of a pipeline's steps `notify` that it is late, or soon will be."""
+def _warned(word: str, pipeline: str, text: str, say: Callable[[str, str, str], None]) -> None:
+    """Tells the channels of a pipeline's steps `notify` what none of its runs can: that it failed without a bill, or is
+    late, or soon will be."""
     try:
         with store() as ledger:
-            found = config.pipeline(pipeline, None, releasing.kept(releases.live(ledger, pipeline)))
-        for step in found.steps:
-            if isinstance(step, notify.Notify) and "late" in step.when:
-                notify.tell(step, f"{found.title or found.name}: late", [text])
+            kept = releasing.kept(releases.live(ledger, pipeline))
+        file = kept.file if kept else config.pipeline_file(pipeline)
+        title = file.value.get("title") or pipeline
+        for step in drafting.telling(file):
+            if (FAILED if word == FAILED else LATE) in step.when:
+                notify.tell(step, f"{title}: {_TITLES.get(word, word)}", [text])
     except LadingError as error:
         say("error", pipeline, str(error))
 

@@ -14,6 +14,7 @@ from lading import find
 from lading.errors import LadingError, SpecError
 from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline, Step, faults
+from lading.steps.notify import Notify
 from lading.written import File, Place, checked, near, worded
 
 _PARAM = re.compile(r"\$\{param:([^}]*)\}")
@@ -124,6 +125,16 @@ def scheduled(file: File, name: str, around: Around) -> Schedule | None:
         what = "the schedule lets runs overlap, and the pipeline has one run at a time."
         raise file.error((*place, "overlap"), what, "Add 'runs: 2' or more beside 'schedule'.")
     return found.within(runs) if isinstance(runs, int) else found
+
+
+def telling(file: File) -> list[Notify]:
+    """The steps of a pipeline's file that tell people, whatever else is wrong with it."""
+    found, steps = list[Notify](), file.value.get("steps")
+    for each in steps if isinstance(steps, list) else ():
+        with suppress(ValidationError):
+            if isinstance(each, dict) and each.get("do") == "notify":
+                found.append(Notify.model_validate(each))
+    return found
 
 
 def receives(file: File) -> bool:

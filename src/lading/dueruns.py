@@ -21,6 +21,7 @@ LOOK = timedelta(seconds=2)
 """How often it looks for what others have left, and for changed files."""
 TICK_SECONDS = 0.1
 """How often it looks whether a process has ended, while there is one."""
+FAILED = "failed"
 TRIES = 3
 """How often a run's process may end without a bill before nobody begins it again."""
 STOP_SECONDS = 30
@@ -59,6 +60,9 @@ class DueRuns:
     def too_late(self, found: Due, limit: datetime) -> None:
         """It has ended after that."""
 
+    def without_bill(self, found: Due, says: str) -> None:
+        """Its run has failed and has no bill, so that none of its steps tells anybody."""
+
     def _mine(self, found: Due) -> bool:
         return found.state == self.taken and found.owner == self.owner
 
@@ -86,26 +90,32 @@ class DueRuns:
         """A process that ended without a bill is begun again, unless that is of no use."""
         child, code = ended
         if code == MISTAKEN:
-            self._close(found, "failed", now.isoformat(), child.said())
+            self._fail(found, now, child.said())
         elif code == AT_WORK:  # somebody was quicker
             dues.change(self.store, found, state=self.waiting, owner="", lease=(now + LOOK).isoformat())
         elif found.tries + 1 >= TRIES:
-            self._close(found, "failed", now.isoformat(), f"its process ended {TRIES} times, {_how(code)}")
+            self._fail(found, now, f"its process ended {TRIES} times, {_how(code)}")
         else:
             wait = timedelta(seconds=float(os.environ.get("LADING_RETRY_SECONDS", 10 * 2**found.tries)))
             values = {"owner": "", "lease": (now + wait).isoformat(), "tries": found.tries + 1}
             if dues.change(self.store, found, state=self.waiting, **values):
                 self._say("again", found.pipeline, f"{shown(found.due)}: its process ended {_how(code)}")
 
-    def _close(self, found: Due, state: str, ended: str, says: str) -> None:
+    def _fail(self, found: Due, now: datetime, says: str) -> None:
+        if self._close(found, FAILED, now.isoformat(), says):
+            self.without_bill(found, says)
+
+    def _close(self, found: Due, state: str, ended: str, says: str) -> bool:
         limit = self.limit(found)
         late = LATE if limit is not None and datetime.fromisoformat(ended) > limit else found.late
         values = {"state": state, "ended": ended, "says": says, "late": late}
-        if dues.change(self.store, found, **values):
+        changed = dues.change(self.store, found, **values)
+        if changed:
             took = datetime.fromisoformat(ended) - datetime.fromisoformat(found.began)
             self._say(state, found.pipeline, f"{shown(found.due)}: {says}, {clock(max(took.total_seconds(), 0))}")
             if limit is not None and late == LATE != found.late:
                 self.too_late(found, limit)
+        return changed
 
     def _begin_one(self, found: Due) -> None:
         """Starts the run of a due time that was taken."""

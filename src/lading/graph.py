@@ -293,7 +293,7 @@ class Course:
         return Bill(
             run=self.desk.run, pipeline=self.desk.pipeline.name, release=self.desk.release,
             release_hash=self.desk.release_hash, started=started, seconds=round(seconds, 3),
-            state=worst([line.state for line in lines]), steps=tuple(lines),
+            state=worst([State.DONE, *(line.state for line in lines)]), steps=tuple(lines),
             source=", ".join(sorted(sources)), target=", ".join(sorted(targets)),
             tables=tuple(table for outcome in outcomes for table in outcome.tables),
             peak_memory=peak_memory(), version=lading_version(),

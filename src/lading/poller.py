@@ -38,7 +38,7 @@ class Poller:
 
     def __init__(
         self, store: Store, pipelines: Callable[[], Known], resolve: Resolve, say: Say,
-        warn: Callable[[str, str], None],
+        warn: Callable[[str, str, str], None],
     ) -> None:  # fmt: skip
         self.store, self.pipelines, self.resolve, self.say, self.warn = store, pipelines, resolve, say, warn
         self._known: Mapping[str, Pipeline] = {}
@@ -111,7 +111,7 @@ class Poller:
                 for word, text in expect(self.store, each.box(connection.address()), each.step, now, gap):
                     self.say(word, each.pipeline, text)
                     if word != CAME:
-                        self.warn(each.pipeline, text)
+                        self.warn(word, each.pipeline, text)
             for pipeline in {each.pipeline for each in receivers}:
                 trigger(self.store, pipelines[pipeline])
             self._wrong.pop(place, None)

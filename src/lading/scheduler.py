@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from lading import dues
-from lading.dueruns import LOOK, Child, DueRuns, shown
+from lading.dueruns import FAILED, LOOK, Child, DueRuns, shown
 from lading.dues import LATE, LEASE, MISSED, SINCE, SKIPPED, SOON, TAKEN, WAITING, Due
 from lading.errors import LadingError
 from lading.render import plural
@@ -23,14 +23,14 @@ _LEAST = timedelta(microseconds=1)
 
 
 class Doors(NamedTuple):
-    """What the loop needs of the world: the schedules, the address of a connection, a process for a due time, somebody
-    to tell a line to, and somebody to warn."""
+    """What the loop needs of the world: the schedules, the address of a connection, a process for a due time, and
+    somebody to tell and somebody to warn: each is given a word, a pipeline and a line."""
 
     schedules: Callable[[], Mapping[str, Written]]
     address: Callable[[str], str]
     start: Callable[[Due], Child]
     say: Callable[[str, str, str], None]
-    warn: Callable[[str, str], None] = lambda _pipeline, _text: None
+    warn: Callable[[str, str, str], None] = lambda _word, _pipeline, _text: None
     beat: Callable[[datetime], None] = lambda _now: None
     """Called every few seconds while all is well."""
 
@@ -265,6 +265,9 @@ class Scheduler(DueRuns):
             return found.due
         return min(latest, limit - usual) if found.state == WAITING else latest
 
+    def without_bill(self, found: Due, says: str) -> None:
+        self.doors.warn(FAILED, found.pipeline, f"what was due at {shown(found.due)} UTC: {says}")
+
     def too_late(self, found: Due, limit: datetime) -> None:
         self._tell(found, LATE, limit)
 
@@ -274,7 +277,7 @@ class Scheduler(DueRuns):
         how = "is at work" if found.state == TAKEN else "has not begun"
         text = f"what was due at {shown(found.due)} UTC {how} and {so_far} by {shown(limit.astimezone(ZoneInfo(zone)))}"
         self.doors.say(word, found.pipeline, f"{text} {zone}")
-        self.doors.warn(found.pipeline, f"{text} {zone}")
+        self.doors.warn(word, found.pipeline, f"{text} {zone}")
 
     # Waiting
 

@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -233,8 +234,28 @@ class Channel(BaseHTTPRequestHandler):
         pass
 
 
-def test_people_are_told_before_a_deadline_is_missed(project, own_store):
+@pytest.fixture
+def channel() -> Iterator[str]:
+    """The address of a channel that keeps what it is told."""
     pytest.importorskip("apprise")
+    Channel.told.clear()
+    with HTTPServer(("127.0.0.1", 0), Channel) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"json://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_people_are_told_of_a_run_that_could_not_even_begin(project, own_store, channel):
+    tell = "  - {key: people, do: notify, channel: team}\n  - {key: q, do: bash, file: gone.sh}\n"
+    write(project, "a", '{cron: "* * * * *"}', "true", tell)
+    since(own_store, timedelta(minutes=1), a="* * * * *")
+    project.env["LADING_CHANNEL_TEAM"] = channel
+    project("scheduler", "--once")
+    assert [each["title"] for each in Channel.told] == ["a: failed"]
+    assert "the file 'gone.sh', which is not there" in Channel.told[0]["message"]
+
+
+def test_people_are_told_before_a_deadline_is_missed(project, own_store, channel):
     tell = "  - {key: people, do: notify, channel: team, when: [late]}\n"
     write(project, "a", '{cron: "* * * * *", deadline: 3m}', "true", tell)
     since(own_store, timedelta(minutes=2), a="* * * * *")
@@ -242,14 +263,11 @@ def test_people_are_told_before_a_deadline_is_missed(project, own_store):
     due = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2, seconds=50)
     dues.put(store, [Due("a", due, "* * * * * UTC", run=dues.run_id("a", due))])
     store.close()
-    with HTTPServer(("127.0.0.1", 0), Channel) as server:
-        Channel.told.clear()
-        Thread(target=server.serve_forever, daemon=True).start()
-        project.env["LADING_CHANNEL_TEAM"] = f"json://127.0.0.1:{server.server_port}/"
-        done = project("scheduler", "--once")
-        server.shutdown()
+    project.env["LADING_CHANNEL_TEAM"] = channel
+    done = project("scheduler", "--once")
     assert re.search(r"(soon|late)      a  what was due at \S+ \S+ UTC is at work and (must|should have) end", done.out)
     assert "error" not in done.out
     told = [each for each in Channel.told if "late" in each["title"]]
-    assert told[0]["title"] == "a: late"
+    assert told[0]["title"] in ("a: late soon", "a: late")
+    assert ("soon" in told[0]["title"]) == bool(re.search(r"soon +a  what", done.out))
     assert "what was due at" in told[0]["message"]

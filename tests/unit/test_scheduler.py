@@ -47,14 +47,17 @@ class World:
         self.schedules: dict[str, Written] = {}
         self.runs: list[Run] = []
         self.said: list[tuple[str, str, str]] = []
+        self.warned: list[tuple[str, str, str]] = []
 
     def loop(self, jobs: int = 10, name: str = "") -> Scheduler:
         def say(word: str, pipeline: str, text: str) -> None:
             self.said.append((word, pipeline, text))
 
-        return Scheduler(
-            self.store, Doors(lambda: self.schedules, lambda at: f"x:///{at}", self.start, say), jobs, name
-        )
+        def warn(word: str, pipeline: str, text: str) -> None:
+            self.warned.append((word, pipeline, text))
+
+        doors = Doors(lambda: self.schedules, lambda at: f"x:///{at}", self.start, say, warn)
+        return Scheduler(self.store, doors, jobs, name)
 
     def plan(self, name: str = "p", **words: object) -> None:
         self.schedules = {**self.schedules, name: Schedule.model_validate(words)}
@@ -287,6 +290,8 @@ def test_a_process_that_ends_without_a_bill_is_begun_three_times(world):
     assert len({run.due.run for run in world.runs}) == 1
     newest = dues.of(world.store, "p", 1)[0]
     assert (newest.state, newest.says) == ("failed", "its process ended 3 times, by signal 9")
+    ((word, pipeline, text),) = world.warned
+    assert (word, pipeline, text.partition(": ")[2]) == ("failed", "p", newest.says)
 
 
 def test_a_pipeline_that_is_wrong_fails_at_once_with_its_reason(world):
