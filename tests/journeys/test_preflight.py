@@ -10,6 +10,7 @@ import pytest
 
 from lading import actions, actions_releases, releasing
 from lading.actions_releases import Wanted
+from lading.errors import SpecError
 from lading.preflight.report import Finding, Report, report
 from lading.releases import Release
 from tests.journeys.shell import Ended, lading
@@ -258,6 +259,44 @@ def test_queries_of_two_accounts(company):
     (late,) = of(company.look(seconds=0.5, crm="crm_new"), "accounts")
     assert late.what == "the query in report.sql cannot be compared"
     assert late.evidence == "It took more than 0.5 seconds."
+
+
+INPUTS = """\
+steps:
+  - {key: joined, do: sql, at: wh, into: joined, inputs: {o: NAME.sales.orders}, query: SELECT count(*) AS n FROM o}
+  - {key: called, do: python, function: "math:prod", inputs: {orders: NAME.sales.orders}}
+"""
+
+
+def test_inputs_of_two_accounts(company):
+    company.pipeline("crm", INPUTS)
+    assert of(company.look(crm="crm_new"), "accounts") == []
+    company.views(f"INSERT INTO sales.allowed SELECT '{company.new}', 't' || i FROM generate_series(1, 2) i")
+    other = f"'sales.orders' gives '{company.old}' other rows than '{company.new}'"
+    assert [(each.step, each.what, each.evidence) for each in of(company.look(crm="crm_new"), "accounts")] == [
+        (step, other, f"'{company.new}' sees 20 rows, '{company.old}' sees 30 rows") for step in ("joined", "called")
+    ]
+    with pytest.raises(SpecError) as caught:
+        company.look(crm_new="crm_old")
+    assert str(caught.value) == (
+        "The old account of 'crm_new' is given, and no step of 'nightly' uses that connection. There are: crm, wh."
+    )
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_inputs_that_take_another_connection(company, renamed: bool):
+    company.views(f"INSERT INTO sales.allowed SELECT '{company.new}', 't' || i FROM generate_series(1, 2) i")
+    company.pipeline("crm", INPUTS)
+    company("release", "nightly")
+    text = INPUTS.replace("count(*) AS n", f"count(*) FILTER (territory <> '{company.old}') AS n")
+    company.pipeline("crm_new", text.replace("{orders:", "{all_orders:") if renamed else text)
+    found = company.look()
+    other = f"'sales.orders' gives '{company.new}' other rows than '{company.old}'"
+    assert [(each.step, each.what) for each in of(found, "accounts")] == [("joined", other), ("called", other)]
+    (literal,) = of(found, "literals")
+    assert literal.what.endswith(f"which was the account of 'crm', and now that is '{company.new}'")
+    company.pipeline("crm", text)
+    assert of(company.look(), "accounts") == []
 
 
 def test_what_is_looked_at_is_what_is_released(company, monkeypatch: pytest.MonkeyPatch):

@@ -13,11 +13,12 @@ from lading.compare import Asked
 from lading.compare.outcome import Verdict
 from lading.connector import Connection
 from lading.errors import LadingError, SpecError
-from lading.preflight.ground import Ground, Query, account, queries
+from lading.preflight.ground import Ground, Query, account, inputs, queries
 from lading.preflight.queries import asked, within
 from lading.preflight.report import Account, Finding
 from lading.reconcile import Reconciling
 from lading.render import plural
+from lading.schema import Table
 from lading.spec import Move, Step
 from lading.sql import SqlSession
 
@@ -27,12 +28,14 @@ MOST = 100_000
 
 
 class Pair(NamedTuple):
-    """A connection of a step, and the one with the account that it had."""
+    """A connection of a step, and the one with the account that it had; `inputs` are those tables of the step's that
+    are read there, where the connection is only that of inputs."""
 
     step: Step
     name: str
     new: Connection
     old: Connection
+    inputs: tuple[str, ...] = ()
 
     @property
     def users(self) -> tuple[str, str]:
@@ -58,23 +61,32 @@ def _pairs(ground: Ground) -> Iterator[Pair]:
     """What is read by another account than before: as `old` says, or where the live release's step had a connection to
     the same database."""
     for step in ground.pipeline.steps:
+        before = ground.earlier.pipeline.step(step.key) if ground.earlier else None
         for field in [name for name in type(step).places if name != "target"]:
-            name = getattr(step, field)
-            if name not in ground.sessions:
-                continue
-            before = ground.earlier.pipeline.step(step.key) if ground.earlier else None
-            given = ground.old.get(name)
-            address = given or (getattr(before, field, None) if before else None)
-            if address is None or address == name:
-                continue
-            try:
-                old, new = ground.connection(address), ground.connection(name)
-            except LadingError:
-                if given:
-                    raise
-                continue
-            if given or (_place(old) == _place(new) and account(old) != account(new)):
-                yield Pair(step, name, new, old)
+            if found := _pair(ground, step, getattr(step, field), getattr(before, field, None)):
+                yield found
+        read: dict[tuple[str, str], list[str]] = {}
+        for was, now in inputs(before, step):
+            read.setdefault((now.at, was.at if was else ""), []).append(now.table)
+        for (name, address), tables in read.items():
+            if found := _pair(ground, step, name, address):
+                yield found._replace(inputs=tuple(dict.fromkeys(tables)))
+
+
+def _pair(ground: Ground, step: Step, name: str | None, before: str | None) -> Pair | None:
+    given = ground.old.get(name or "")
+    address = given or before
+    if name not in ground.sessions or not address or address == name:
+        return None
+    try:
+        old, new = ground.connection(address), ground.connection(name)
+    except LadingError:
+        if given:
+            raise
+        return None
+    return (
+        Pair(step, name, new, old) if given or (_place(old) == _place(new) and account(old) != account(new)) else None
+    )
 
 
 def _place(connection: Connection) -> tuple[Any, ...]:
@@ -92,7 +104,12 @@ def _opened(pair: Pair, stack: ExitStack) -> SqlSession | LadingError | None:
 
 def _compared(ground: Ground, pair: Pair, session: SqlSession | None) -> Iterator[Finding]:
     if isinstance(pair.step, Move):
-        yield from _tables(ground, pair)
+        tasks = ground.plans[pair.step.key].tasks if pair.step.key in ground.plans else ()
+        yield from _tables(ground, pair, [task.source for task in tasks])
+        return
+    if pair.inputs:
+        described = (ground.described(pair.name, name) for name in pair.inputs)
+        yield from _tables(ground, pair, [table for table in described if table is not None])
         return
     new = ground.sessions[pair.name]
     for query in queries(ground.pipeline):
@@ -126,10 +143,9 @@ def _rows(ground: Ground, query: Query, session: SqlSession) -> tuple[int, str]:
     return count, f"{total:x}"
 
 
-def _tables(ground: Ground, pair: Pair) -> Iterator[Finding]:
-    tasks = ground.plans[pair.step.key].tasks if pair.step.key in ground.plans else ()
+def _tables(ground: Ground, pair: Pair, tables: list[Table]) -> Iterator[Finding]:
     with Reconciling(pair.old, pair.new, Asked(limit=0)) as reconciling:
-        found = reconciling.diff([(task.source, task.source) for task in tasks])
+        found = reconciling.diff([(table, table) for table in tables])
     for each in found.tables:
         ground.counts["comparisons"] += 1
         if each.verdict is Verdict.DIFFERENT:

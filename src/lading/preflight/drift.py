@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lading import profiles
-from lading.errors import LadingError
 from lading.preflight.ground import Ground, read
 from lading.preflight.report import Columns, Finding, Severity
 from lading.schema import Table
@@ -35,11 +34,7 @@ def _read(ground: Ground) -> Iterator[tuple[str, str, Table]]:
         if isinstance(step, Move) and step.key in ground.plans:
             yield from ((step.key, step.source, task.source) for task in ground.plans[step.key].tasks)
         for name, table in read(step):
-            try:
-                found = ground.sessions[name].describe(table) if name in ground.sessions else None
-            except LadingError:  # which other looks tell
-                continue
-            if found is not None:
+            if (found := ground.described(name, table)) is not None:
                 yield step.key, name, found
 
 

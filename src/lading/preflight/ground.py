@@ -15,7 +15,7 @@ from lading.errors import LadingError
 from lading.plan import Plan, is_pattern
 from lading.preflight.report import Account, Columns, Report
 from lading.schema import Table
-from lading.spec import Move, Pipeline, Step
+from lading.spec import Input, Move, Pipeline, Step
 from lading.sql import SqlSession
 from lading.steps.check import Check
 from lading.steps.python import Python
@@ -119,12 +119,15 @@ class Ground:
         """The step that makes a table first; empty where none does."""
         return next(iter(self.makers(at, table)), "")
 
-    def there(self, at: str, table: str) -> bool:
-        """Whether a table is there now; not so where that cannot be asked."""
+    def described(self, at: str, table: str) -> Table | None:
+        """A table as it is now; None where it is not there, or that cannot be asked."""
         try:
-            return at in self.sessions and self.sessions[at].describe(table) is not None
-        except LadingError:
-            return False
+            return self.sessions[at].describe(table) if at in self.sessions else None
+        except LadingError:  # which other looks tell
+            return None
+
+    def there(self, at: str, table: str) -> bool:
+        return self.described(at, table) is not None
 
 
 _PLACES = ("kind", "port", "service_name", "sid", "dsn", "connection", "dialect")
@@ -184,6 +187,15 @@ def read(step: Step) -> Iterator[tuple[str, str]]:
         yield from ((each.at, each.table) for each in step.inputs.values())
     if isinstance(step, Wait) and step.table is not None:
         yield step.table.at, step.table.name
+
+
+def inputs(before: Step | None, step: Step) -> Iterator[tuple[Input | None, Input]]:
+    """The inputs of a step, each with what it was in the step as it was before, by its name or its table."""
+    if isinstance(step, Python | Sql):
+        known = before.inputs if isinstance(before, Python | Sql) else {}
+        for name, now in step.inputs.items():
+            alike = (each for each in known.values() if each.table == now.table)
+            yield known.get(name) or next(alike, None), now
 
 
 def moved(step: Step) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from lading.binding import literals
 from lading.connector import Routed
 from lading.errors import LadingError
-from lading.preflight.ground import Ground, Query, account, queries
+from lading.preflight.ground import Ground, Query, account, inputs, queries
 from lading.preflight.report import Account, Finding
 from lading.sql import SqlSession
 
@@ -63,8 +63,10 @@ def _now(ground: Ground, name: str) -> Account:
     earlier = ground.earlier.pipeline.steps if ground.earlier else ()
     for before in earlier:
         step = ground.pipeline.step(before.key)
-        for field in type(before).places:
-            if getattr(before, field) == name and step is not None and (place := getattr(step, field, None)):
+        changes = [(getattr(before, field), getattr(step, field, None)) for field in type(before).places]
+        changes += [(was and was.at, now.at) for was, now in (inputs(before, step) if step else ())]
+        for was_at, place in changes:
+            if was_at == name and place:
                 return ground.accounts.get(place, Account())
     return Account()
 
