@@ -64,10 +64,19 @@ def bound(sql: str, params: Mapping[str, Any], dialect: Dialect) -> tuple[str, l
 
 
 def literals(sql: str, backslashes: bool = False) -> Iterator[tuple[str, int]]:
-    """The texts in single quotes, each with its line."""
+    """The texts in single quotes or between dollars, each with its line."""
     for found in (_PARTS_ESCAPED if backslashes else _PARTS).finditer(sql):
         if found[0].startswith("'"):
             yield found[0][1:-1].replace("''", "'"), sql.count("\n", 0, found.start()) + 1
+        elif (tag := found["tag"]) is not None:
+            yield found[0][len(tag) + 2 : -len(tag) - 2], sql.count("\n", 0, found.start()) + 1
+
+
+def names(sql: str, backslashes: bool = False) -> Iterator[tuple[str, int]]:
+    """The parameters that it uses, each with its line."""
+    for found in (_PARTS_ESCAPED if backslashes else _PARTS).finditer(sql):
+        if found["name"] is not None:
+            yield found["name"], sql.count("\n", 0, found.start()) + 1
 
 
 def bare(sql: str, backslashes: bool = False) -> str:

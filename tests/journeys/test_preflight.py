@@ -377,6 +377,39 @@ def test_what_the_environment_lacks(company, monkeypatch: pytest.MonkeyPatch):
     assert of(company.look(), "opens") == []
 
 
+def test_parameters_that_are_an_account(company):
+    """To give the name as a parameter only hides it: its value is looked at as a literal is."""
+    named = f"{{default: {company.old}}}"
+    declared = f"params: {{who: {named}, other: {named}, n: {{type: whole, default: 1}}}}\n"
+    company.pipeline("crm", declared + STEPS)
+    company.write("report.sql", "SELECT territory FROM sales.orders\nWHERE loaded_by = :who AND id > :n -- :other")
+    said = f"report.sql:2 has the parameter ':who', whose value '{company.old}'"
+    (now,) = of(company.look(), "literals")
+    assert (now.severity, now.step, now.what) == ("warns", "report", f"{said} is the account of 'crm'")
+    assert now.evidence == "WHERE loaded_by = :who AND id > :n -- :other"
+    assert now.fix == "Filter by a value that does not change with the connection."
+    (given,) = of(actions_releases.preflight("nightly", {"who": "somebody"}), "literals")
+    assert given.what == now.what, "what a run of the schedule takes is looked at whatever is given here"
+    both = [each.what for each in of(actions_releases.preflight("nightly", {"who": company.database}), "literals")]
+    assert both == [
+        now.what,
+        f"report.sql:2 has the parameter ':who', whose value '{company.database}' is the database of 'crm'",
+    ]
+    company("release", "nightly")
+    company.pipeline("crm_new", declared + STEPS)
+    (then,) = of(company.look(), "literals")
+    assert (then.severity, then.what) == ("blocks", f"{said} was the account of 'crm', and now that is '{company.new}'")
+
+
+@pytest.mark.parametrize("tag", ["", "q"])
+def test_texts_between_dollars(company, tag: str):
+    company.write("report.sql", f"SELECT territory\nFROM sales.orders WHERE loaded_by = ${tag}${company.old}${tag}$")
+    (found,) = of(company.look(), "literals")
+    assert found.what == f"report.sql:2 has the literal '{company.old}', which is the account of 'crm'"
+    company.write("report.sql", "SELECT territory FROM sales.orders WHERE loaded_by <> $$current_user$$")
+    assert of(company.look(), "literals") == []
+
+
 @pytest.mark.parametrize(
     ("literal", "severity"), [("{host}", "warns"), ("{database}", "warns"), ("CORP\\{account}%", "warns"), ("t1", "")]
 )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Literals in selects that are the name of an account, a host or a database: what filters by them changes with them."""
+"""Literals in selects, and parameters of them, that are the name of an account, a host or a database: what filters by
+them changes with them."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from lading.binding import literals
+from lading.binding import bare, literals, names
 from lading.connector import Routed
 from lading.errors import LadingError
 from lading.preflight.ground import Ground, Query, account, inputs, queries
@@ -33,19 +34,19 @@ class Known(NamedTuple):
 
 
 def look(ground: Ground) -> Iterator[Finding]:
-    names = _names(ground)
+    known = _known(ground)
     for query in [*queries(ground.pipeline), *_views(ground)]:
-        yield from _found(ground, query, names)
+        yield from _found(ground, query, known)
 
 
-def _names(ground: Ground) -> dict[str, list[Known]]:
+def _known(ground: Ground) -> dict[str, list[Known]]:
     """Every name by its letters: what is now, what was when the live release was made, and what goes away."""
-    names: dict[str, list[Known]] = {}
+    known: dict[str, list[Known]] = {}
 
     def add(connection: str, said: Account, now: Account) -> None:
         for field, kind in _KINDS.items():
             if value := getattr(said, field):
-                names.setdefault(value.casefold(), []).append(Known(kind, connection, value, getattr(now, field)))
+                known.setdefault(value.casefold(), []).append(Known(kind, connection, value, getattr(now, field)))
 
     for name, said in ground.accounts.items():
         add(name, said, said)
@@ -55,7 +56,7 @@ def _names(ground: Ground) -> dict[str, list[Known]]:
     for name, address in ground.old.items():
         with suppress(LadingError):
             add(name, account(ground.connection(address)), ground.accounts.get(name, Account()))
-    return names
+    return known
 
 
 def _now(ground: Ground, name: str) -> Account:
@@ -82,16 +83,20 @@ def _views(ground: Ground) -> Iterator[Query]:
                         yield Query(step.key, step.source, code.text, f"view '{code.name}'")
 
 
-def _found(ground: Ground, query: Query, names: dict[str, list[Known]]) -> Iterator[Finding]:
+def _found(ground: Ground, query: Query, known: dict[str, list[Known]]) -> Iterator[Finding]:
     lines = query.sql.splitlines()
     session = ground.sessions.get(query.at)
     escaped = isinstance(session, SqlSession) and session.dialect.backslashes
     for literal, line in literals(query.sql, escaped):
-        bare = literal.strip().strip("%").casefold()
-        known = names.get(bare) or names.get(bare.rpartition("\\")[2], [])
-        if known:
-            yield _named(query, f"{query.shown}:{line}", (literal, lines[line - 1].strip()), known)
-    plain = "".join(" " * len(each) if each[:1] == "'" else each for each in re.split(r"('(?:[^']|'')*')", query.sql))
+        if meant := _meant(literal, known):
+            said = f"{query.shown}:{line} has the literal '{literal}', which"
+            yield _named(query, said, lines[line - 1].strip(), meant)
+    for name, line in names(query.sql, escaped):
+        for value in _values(ground, name):
+            if meant := _meant(value, known):
+                said = f"{query.shown}:{line} has the parameter ':{name}', whose value '{value}'"
+                yield _named(query, said, lines[line - 1].strip(), meant)
+    plain = bare(query.sql, escaped)
     for found in _WHO.finditer(plain):
         line = plain.count("\n", 0, found.start()) + 1
         what = f"{query.shown}:{line} asks who is connected: its rows depend on the account"
@@ -101,15 +106,23 @@ def _found(ground: Ground, query: Query, names: dict[str, list[Known]]) -> Itera
         )  # fmt: skip
 
 
-def _named(query: Query, where: str, found: tuple[str, str], known: Iterable[Known]) -> Finding:
-    literal, line = found
+def _values(ground: Ground, name: str) -> Iterator[str]:
+    """What a parameter is where nothing else is given, and what it is now."""
+    declared = ground.pipeline.params.get(name)
+    found = (declared and declared.default, ground.params.get(name))
+    yield from dict.fromkeys(str(value) for value in found if value is not None)
+
+
+def _meant(text: str, known: dict[str, list[Known]]) -> list[Known]:
+    plain = text.strip().strip("%").casefold()
+    return known.get(plain) or known.get(plain.rpartition("\\")[2], [])
+
+
+def _named(query: Query, said: str, line: str, known: Iterable[Known]) -> Finding:
     each = max(known, key=lambda each: each.changed)
-    said = (
-        f"was the {each.kind} of '{each.connection}'" if each.changed else f"is the {each.kind} of '{each.connection}'"
-    )
     now = f", and now that is '{each.now}'" if each.changed and each.now else ""
     return Finding(
         look=LOOK, severity="blocks" if each.changed else "warns", step=query.step,
-        what=f"{where} has the literal '{literal}', which {said}{now}",
-        evidence=line, fix="Filter by a value that does not change with the connection, or give it as a parameter.",
+        what=f"{said} {'was' if each.changed else 'is'} the {each.kind} of '{each.connection}'{now}",
+        evidence=line, fix="Filter by a value that does not change with the connection.",
     )  # fmt: skip
