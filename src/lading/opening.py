@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from difflib import unified_diff
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,13 @@ ROWS = 100_000
 """How many rows of a table are brought unless more are asked for."""
 RUNS = 7
 """Of how many runs it is kept what a step read."""
+
+
+_BLOCK = re.compile(r"[|>]([-+0-9]*)(.*)\n(?:\s*\n)?( *)\S[\s\S]*?(\s*)")
+"""A block of text in YAML: its signs, what stands beside, how far its first line is in, and blank lines at its end."""
+
+_ODD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+"""Signs that JSON leaves as they are and YAML takes for something else."""
 
 
 class Bringing:
@@ -257,15 +265,54 @@ def changed(file: Path, step: Step, text: str) -> tuple[Path, str]:
         return file.parent / own, text.rstrip("\n") + "\n"
     word = "query" if isinstance(step, Sql) else "code"
     whole = file.read_text(encoding="utf-8")
+    place = _place(whole, step.key, word)
+    if place is None:
+        raise SpecError(f"The draft has no step '{step.key}' any more.", "Put it back, or open another one.")
+    for written in (_in_lines, _in_one_line):  # a block has no room within braces, and cannot hold every sign
+        after = written(whole, place, text.strip("\n"))
+        with suppress(yaml.YAMLError):
+            found = _place(after, step.key, word)
+            if found is not None and found.text.value.strip("\n") == text.strip("\n"):
+                return file, after
+    raise SpecError(f"The text of '{step.key}' cannot be written as YAML.", "Take out signs that nobody can see.")
+
+
+class _Place(NamedTuple):
+    """Where a step's own text stands in a pipeline's file: the step's map, and the text."""
+
+    step: Any
+    text: Any
+
+
+def _place(whole: str, key: str, word: str) -> _Place | None:
     root = yaml.compose(whole, Loader=yaml.SafeLoader)
-    for node in _value(root, "steps").value:
-        key = _value(node, "key")
-        if key is not None and key.value == step.key:
-            place = _value(node, word)
-            end = place.end_mark.index
-            tail = "\n" if whole[end - 1 : end] == "\n" else ""  # a block of text takes its last line's end
-            return file, whole[: place.start_mark.index] + json.dumps(text, ensure_ascii=False) + tail + whole[end:]
-    raise SpecError(f"The draft has no step '{step.key}' any more.", "Put it back, or open another one.")
+    steps = {own.value: node for node in _value(root, "steps").value if (own := _value(node, "key")) is not None}
+    return _Place(steps[key], _value(steps[key], word)) if key in steps else None
+
+
+def _in_lines(whole: str, place: _Place, text: str) -> str:
+    """The file with the text as a block of lines, indented as it was; as it is where that stays in one line."""
+    start, end = place.text.start_mark.index, place.text.end_mark.index
+    block = _BLOCK.fullmatch(whole[start:end]) if place.text.style in ("|", ">") else None
+    if place.step.flow_style or not (block or "\n" in text):
+        return whole
+    outer = place.step.value[0][0].start_mark.column
+    if block:
+        marks, beside, before, blank = block.groups()
+        deeper = len(before) - outer
+    else:
+        marks, beside, blank, deeper = "", whole[end:].partition("\n")[0], "", 2
+        end += len(beside)
+    sign = f"|{deeper if text.startswith(' ') else ''}{'-' if '-' in marks else ''}{beside.rstrip()}"
+    lines = [" " * (outer + deeper) + line if line else "" for line in text.split("\n")]
+    return whole[:start] + "\n".join([sign, *lines]) + blank + whole[end:]
+
+
+def _in_one_line(whole: str, place: _Place, text: str) -> str:
+    start, end = place.text.start_mark.index, place.text.end_mark.index
+    tail = whole[len(whole[:end].rstrip()) : end]  # a block of text takes its last line's end, and blank lines after it
+    line = _ODD.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return whole[:start] + line + tail + whole[end:]
 
 
 def _value(node: Any, name: str) -> Any:

@@ -11,11 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from click.testing import CliRunner
 
-from lading import actions, actions_opening, config, notebook
+from lading import actions, actions_opening, config, notebook, opening
 from lading.cli import lading
 from lading.errors import SpecError, Unsupported
+from lading.steps.sql import Sql
 from tests.journeys.test_graph import Project
 
 CONNECTIONS = "connections:\n  crm: sqlite:///crm.db\n  wh: {kind: duckdb, path: wh.duckdb, sensitive: [territory]}\n"
@@ -86,8 +88,10 @@ def test_what_is_changed_is_seen_and_saved_as_a_draft(project):
     path.write_text(text, encoding="utf-8")
     assert "3 rows here, 3 in production; 3 only here; 3 only in production" in carried_out(path)
     ended = CliRunner().invoke(lading, ["open", "p", "report", "--save"], catch_exceptions=False)
-    assert [line[:1] for line in ended.output.splitlines()[:2]] == ["-", "+"]
-    assert "amount > :least + 20" in ended.output
+    assert [line for line in ended.output.splitlines() if line[:1] in "-+"][2:] == [
+        "-      FROM sales WHERE amount > :least GROUP BY territory",
+        "+      FROM sales WHERE amount > :least + 20 GROUP BY territory",
+    ]
     assert actions_opening.save_step("p", "report") == ""
     project.run()
     actions_opening.open_step("p", "report")
@@ -304,3 +308,45 @@ def test_the_last_run_is_the_last_of_that_pipeline(project):
         actions_opening.open_step("p", "report", other)
     with pytest.raises(SpecError, match=r"There is no run 'last' of 'none'\. See 'lading history'"):
         actions_opening.open_step("none", "a", "last")
+
+
+HEAD = "steps:\n  - key: a\n    do: sql\n"
+BLOCK = HEAD + "    query: | # ours\n      SELECT 1\n\n  # of b\n  - {key: b, do: sql}\n"
+SAVED = [
+    # A block stays one, with its indentation, what stands beside it and the blank lines behind it.
+    (BLOCK, "SELECT 2", BLOCK.replace("1", "2")),
+    (BLOCK, "SELECT 1,\n\n  2", BLOCK.replace("1\n", "1,\n\n        2\n")),
+    (BLOCK.replace("|", "|-"), "SELECT\n2\n", BLOCK.replace("|", "|-").replace("SELECT 1", "SELECT\n      2")),
+    (BLOCK.replace("|", ">"), "SELECT\n2", BLOCK.replace("SELECT 1", "SELECT\n      2")),
+    (BLOCK.replace("      S", "     S"), "a\nb", BLOCK.replace("      SELECT 1", "     a\n     b")),
+    (BLOCK, "  a\nb", BLOCK.replace("|", "|2").replace("SELECT 1", "  a\n      b")),
+    (BLOCK.replace("|", "|2").replace("SELECT", " SELECT"), "a", BLOCK.replace("      SELECT 1", "       a")),
+    (HEAD + "    query: |\n      SELECT 1", "a\nb", HEAD + "    query: |\n      a\n      b"),
+    (
+        BLOCK,
+        "a: 'b' # \"c\"\n\t- d\\n ü \U0001f600",
+        BLOCK.replace("SELECT 1", "a: 'b' # \"c\"\n      \t- d\\n ü \U0001f600"),
+    ),
+    # One line becomes a block where the text has several, and stays one line otherwise.
+    (
+        HEAD + "    query: SELECT 1 # one\n    at: wh\n",
+        "a\nb",
+        HEAD + "    query: | # one\n      a\n      b\n    at: wh\n",
+    ),
+    (HEAD + "    query: 'SELECT 1'\n", "a\nb", HEAD + "    query: |\n      a\n      b\n"),
+    (HEAD + "    query: SELECT 1 # one\n", "a", HEAD + '    query: "a" # one\n'),
+    # Within braces there are no blocks, nor can they hold every sign.
+    ("steps: [{key: a, do: sql, query: SELECT 1}]\n", "a\nb", 'steps: [{key: a, do: sql, query: "a\\nb"}]\n'),
+    (BLOCK, "a\x85\u2028b", BLOCK.replace("| # ours\n      SELECT 1", '"a\\u0085\\u2028b"')),
+    (BLOCK, "a\x07\nb", BLOCK.replace("| # ours\n      SELECT 1", '"a\\u0007\\nb"')),
+]
+
+
+@pytest.mark.parametrize(("before", "text", "after"), SAVED)
+def test_a_text_is_saved_as_lines_where_yaml_has_room_for_them(tmp_path, before, text, after):
+    file = tmp_path / "p.yaml"
+    file.write_text(before, encoding="utf-8")
+    step = Sql.model_validate({"key": "a", "at": "wh", "query": "SELECT 1", "into": "t"})
+    path, saved = opening.changed(file, step, text)
+    assert (path, saved) == (file, after)
+    assert yaml.safe_load(saved)["steps"][0]["query"].strip("\n") == text.strip("\n")
