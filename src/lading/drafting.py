@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from lading import find
+from lading import binding, find
 from lading.errors import LadingError, SpecError
 from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline, Step, faults
+from lading.steps.check import Check
 from lading.steps.notify import Notify
+from lading.steps.sql import Sql
+from lading.steps.wait import Wait
 from lading.written import File, Place, checked, near, worded
 
 _PARAM = re.compile(r"\$\{param:([^}]*)\}")
@@ -72,6 +75,7 @@ def pipeline(file: File, name: str, around: Around) -> Pipeline:
         wrong += (file.error(("steps", each.step, each.option), each.what, each.fix) for each in faults(steps))
     if not wrong:
         steps = [_whole(file, number, step, (around, wrong)) for number, step in enumerate(steps)]
+        wrong += (error for number, step in enumerate(steps) for error in _unknown(file, number, step, (name, around)))
     if wrong:
         steps = [Step.model_construct(key="step", do="", after=())]  # stands in, so that the rest is looked at
     values = {"name": name, **file.value} | ({"steps": steps} if steps else {})
@@ -246,6 +250,7 @@ def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecEr
         ((fields[name].alias or name,), getattr(step, name)) for name in step.places
     ]
     named += [(("inputs", name, "at"), each.at) for name, each in getattr(step, "inputs", {}).items()]
+    named += [(("table", "at"), step.table.at)] if isinstance(step, Wait) and step.table else []
     for place, address in named:
         if address is None:
             continue
@@ -269,3 +274,33 @@ def _whole(file: File, number: int, step: Step, known: tuple[Around, list[SpecEr
         except SpecError as error:
             wrong.append(file.error(("steps", number, name), f"step '{step.key}': {error.what}", error.fix))
     return step
+
+
+def _unknown(file: File, number: int, step: Step, of: tuple[str, Around]) -> Iterator[SpecError]:
+    """What a step names that is neither in the pipeline nor beside it: parameters of selects, and other pipelines."""
+    name, around = of
+    if isinstance(step, Wait) and step.pipeline and (wanted := step.pipeline.name) != name:
+        there = {path.stem for path in around.folder.glob("*.y*ml")} - {name}
+        if wanted not in there:
+            what = f"step '{step.key}' waits for '{wanted}', which is no other pipeline."
+            yield file.error(("steps", number, "pipeline", "name"), what, near(wanted, there))
+    declared = file.value.get("params")
+    params = declared if isinstance(declared, dict) else {}
+    for place, who, sql in _selects(step):
+        told = {word for word, _ in binding.names(sql, backslashes=True)}  # by whatever rule quotes are read
+        for word, line in binding.names(sql):
+            if word in told and word not in params:
+                said = f"{who}: {step.file}:{line}" if isinstance(step, Sql) and step.file else who
+                fix = near(word, params) if params else "Declare it in 'params' of the pipeline."
+                yield file.error(
+                    ("steps", number, *place), f"{said} uses the parameter ':{word}', which is not declared.", fix
+                )
+
+
+def _selects(step: Step) -> Iterator[tuple[Place, str, str]]:
+    """The selects of a step: where each stands, what messages call it, and its text."""
+    if isinstance(step, Sql):
+        yield ("query" if step.file is None else "file",), f"step '{step.key}'", step.query or ""
+    if isinstance(step, Check):
+        for number, rule in enumerate(step.rules):
+            yield ("rules", number, "sql"), f"rule {number + 1} of step '{step.key}'", rule.sql or ""

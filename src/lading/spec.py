@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )  # fmt: skip
@@ -72,7 +73,7 @@ class Step(BaseModel):
     writes: ClassVar[tuple[str, ...]] = ()
     """Those of them at which it writes."""
     refers: ClassVar[tuple[str, ...]] = ()
-    """The fields that name other steps."""
+    """The fields that name steps that move tables."""
     texts: ClassVar[Mapping[str, str]] = {}
     """Fields that name files, each with the field that takes the file's text."""
 
@@ -179,6 +180,20 @@ class Param(BaseModel):
     )
     description: str = Field("", description="What it is for.")
 
+    @field_validator("default")
+    @classmethod
+    def _of_its_type(cls, found: Any, of: ValidationInfo) -> Any:
+        type = of.data.get("type", "text")
+        if found is not None and _read(type, found) is None:
+            raise ValueError(f"'default' must be {_WORDS[type]}, not '{found}'.")
+        return found
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Param:
+        if self.choices and self.default is not None and _read(self.type, self.default) not in self.choices:
+            raise ValueError(f"'default' must be one of {', '.join(map(str, self.choices))}, not '{self.default}'.")
+        return self
+
     @model_validator(mode="after")
     def _a_moment(self) -> Param:
         if self.from_ and self.type not in ("date", "text"):
@@ -206,11 +221,8 @@ class Param(BaseModel):
         if found is None:
             why = " This run has no due time to take it from." if self.from_ else ""
             raise SpecError(f"The pipeline needs the parameter '{name}'.{why}", f"Give it: --param {name}=...")
-        try:
-            read = _VALUES[self.type](found)
-        except (KeyError, ValueError) as error:
-            what = f"Parameter '{name}' must be {_WORDS[self.type]}, not '{found}'."
-            raise SpecError(what, self.description) from error
+        if (read := _read(self.type, found)) is None:
+            raise SpecError(f"Parameter '{name}' must be {_WORDS[self.type]}, not '{found}'.", self.description)
         if self.choices and read not in self.choices:
             raise SpecError(
                 f"Parameter '{name}' must be one of {', '.join(map(str, self.choices))}, not '{found}'.", ""
@@ -223,6 +235,16 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "date": lambda v: date.fromisoformat(str(v)),
     "yes_no": lambda v: {"yes": True, "true": True, "no": False, "false": False}[str(v).lower()],
 }  # fmt: skip
+
+
+def _read(type: str, found: Any) -> Any:
+    """The value of a type that was given in whatever form; None where it is none."""
+    try:
+        return _VALUES[type](found)
+    except (KeyError, ValueError):
+        return None
+
+
 _WORDS = {"text": "text", "whole": "a whole number", "number": "a number", "yes_no": "yes or no",
           "date": "a date such as 2026-02-28"}  # fmt: skip
 
@@ -304,12 +326,13 @@ class Fault(NamedTuple):
 
 def faults(steps: Sequence[Step]) -> Iterator[Fault]:
     """What is wrong with the keys of steps, and with what they come after."""
-    seen: set[str] = set()
+    seen: dict[str, Step] = {}
     for number, step in enumerate(steps):
         if step.key in seen:
             yield Fault(number, "key", f"two steps have the key '{step.key}'.", "Give each step its own.")
             return
-        seen.add(step.key)
+        seen[step.key] = step
+    moves = [step.key for step in steps if isinstance(step, Move)]
     for number, step in enumerate(steps):
         for name in step.after:
             if name not in seen:
@@ -320,6 +343,11 @@ def faults(steps: Sequence[Step]) -> Iterator[Fault]:
             if (name := getattr(step, option)) not in seen:
                 known = f"There are: {', '.join(sorted(seen))}."
                 yield Fault(number, option, f"step '{step.key}' names '{name}', which is no step.", known)
+            elif name not in moves:
+                known = f"There are: {', '.join(moves)}." if moves else "Name one with 'do: move'."
+                yield Fault(
+                    number, option, f"step '{step.key}' names '{name}', which is no step that moves tables.", known
+                )
     yield from _circles(steps)
 
 

@@ -26,6 +26,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines/good.sql").write_text("SELECT 1 AS one; -- all of it\n", encoding="utf-8")
     (tmp_path / "pipelines/bad.sql").write_text("DROP TABLE t", encoding="utf-8")
+    (tmp_path / "pipelines/param.sql").write_text("SELECT 1 AS one -- :no\nWHERE :dya > ':no'", encoding="utf-8")
+    (tmp_path / "pipelines/close.yaml").write_text("steps: [{from: crm, to: wh}]\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -161,7 +163,56 @@ def right(project: Path, text: str, given: dict[str, str] | None = None):
             TWO.replace("query: select 1 AS one", "file: bad.sql"),
             f"{HERE}:3: step 'report': bad.sql: This is no select. Write a statement that begins with SELECT or WITH.",
         ),
+        (
+            TWO + "  - {key: same, do: prove, step: report}\n",
+            f"{HERE}:4: step 'same' names 'report', which is no step that moves tables. There are: sales.",
+        ),
+        (
+            "steps:\n  - {key: a, do: bash, script: 'true'}\n  - key: same\n    do: prove\n    step: a\n",
+            f"{HERE}:5: step 'same' names 'a', which is no step that moves tables. Name one with 'do: move'.",
+        ),
+        (
+            "steps:\n  - key: w\n    do: wait\n    pipeline:\n      hours: 6\n      name: clos\n",
+            f"{HERE}:6: step 'w' waits for 'clos', which is no other pipeline. Did you mean 'close'?",
+        ),
+        (
+            "steps:\n  - {key: w, do: wait, table: {at: whh, name: a, column: b, hours: 1}}\n",
+            f"{HERE}:2: step 'w': there is no connection 'whh'. Did you mean 'wh'?",
+        ),
         # parameters
+        (
+            TWO.replace("select 1 AS one", "'select :zz AS one'"),
+            (
+                f"{HERE}:3: step 'report' uses the parameter ':zz', which is not declared. "
+                "Declare it in 'params' of the pipeline."
+            ),
+        ),
+        (
+            "params: {day: {type: date}}\n" + TWO.replace("query: select 1 AS one", "file: param.sql"),
+            (
+                f"{HERE}:4: step 'report': param.sql:2 uses the parameter ':dya', which is not declared. "
+                "Did you mean 'day'?"
+            ),
+        ),
+        (
+            CHECK + "      - {not_empty: yes}\n      - severity: warn\n        sql: select * from t where a > :least\n",
+            (
+                f"{HERE}:9: rule 2 of step 'check' uses the parameter ':least', which is not declared. "
+                "Declare it in 'params' of the pipeline."
+            ),
+        ),
+        (
+            "params:\n  n:\n    type: whole\n    default: abc\n" + TWO,
+            f"{HERE}:4: param 'n' of the pipeline: 'default' must be a whole number, not 'abc'.",
+        ),
+        (
+            "params: {day: {default: soon, type: date}}\n" + TWO,
+            f"{HERE}:1: param 'day' of the pipeline: 'default' must be a date such as 2026-02-28, not 'soon'.",
+        ),
+        (
+            "params:\n  n: {type: whole, choices: [1, 2], default: 3}\n" + TWO,
+            f"{HERE}:2: param 'n' of the pipeline: 'default' must be one of 1, 2, not '3'.",
+        ),
         (
             "params:\n  day: {type: date}\n  n: {type: whole, from: due}\n" + TWO,
             (
@@ -207,6 +258,14 @@ def test_the_first_line_that_is_wrong_is_told_whatever_is_wrong_there(project):
     assert wrong(project, "titel: x\n" + TWO.replace("into:", "inot:")).startswith(f"{HERE}:1: the pipeline has no")
     both = TWO.replace("from: crm", "frm: crm").replace("into:", "inot:")
     assert wrong(project, both) == f"{HERE}:2: step 'sales' has no option 'frm'. Did you mean 'from'?"
+
+
+def test_what_a_step_names_beside_its_file(project):
+    waits = "steps:\n  - {key: w, do: wait, pipeline: {name: NAME}}\n"
+    assert right(project, waits.replace("NAME", "close"))
+    assert right(project, waits.replace("NAME", "nightly")), "its own run before"
+    quoted = TWO.replace("select 1 AS one", "\"select 'it\\\\' :a' AS one, 'b' AS two, ' :b'\"")
+    assert right(project, quoted), "whether a backslash ends a text is not known before a connection is opened"
 
 
 def test_the_short_form_stays_as_it_was(project):
