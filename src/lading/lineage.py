@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -207,25 +207,50 @@ def _datasets(heard: Heard, unknown: list[str]) -> Datasets:
         return [], []
     if isinstance(step, Sql) and not step.inputs:
         return _selected(step, desk, outcome, unknown)
-    given = step.inputs if isinstance(step, Python | Sql) else {}
     if isinstance(step, Check):
         at = desk.connection(step.at).address()
         return [{**place(at, step.on), "facets": {}}], []
-    inputs, outputs = [], []
+    brought = _brought(step, desk, unknown) if isinstance(step, Sql) else None
+    inputs, outputs = list(brought.inputs) if brought else [], []
     for task in copying.tasks(desk.store, outcome.bill):
         bill = next((each for each in outcome.tables if each.table == task.name), None)
         read, written = place(outcome.source, task.source.full_name), place(outcome.target, task.target.full_name)
         columns: dict[str, Any] = {}
-        if not given and not isinstance(step, Python):
+        if brought:
+            columns = _columns(brought.found, task.target, brought.places)
+        elif not isinstance(step, Python):
             inputs.append({**read, "facets": _facets({"schema": _shape(task.source)})})
             columns = {
                 column.name: {"inputFields": [_field(read, column.name, "IDENTITY")]}
                 for column in task.target.columns if task.source.column(column.name)
             }  # fmt: skip
         outputs.append(_output(written, task.target, columns, bill))
-    for each in given.values():
+    for each in step.inputs.values() if isinstance(step, Python) else ():
         inputs.append({**place(desk.connection(each.at).address(), each.table), "facets": {}})
     return inputs, outputs
+
+
+class _Brought(NamedTuple):
+    """What a select over several connections reads, and where each of its names stands for a table."""
+
+    inputs: list[dict[str, Any]]
+    found: Origins
+    places: dict[str, dict[str, str]]
+
+
+def _brought(step: Sql, desk: Desk, unknown: list[str]) -> _Brought:
+    inputs, places, tables = [], {}, {}
+    for name, each in step.inputs.items():
+        connection = desk.connection(each.at)
+        with connection.open() as session:
+            table = session.describe(each.table)
+        places[name] = place(connection.address(), table.full_name if table else each.table)
+        inputs.append({**places[name], "facets": _facets({"schema": _shape(table)} if table else {})})
+        if table is not None:
+            tables[name.lower()] = table.model_copy(update={"name": name, "schema_name": None})
+    found = origins(step.query or "", "duckdb", lambda name: tables.get(name.lower()))
+    _said(step, found, unknown)
+    return _Brought(inputs, found, places)
 
 
 def _selected(step: Sql, desk: Desk, outcome: Outcome, unknown: list[str]) -> Datasets:
@@ -237,21 +262,30 @@ def _selected(step: Sql, desk: Desk, outcome: Outcome, unknown: list[str]) -> Da
         language = LANGUAGES.get(session.dialect.name, "")
         found = origins(step.query or "", language, session.describe) if language else Origins(unknown="its language")
         target = session.describe(step.into)
-    if found.unknown:
-        unknown.append(f"where the columns of '{step.into}' come from is not known: {found.unknown}")
+    _said(step, found, unknown)
     inputs = [{**place(address, t.full_name), "facets": _facets({"schema": _shape(t)})} for t in found.tables]
     if target is None:
         return inputs, []
-    there = {column.name.lower(): column.name for column in target.columns}
-    columns = {
-        there[name.lower()]: {"inputFields": [_field(place(address, o.table), o.column, o.how) for o in origin]}
-        for name, origin in found.columns.items() if name.lower() in there
-    }  # fmt: skip
+    columns = _columns(found, target, {table.full_name: place(address, table.full_name) for table in found.tables})
     rows = outcome.rows
     made = _output(place(address, target.full_name), target, columns, None)
     made["outputFacets"] = _facets({"outputStatistics": {"rowCount": rows}}) if rows is not None else {}
     made["facets"] |= _facets({"lading_verdict": {"state": outcome.state.value, "reasons": _reasons(outcome)}})
     return inputs, [made]
+
+
+def _said(step: Sql, found: Origins, unknown: list[str]) -> None:
+    if found.unknown:
+        unknown.append(f"where the columns of '{step.into}' come from is not known: {found.unknown}")
+
+
+def _columns(found: Origins, target: Table, places: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """From where the columns of a table come that a select made; `places` are those of the tables by their names."""
+    there = {column.name.lower(): column.name for column in target.columns}
+    return {
+        there[name.lower()]: {"inputFields": [_field(places[o.table], o.column, o.how) for o in origin]}
+        for name, origin in found.columns.items() if name.lower() in there
+    }  # fmt: skip
 
 
 def _reasons(outcome: Outcome) -> Sequence[str]:

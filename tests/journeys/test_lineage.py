@@ -154,6 +154,55 @@ def test_what_is_not_read_is_not_known(project):
     assert "lineage: where the columns of 'r' come from is not known: " in project.log(bill.run, "r")
 
 
+JOINED = (
+    "key: r, do: sql, at: wh, into: r, after: sales, inputs: {SALES: wh.sales, old: crm.sales, goals: crm.goals}, "
+    "query: 'SELECT s.id, goals.GOAL AS aim, s.amount - o.amount AS more FROM sales s JOIN old o USING (id) "
+    "JOIN goals ON goals.territory = s.territory'"
+)
+
+
+def test_columns_of_a_select_over_several_connections(project):
+    with closing(sqlite3.connect(project.folder / "crm.db")) as crm:
+        crm.execute("CREATE TABLE goals (territory TEXT PRIMARY KEY, goal INTEGER)")
+        crm.execute("INSERT INTO goals VALUES ('t0', 7)")
+        crm.commit()
+    project.steps(MOVE, JOINED)
+    bill = project.run()
+    assert bill.state == "proved"
+    assert "lineage" not in project.log(bill.run, "r")
+    event = next(e for e in told(project) if (e["job"]["name"], e["eventType"]) == ("p.r", "COMPLETE"))
+    legacy, wh = f"sqlite://{project.folder}/crm.db", f"duckdb://{project.folder}/wh.duckdb"
+    assert [(each["namespace"], each["name"]) for each in event["inputs"]] == [
+        (wh, "sales"), (legacy, "sales"), (legacy, "goals")
+    ]  # fmt: skip
+    assert [f["name"] for f in event["inputs"][2]["facets"]["schema"]["fields"]] == ["territory", "goal"]
+    (written,) = event["outputs"]
+    assert (written["namespace"], written["name"]) == (wh, "r")
+    fields = written["facets"]["columnLineage"]["fields"]
+    found = {
+        name: sorted(
+            (o["namespace"], o["name"], o["field"], o["transformations"][0]["subtype"]) for o in each["inputFields"]
+        )
+        for name, each in fields.items()
+    }
+    assert found == {
+        "id": [(wh, "sales", "id", "IDENTITY")],
+        "aim": [(legacy, "goals", "goal", "IDENTITY")],
+        "more": [(wh, "sales", "amount", "TRANSFORMATION"), (legacy, "sales", "amount", "TRANSFORMATION")],
+    }
+
+
+def test_a_select_over_several_connections_that_is_not_read_is_not_known(project):
+    query = "query: 'SELECT s.id FROM s, range(1)'"
+    project.steps(MOVE, f"key: r, do: sql, at: wh, into: r, after: sales, inputs: {{s: crm.sales}}, {query}")
+    bill = project.run()
+    assert bill.state == "proved"
+    event = next(e for e in told(project) if (e["job"]["name"], e["eventType"]) == ("p.r", "COMPLETE"))
+    assert [each["name"] for each in event["inputs"]] == ["sales"]
+    assert "columnLineage" not in event["outputs"][0]["facets"]
+    assert "lineage: where the columns of 'r' come from is not known: " in project.log(bill.run, "r")
+
+
 def test_an_interrupted_run_is_told(project):
     project.steps("key: a, do: bash, script: 'echo ready > ready; sleep 60'")
     run = subprocess.Popen([sys.executable, "-m", "lading.cli", "run", "p", "--quiet"], stderr=subprocess.DEVNULL)
