@@ -36,6 +36,8 @@ approvals = sa.Table(
 )  # fmt: skip
 
 RUNNING, INTERRUPTED, CANCELLED = "running", "interrupted", "cancelled"
+CANARY = "{} canary"
+"""What runs beside the live release are called: no pipeline can be called so."""
 _GOOD = (State.PROVED.value, State.UNPROVED.value, State.DONE.value)
 
 

@@ -30,8 +30,6 @@ from lading.steps.sql import Sql
 from lading.store import Store, loads, runs
 from lading.trying import digest
 
-NAME = "{} canary"
-"""What runs beside the live release are called: no pipeline can be called so."""
 FEW_ROWS = 1_000_000
 """Of tables without a key with no more rows it is looked column by column where they differ."""
 
@@ -75,7 +73,7 @@ def tried(pair: Pair, within: str, told: Told, expect: Sequence[str], note: Call
     note(found)
     bills: list[Bill | None] = []
     for desk, run, todo in zip(pair, own, steps, strict=True):
-        name = NAME.format(desk.pipeline.name)  # of two runs, as `alone` is one of them
+        name = attempts.CANARY.format(desk.pipeline.name)  # of two runs, as `alone` is one of them
         whole = desk.pipeline.model_copy(update={"name": name, "steps": todo, "runs": 2, "schedule": None})
         quiet = replace(desk, run=run, within=within, pipeline=whole, tell=lambda _heard: None)
         bills.append(graph.run(quiet, told) if todo else None)
@@ -210,7 +208,7 @@ def cleared(store: Store, pipeline: str, found: Canary, resolve: Resolve) -> boo
             with resolve(at)[1].open() as session:
                 for each in (each for each in found.shadows if each.at == at):
                     own = {load.id for load in left if load.table.full_name == each.full_name}
-                    name = NAME.format(pipeline)
+                    name = attempts.CANARY.format(pipeline)
                     selects = [selecting.named(name, key, run) for run in found.runs for key in each.steps]
                     for id in (each.id, *own, *selects, *(f"{id}x" for id in selects)):
                         session.discard(Load(id=id, table=Table(name=each.name, schema_name=each.schema_name)))
@@ -222,7 +220,7 @@ def cleared(store: Store, pipeline: str, found: Canary, resolve: Resolve) -> boo
 def alone(store: Store, pipeline: str) -> str:
     """Takes the place of the one candidate of a pipeline that is tried; returns what gives it back, as a run."""
     run = new_id()
-    attempts.own(store, run, NAME.format(pipeline))
+    attempts.own(store, run, attempts.CANARY.format(pipeline))
     return run
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from lading import dues
-from lading.attempts import RUNNING, at_work
+from lading.attempts import CANARY, RUNNING, at_work
 from lading.errors import DataError
 from lading.run import lading_version
 from lading.store import Store, runs
@@ -83,7 +83,8 @@ class Metrics:
             ) from error
 
     def _ran(self) -> Iterator[Sample]:
-        own = runs.c.part_of == "", runs.c.pipeline != ""
+        """Of pipelines: a candidate beside a live release never runs again, which nobody is to be warned of."""
+        own = runs.c.part_of == "", runs.c.pipeline != "", runs.c.pipeline.not_like(CANARY.format("%"))
         count = sa.select(
             runs.c.pipeline, runs.c.state, sa.func.count().label("n"), sa.func.max(runs.c.ended).label("at")
         )

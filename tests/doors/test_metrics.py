@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from lading import actions, dues
+from lading import actions, attempts, dues
 from lading.cli import lading
 from lading.dues import Due
 from lading.errors import DataError
@@ -71,6 +71,14 @@ def test_runs_by_pipeline(store):
     assert read(metrics.text(NOW)) == read(metrics.text(NOW))
     ran(store, "r9", "nightly", "proved", 8)
     assert read(metrics.text(NOW))["last_run_rows", "nightly"] == 8
+
+
+def test_a_candidate_beside_a_live_release_is_no_pipeline(store):
+    ran(store, "r1", "nightly", "proved", 30)
+    ran(store, "r2", attempts.CANARY.format("nightly"), "proved", 30)
+    store.begin("r3", attempts.CANARY.format("nightly"))
+    ran(store, "r4", "nightly-canary", "proved")
+    assert {key[1] for key in read(Metrics(store).text(NOW)) if "run" in key[0]} == {"nightly", "nightly-canary"}
 
 
 def test_due_times_and_schedulers(store):
