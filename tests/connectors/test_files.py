@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.files import Files, publish
 from lading.connectors.files.note import NOTE
+from lading.connectors.files.place import Place
 from lading.digest import digest_of
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
 from lading.find import from_url
@@ -557,6 +558,77 @@ def test_folders_of_partitions(tmp_path: Path) -> None:
         assert sum(batch.num_rows for batch in session.read(narrow, WHOLE)) == 4
         none = table.model_copy(update={"columns": ()})
         assert sum(batch.num_rows for batch in session.read(none, WHOLE)) == 4
+
+
+def placed(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("id\n1\n")
+
+
+def test_files_in_a_folder_that_is_no_partition_are_a_problem_of_its_table(tmp_path: Path) -> None:
+    placed(tmp_path, "t/year=2024/b.csv", "t/2023/a.csv", "deep/2023/01/b.csv", "part/year=2024/05/b.csv")
+    placed(
+        tmp_path, "good/year=2024/b.csv", "good/pictures/a/x.png", "good/_old/b.csv", "good/.old/b.csv", "no/x/y.png"
+    )
+    with Files(path=str(tmp_path)).open() as session:
+        found = {table.name: table for table in session.tables()}
+        assert found.keys() == {"t", "deep", "part", "good"}
+        assert [name for name, table in found.items() if not table.problems] == ["good"]
+        assert found["t"].problems[0].startswith("it holds files in the folder '2023', which is no key=value")
+        assert "in the folder 'year=2024/05'" in found["part"].problems[0]
+        assert session.describe("deep") == found["deep"]
+        with pytest.raises(SpecError, match="'t' cannot be read: it holds files in the folder '2023'"):
+            list(session.read(found["t"], WHOLE))
+        for name in ("t", "deep"):
+            with pytest.raises(SpecError, match=f"{name}' cannot be written: it holds files in the folder '2023'"):
+                session.fit(Table(name=name, columns=columns(id="int(64)")))
+    assert read(Files(path=str(tmp_path)), "good") == [{"id": 1, "year": 2024}]
+    with Files(path=str(tmp_path), table="all").open() as session:
+        (table,) = session.tables()
+        assert "in the folder 'deep'" in table.problems[0]
+
+
+def test_folders_beside_a_tables_files_are_not_listed_needlessly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(tmp_path, "t/a.csv", *(f"t/2023/{month}/{day}/b.csv" for month in range(12) for day in range(30)))
+    listed: list[str] = []
+    entries = Place.entries
+
+    def listing(self: Place, path: str) -> Any:
+        listed.append(path)
+        return entries(self, path)
+
+    monkeypatch.setattr(Place, "entries", listing)
+    with Files(path=str(tmp_path)).open() as session:
+        assert "in the folder '2023'" in next(iter(session.tables())).problems[0]
+    assert [path.removeprefix(str(tmp_path)) for path in listed] == ["", "/t", "/t/2023", "/t/2023/0", "/t/2023/0/0"]
+    placed(tmp_path, "u/a.csv", *(f"{table}/{n}/x.png" for table in ("u", "v") for n in range(150)))
+    listed.clear()
+    with Files(path=str(tmp_path)).open() as session:
+        found = {table.name: table for table in session.tables()}
+    assert found.keys() == {"t", "u"}
+    assert "more than 100 folders" in found["u"].problems[0]
+    assert len(listed) == 5 + 2 * 101
+
+
+def test_a_folder_that_may_not_be_looked_into_keeps_no_other_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(tmp_path, "good.csv", "t/a.csv", "t/2023/a.csv", "u/2023/a.csv")
+    entries = Place.entries
+
+    def refusing(self: Place, path: str) -> Any:
+        if path.endswith("2023"):
+            raise AccessDenied("No.", "Ask.")
+        return entries(self, path)
+
+    monkeypatch.setattr(Place, "entries", refusing)
+    with Files(path=str(tmp_path)).open() as session:
+        found = {table.name: table.problems for table in session.tables()}
+    assert found.keys() == {"good", "t"}
+    assert "may not be looked into" in found["t"][0]
 
 
 def test_names_of_tables(tmp_path: Path) -> None:

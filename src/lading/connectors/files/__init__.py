@@ -55,7 +55,8 @@ class Files(Connection):
     format: Format | None = Field(None, description="The format; by each file's ending if left out, Parquet to write.")
     table: str | None = Field(None, description="The one table that all files are parts of; else each is a table.")
     partitioned: bool | None = Field(
-        None, description="Whether folders named key=value are columns; the path itself is a table if set to true."
+        None,
+        description="Whether folders named key=value are columns: true makes the path a table, false leaves them out.",
     )
     columns: dict[str, str] = Field(
         {}, description="Types of columns in CSV and JSON lines, by 'column' or 'table.column'; else found by reading."

@@ -9,6 +9,7 @@ from typing import Protocol
 from lading.connectors.files.naming import fitting, format_of, hidden, names_of, path_values, shadow, stem
 from lading.connectors.files.note import NOTE, Form, Format, Note, read_note
 from lading.connectors.files.place import Entry, Place
+from lading.connectors.files.strays import content, stray
 from lading.errors import SpecError
 
 
@@ -45,6 +46,11 @@ class Found:
     def full_name(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
+    @property
+    def there(self) -> bool:
+        """Whether the folder is a table's, also where it cannot be read."""
+        return bool(self.files or self.note or self.problems)
+
     def path_values(self, file: Entry) -> dict[str, str | None]:
         """What the names of the folders between the table's and the file's say."""
         return path_values(file.path.removeprefix(f"{self.folder}/")) if self.folder else {}
@@ -74,7 +80,7 @@ def _inside(place: Place, settings: Settings) -> Iterator[Found]:
             continue
         if entry.folder:
             found = folder(place, entry.path, settings)
-            if found.files or found.note:
+            if found.there:
                 yield found
         elif format_of(entry.name, settings.format):
             yield _single(entry, settings, format_of(entry.name, settings.format))
@@ -117,7 +123,11 @@ def folder(place: Place, path: str, settings: Settings) -> Found:
     plain = base if note or not format_of(base, None) else stem(base)
     schema, name = names_of(plain.removeprefix("."))
     found = Found(name, schema, path, [], note.format if note else None, note, note.form if note else settings.form)
-    found.files = list(_files(place, path, note.format if note else settings.format, settings.partitioned is not False))
+    said = note.format if note else settings.format
+    held = content(place, path, said, settings.partitioned is not False)
+    found.files = held.files
+    if problem := stray(place, path, held, said):
+        found.problems.append(problem)
     if note and note.files is not None:
         extra = [file.name for file in found.files if file.path.removeprefix(f"{path}/") not in note.files]
         missing = set(note.files) - {file.path.removeprefix(f"{path}/") for file in found.files}
@@ -138,13 +148,3 @@ def _checked(found: Found) -> Found:
         found.format = found.format or format_of(found.files[0].name, None)
         found.form = found.form if found.note else fitting(found.form, found.files[0].name)
     return found
-
-
-def _files(place: Place, path: str, said: Format | None, partitioned: bool) -> Iterator[Entry]:
-    for entry in place.entries(path):
-        if hidden(entry.name):
-            continue
-        if entry.folder and partitioned and "=" in entry.name:
-            yield from _files(place, entry.path, said, partitioned)
-        elif not entry.folder and format_of(entry.name, said):
-            yield entry

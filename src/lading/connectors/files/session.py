@@ -65,7 +65,7 @@ class FilesSession:
                 path = f"{self.place.root}/{folder_name(*pair)}"
                 if pair[1] and self.place.kind(path) == "folder":
                     found = folder(self.place, path, self.settings)
-                    return found if found.files or found.note else None
+                    return found if found.there else None
             if self.place.kind(self.place.root) == "" and not self.place.is_pattern:
                 return None
         return next((found for found in self._tables() if found.full_name == name), None)

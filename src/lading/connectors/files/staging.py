@@ -135,6 +135,8 @@ def refuse(place: Place, table: Table, old: Found | None) -> None:
     if old and old.folder is None:
         what = f"'{old.files[0].path}' has the name of the table, which is to be a folder."
         raise SpecError(what, "Move the file away, or map the table with --into.")
+    if old and old.problems and not old.note:
+        raise SpecError(f"'{old.folder}' cannot be written: {'; '.join(old.problems)}.", "Correct the folder.")
 
 
 def synced(path: str) -> None:
