@@ -10,7 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lading.prove import StepBill
-from lading.render import amount, clock, plural, size
+from lading.render import amount, clock, console, plural, size, words
 from lading.spec import Step
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Live(Quiet):
             self._screen.refresh()
         word = Text(f"{line.state:10}  ", style=ENDS.get(line.state, "dim"))
         said = step_words(line).removeprefix(line.state).removeprefix(", ").removeprefix(": ")
-        self.console.print(Text.assemble(word, (line.key, "bold"), f"  {said}"), highlight=False)
+        self.console.print(Text.assemble(word, (line.key, "bold"), f"  {said}"))
 
     def table(self) -> Group:
         from rich.console import Group
@@ -277,7 +277,7 @@ class Live(Quiet):
         grid = _grid(active[:room], self.console.width)
         rest = len(waiting) - len(active[:room])
         if rest > 0:
-            grid.add_row("", f"[dim]{rest:,} more to come[/]")
+            grid.add_row("", words(f"{rest:,} more to come", "dim"))
         return Group(*([grid] if active else []), *others)
 
 
@@ -315,7 +315,7 @@ def _grid(lines: list[Line], width: int) -> Table:
         time_ = clock(line.seconds) if over else f"{clock(line.left)} left" if line.left is not None else ""
         speed = f"{amount(rows)}/s" if told else ""
         word = Text(line.word, style=style)
-        grid.add_row(word, line.name, meter, f"{line.moved:,}", speed, *more, time_)
+        grid.add_row(word, words(line.name), meter, f"{line.moved:,}", speed, *more, time_)
     return grid
 
 
@@ -323,7 +323,5 @@ def watch(quiet: bool = False) -> Quiet:
     """What fits where standard error goes: live lines on a terminal, plain ones elsewhere, none when quiet."""
     if quiet:
         return Quiet()
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return Live(console) if console.is_terminal else Plain()
+    terminal = console(stderr=True)
+    return Live(terminal) if terminal.is_terminal else Plain()

@@ -12,7 +12,7 @@ from lading.route import Finding
 from lading.schema import Loss, Table
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table as Grid
     from rich.text import Text
 
@@ -153,16 +153,21 @@ def reject(found: Any, width: int = 80) -> RenderableType:
     return Text.assemble((found.table, "bold"), f"  {found.reason}\n  ", (shown, "dim"))
 
 
+def console(**how: Any) -> Console:
+    """Where anything is shown: names and values stand there as they are, with all their brackets and colons."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **how)
+
+
 def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
     """As plain text, without colours, as wide as the terminal where there is one."""
     from io import StringIO
 
-    from rich.console import Console
-
     wide = width or min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
     page = StringIO()
-    console = Console(file=page, width=wide, color_system=None, force_terminal=False, legacy_windows=False)
-    console.print(draw(found, wide), highlight=False)
+    plain = console(file=page, width=wide, color_system=None, force_terminal=False, legacy_windows=False)
+    plain.print(draw(found, wide))
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 

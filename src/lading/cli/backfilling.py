@@ -44,9 +44,11 @@ def backfill(pipeline: str, params: tuple[str, ...], as_json: bool, quiet: bool,
 @contextmanager
 def _told(quiet: bool) -> Iterator[Callable[[str, str, str], None]]:
     """Tells what happens: on a terminal in one line, which is gone afterwards, elsewhere in a line each."""
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(stderr=True)
+    from lading import render
+
+    console = render.console(stderr=True)
     if quiet:
         yield lambda *_: None
     elif not console.is_terminal:
@@ -58,6 +60,6 @@ def _told(quiet: bool) -> Iterator[Callable[[str, str, str], None]]:
             def say(word: str, _name: str, text: str) -> None:
                 nonlocal over
                 over += word not in ("began", "again", "error")
-                status.update(f"{over:,} over  {word} {text}")
+                status.update(Text(f"{over:,} over  {word} {text}"))
 
             yield say

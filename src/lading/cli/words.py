@@ -25,11 +25,11 @@ def as_object(value: Any) -> None:
 
 
 def show(draw: Callable[..., RenderableType], found: Any) -> None:
-    from rich.console import Console
+    from lading import render
 
-    console = Console()
+    console = render.console()
     width = min(console.width, 140)
-    console.print(draw(found, width), highlight=False, width=width)
+    console.print(draw(found, width), width=width)
 
 
 class Copy(click.Command):
