@@ -23,7 +23,7 @@ from lading.facts import Profile
 from lading.plan import Plan, alone, chosen, into
 from lading.profiling import profiled
 from lading.progress import Quiet
-from lading.prove import Bill, StepBill
+from lading.prove import Bill, StepBill, Unfinished
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
 from lading.releases import Release
@@ -290,6 +290,12 @@ def history(limit: int = 20, pipeline: str = "") -> list[Bill]:
     """The newest bills first."""
     with store() as ledger:
         return ledger.bills(limit, pipeline)
+
+
+def unfinished(limit: int = 20, pipeline: str = "") -> list[Unfinished]:
+    """The newest runs that have no bill first."""
+    with store() as ledger:
+        return attempts.unfinished(ledger, limit, pipeline)
 
 
 def kept_diff(name: str) -> Diff:

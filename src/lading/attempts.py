@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from lading.desk import Outcome
 from lading.errors import AT_WORK, SpecError
-from lading.prove import State
+from lading.prove import State, Unfinished
 from lading.shares import Shares
 from lading.spec import Step
 from lading.store import FRESH, Store, alive, owner, runs
@@ -35,7 +35,7 @@ approvals = sa.Table(
     sa.Column("reason", sa.Text),
 )  # fmt: skip
 
-RUNNING, INTERRUPTED, CANCELLED = "running", "interrupted", "cancelled"
+RUNNING, INTERRUPTED, CANCELLED, OPEN, WAITING = "running", "interrupted", "cancelled", "open", "waiting"
 CANARY = "{} canary"
 """What runs beside the live release are called: no pipeline can be called so."""
 _GOOD = (State.PROVED.value, State.UNPROVED.value, State.DONE.value)
@@ -272,12 +272,12 @@ def add(store: Store, connection: sa.Connection, table: sa.Table, values: dict[s
 
 def approve(store: Store, run: str, step: str, said: Approval) -> None:
     """Keeps what a person said of a step that waits for it. Raises SpecError where none does, or it was said."""
-    query = sa.select(step_runs.c.run).where(step_runs.c.run.startswith(run, autoescape=True))
     waits = step_runs.c.do == "approve", step_runs.c.step == step, step_runs.c.state == RUNNING
-    found = sorted({row.run for row in store.rows(query.where(*waits))})
+    query = sa.select(step_runs.c.run).where(*waits)
+    found = sorted({row.run for row in store.rows(query.where(step_runs.c.run.startswith(run, autoescape=True)))})
     if len(found) != 1:
         what = f"Several runs begin with '{run}'." if found else f"No step '{step}' of a run '{run}' waits."
-        raise SpecError(what, "See 'lading history' and the log of the step, which names its run.")
+        raise SpecError(what, "'lading history' names the runs that wait, and their steps.")
     if (before := approval(store, found[0], step)) is not None:
         raise SpecError(f"{before.who} has {'approved' if before.granted else 'refused'} it already.", "")
     store.write(
@@ -315,6 +315,21 @@ def going(store: Store) -> dict[str, str]:
     rows = store.rows(query.where(mine, runs.c.state == RUNNING))
     rows += store.rows(steps.join(step_runs, of).where(mine, step_runs.c.state == RUNNING))
     return {row.id: row.pipeline for row in rows if row.owner and at_work(row)}
+
+
+def unfinished(store: Store, limit: int, pipeline: str = "") -> list[Unfinished]:
+    """The runs that have no bill, of one pipeline or of all, the newest first."""
+    mine = runs.c.part_of == "", runs.c.bill.is_(None), runs.c.state.in_((RUNNING, INTERRUPTED, CANCELLED, OPEN))
+    query = sa.select(runs).where(*mine).order_by(runs.c.started.desc()).limit(limit)
+    asks = sa.select(step_runs.c.run, step_runs.c.step).where(step_runs.c.do == "approve")
+    there, asked = going(store), {row.run: row.step for row in store.rows(asks.where(step_runs.c.state == RUNNING))}
+    found = []
+    for row in store.rows(query.where(runs.c.pipeline == pipeline) if pipeline else query):
+        step = asked.get(row.id, "") if row.id in there else ""
+        state = WAITING if step else RUNNING if row.id in there else INTERRUPTED if row.state == RUNNING else row.state
+        started = datetime.fromisoformat(row.started)
+        found.append(Unfinished(run=row.id, pipeline=row.pipeline, state=state, started=started, step=step))
+    return found
 
 
 def at_step(store: Store, run: str, key: str) -> bool:

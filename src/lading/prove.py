@@ -190,3 +190,15 @@ def differing(source: Digest, target: Digest, columns: tuple[Column, ...]) -> tu
     """The columns whose values differ; every column when only the number of rows does."""
     names = source.differing(target)
     return tuple(c.name for c in columns if c.name in names) or (("rows",) if source.rows != target.rows else ())
+
+
+class Unfinished(BaseModel, frozen=True):
+    """A run that has no bill yet, or was ended before it had one. `state` is running, waiting (for a person's approval
+    of `step`), open (other processes carry out its steps), cancelled or interrupted; these two go on when they are run
+    again."""
+
+    run: str
+    pipeline: str
+    state: str
+    started: datetime
+    step: str = ""

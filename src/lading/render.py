@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.plan import Plan, Task
-from lading.prove import Bill, State, TableBill
+from lading.prove import Bill, State, TableBill, Unfinished
 from lading.route import Finding
 from lading.schema import Loss, Table
 
@@ -134,14 +134,18 @@ def columns(table: Table, width: int = 80) -> RenderableType:
     return lines
 
 
-def history(found: Sequence[Bill], width: int = 80) -> RenderableType:
-    """Runs, the newest first."""
+def history(found: Sequence[Bill | Unfinished], width: int = 80) -> RenderableType:
+    """Runs, the newest first, those without a bill too."""
     names = ["", "Run", "Pipeline", ">Tables", ">Rows", ">Time"]
     lines = grid([*names, "Started"] if width >= 100 else names, width)
     for each in found:
         started = (f"{each.started.astimezone():%Y-%m-%d %H:%M}",) if width >= 100 else ()
-        counts = (f"{len(each.tables):,}", f"{each.rows.target:,}", clock(each.seconds))
-        lines.add_row(_state(each.state), each.run, each.pipeline or "–", *counts, *started)
+        if isinstance(each, Bill):
+            counts = (f"{len(each.tables):,}", f"{each.rows.target:,}", clock(each.seconds))
+            lines.add_row(_state(each.state), each.run, each.pipeline or "–", *counts, *started)
+        else:
+            pipeline = f"{each.pipeline} · {each.step}" if each.step else each.pipeline or "–"
+            lines.add_row(words(f"… {each.state}", "dim"), each.run, pipeline, "–", "–", "–", *started)
     return lines
 
 

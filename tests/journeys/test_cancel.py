@@ -54,6 +54,41 @@ def test_a_script_that_will_not_end_ends_and_the_run_is_gone_on_with(project: Pr
     assert bill["run"] == said.split()[1]
 
 
+def test_history_names_the_runs_that_have_no_bill(project: Project):
+    def unfinished() -> list[tuple[str, str]]:
+        found = json.loads(project("history", "--json").out)["unfinished"]
+        assert found == json.loads(project("history", "nightly", "--json").out)["unfinished"]
+        return [(each["run"], each["state"]) for each in found]
+
+    project.pipeline(
+        'steps:\n  - {key: a, do: bash, script: "echo a >> told; until test -e go; do sleep 0.1; done"}\n'
+        '  - {key: b, do: bash, after: a, script: "true"}\n'
+    )
+    assert project("history").out == "There are no runs yet.\n"
+    process = project.start("run", "nightly", "--quiet")
+    assert eventually(lambda: len(project.told()) == 1)
+    ((run, state),) = unfinished()
+    assert state == "running"
+    cancelled(project, process)
+    assert unfinished() == [(run, "cancelled")]
+    process = project.start("run", "nightly", "--quiet")
+    assert eventually(lambda: len(project.told()) == 2)
+    assert unfinished() == [(run, "running")]
+    process.kill()
+    process.communicate(timeout=60)
+    assert unfinished() == [(run, "interrupted")]
+    (project.folder / "go").touch()
+    assert project("run-step", "--pipeline", "nightly", "--step", "a", "--run", "own").code == 0
+    assert unfinished() == [("own", "open"), (run, "interrupted")]
+    assert [line.split()[:4] for line in project("history").out.splitlines()[2:]] == [
+        ["…", "open", "own", "nightly"], ["…", "interrupted", run, "nightly"]
+    ]  # fmt: skip
+    assert project("run-step", "--pipeline", "nightly", "--step", "b", "--run", "own").code == 0
+    assert unfinished() == [(run, "interrupted")]
+    assert len(project("history", "--limit", "1").out.splitlines()) == 3
+    assert project("history", "other").out == "There are no runs yet.\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "do"),
     [("postgres", "sql"), ("postgres", "move"), ("postgres", "prove"), ("mysql", "sql"), ("mysql", "move")],

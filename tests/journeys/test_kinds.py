@@ -260,8 +260,10 @@ def approved(project: Project, monkeypatch: pytest.MonkeyPatch, granted: bool):
     assert eventually(lambda: any("Waiting" in each.read_text(encoding="utf-8") for each in logs.glob("*/ask.log")))
     (log,) = logs.glob("*/ask.log")
     assert f"Is the report right? Waiting for: lading approve {log.parent.name} ask" in log.read_text(encoding="utf-8")
-    with pytest.raises(SpecError, match=f"No step 'aks' of a run '{log.parent.name}' waits"):
+    with pytest.raises(SpecError, match=f"No step 'aks' of a run '{log.parent.name}' waits. 'lading history' names"):
         actions.approve(log.parent.name, "aks")
+    (waits,) = actions.unfinished()
+    assert (waits.run, waits.pipeline, waits.state, waits.step) == (log.parent.name, "p", "waiting", "ask")
     actions.approve(log.parent.name[:-2], "ask", granted, "checked by hand")
     thread.join()
     return done[0]

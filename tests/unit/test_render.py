@@ -10,8 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lading import page, progress, render, render_diff
+from lading.prove import Unfinished
 from lading.record import TableVerdict
 from tests.unit.bills import MIXED, PLAN, PROVED
+
+UNFINISHED = [
+    Unfinished(run="20260301-020000-ab12", pipeline=pipeline, state=state, started=PROVED.started, step=step)
+    for pipeline, state, step in (("nightly-sales", "waiting", "approve-it"), ("", "interrupted", ""))
+]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +80,9 @@ def test_a_proved_bill_at_80_columns():
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize(("draw", "found"), [(render.bill, MIXED), (render.plan, PLAN), (render.history, [MIXED])])
+@pytest.mark.parametrize(
+    ("draw", "found"), [(render.bill, MIXED), (render.plan, PLAN), (render.history, [MIXED, *UNFINISHED])]
+)
 def test_nothing_is_wider_than_the_terminal(draw, found, width):
     assert max(len(line) for line in render.text(draw, found, width).splitlines()) <= width
 

@@ -93,14 +93,18 @@ def connect(name: str, url: str) -> None:
 @click.option("--trend", is_flag=True, help="A line per table: verdicts, counts and seconds, diffs too.")
 @json_option
 def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
-    """List the newest runs, of PIPELINE or of all."""
+    """List the newest runs, of PIPELINE or of all, also those that have no bill."""
     from lading import actions, render, render_diff
 
     found: Any = actions.trend(pipeline, limit) if trend else actions.history(limit, pipeline)
+    others: list[Any] = [] if trend else actions.unfinished(limit, pipeline)
     if as_json:
-        as_object({"lines" if trend else "runs": [each.model_dump(mode="json") for each in found]})
-    elif found:
-        show(render_diff.trend if trend else render.history, found)
+        told = {"lines" if trend else "runs": found} | ({} if trend else {"unfinished": others})
+        as_object({name: [each.model_dump(mode="json") for each in some] for name, some in told.items()})
+    elif trend and found:
+        show(render_diff.trend, found)
+    elif found or others:
+        show(render.history, sorted([*found, *others], key=lambda each: each.started, reverse=True)[:limit])
     else:
         click.echo("There are no runs yet.")
 
