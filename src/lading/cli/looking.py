@@ -93,7 +93,7 @@ def connect(name: str, url: str) -> None:
 @click.option("--trend", is_flag=True, help="A line per table: verdicts, counts and seconds, diffs too.")
 @json_option
 def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
-    """List the newest runs, of PIPELINE or of all, also those that have no bill."""
+    """List the newest runs, of PIPELINE or of all, ended or not."""
     from lading import actions, render, render_diff
 
     found: Any = actions.trend(pipeline, limit) if trend else actions.history(limit, pipeline)
