@@ -142,3 +142,99 @@ def test_what_is_moved_on_may_be_written_first(project):
     assert (found.severity, found.what) == ("notes", "what it moves is made by 'first', and is not there yet")
     (found, early) = project.look(head=head.replace(", after: [first]", ""))
     assert sorted((found.look, early.look)) == ["hops", "order"]
+
+
+def names(project: Project, *steps: str, head: str = HEAD) -> list[tuple[str, str, str]]:
+    found = [each for each in project.look(*steps, head=head) if each.look == "names"]
+    return [(each.severity, each.what, each.evidence) for each in found]
+
+
+def check(*rules: str, on: str = "orders", after: str = "load") -> str:
+    return f"key: c, do: check, at: wh, on: {on}, after: [{after}], rules: [{', '.join(rules)}]"
+
+
+def test_a_table_that_nobody_makes(project):
+    gone = "which 'wh' does not have", "No step makes it."
+    assert names(project, check("{not_empty: true}", on="oders")) == [
+        ("blocks", f"it checks 'oders', {gone[0]}", gone[1]),
+    ]
+    rule = "{references: {columns: territory, table: goals}}"
+    assert names(project, check("{not_empty: true}", rule)) == [
+        ("blocks", f"rule 2 looks into 'goals', {gone[0]}", gone[1]),
+    ]
+    python = "key: p, do: python, function: 'math:prod', inputs: {o: wh.goals}"
+    assert names(project, python) == [("blocks", f"it reads 'goals', {gone[0]}", gone[1])]
+    wait = "key: w, do: wait, table: {at: wh, name: goals, column: id, hours: 1}"
+    assert names(project, wait) == [("warns", f"it waits for 'goals', {gone[0]}", gone[1])]
+    project.sql("wh", "CREATE TABLE goals AS SELECT 1 AS territory")
+    assert names(project, check("{not_empty: true}", rule)) == names(project, python) == []
+    assert names(project, wait) == [
+        ("blocks", "it names the column 'id', which 'goals' does not have", "There are: territory.")
+    ]
+    assert names(project, wait.replace("column: id", "column: territory")) == []
+
+
+def test_a_table_that_may_be_made_by_what_is_not_looked_at(project):
+    script = "key: script, do: bash, script: 'true'"
+    rules = "{not_empty: true}", "{unique: [id, nix]}"
+    assert names(project, script, check(*rules, on="other", after="script")) == [
+        ("warns", "it checks 'other', which 'wh' does not have", "No step makes it, unless 'script' does."),
+    ]
+    (blocks,) = names(project, script, check(*rules, on="other"))
+    assert blocks[0] == "blocks", "it does not wait for the script"
+    head = HEAD + "  - {key: on, from: wh, to: same, tables: '*', into: x, after: load}\n".replace(
+        "key: on", "key: all"
+    )
+    project.sql("wh", "CREATE TABLE kept AS SELECT 1 AS id")
+    (warns,) = names(project, check(*rules, on="x.orders", after="all"), head=head)
+    assert warns == ("warns", "it checks 'x.orders', which 'wh' does not have", "No step makes it, unless 'all' does.")
+
+
+COLUMNS = {
+    "{unique: [id, NO]}": "rule 1", "{not_null: NO}": "rule 2", "{between: {column: NO, low: 1}}": "rule 3",
+    "{accepted: {column: NO, values: [1]}}": "rule 4", "{freshness: {column: NO, hours: 1}}": "rule 5",
+    "{references: {columns: NO, table: goals, to: territory}}": "rule 6",
+    "{references: {columns: territory, table: goals, to: NO}}": "rule 7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_column_that_a_rule_names_and_a_table_has_not(project, there: bool):
+    """Of a table that is not there yet the steps say which columns it will have."""
+    project.sql("wh", "CREATE TABLE goals AS SELECT 1 AS territory")
+    if there:
+        project.look()
+        actions.run("nightly")
+    found = names(project, check(*(rule.replace("NO", "nix") for rule in COLUMNS)))
+    tables = dict.fromkeys(COLUMNS.values(), "orders") | {"rule 7": "goals"}
+    assert sorted(each[:2] for each in found) == [
+        ("blocks", f"{rule} names the column 'nix', which '{table}' does not have") for rule, table in tables.items()
+    ]
+    assert found[0][2] == ("There are: id, territory. " if there else "") + "Step 'load' gives it none."
+    assert names(project, check(*(rule.replace("NO", "territory") for rule in COLUMNS))) == []
+
+
+def test_a_column_of_what_a_step_makes(project):
+    project.look()
+    actions.run("nightly")
+    project.sql("wh", "CREATE TABLE made AS SELECT 1 AS old")
+    (project.folder / "drop").mkdir()
+    lacks = "blocks", "rule 1 names the column 'territory', which 'made' does not have"
+    for maker, lacking in (
+        ("do: sql, at: wh, query: select id from orders", True),
+        ("do: sql, at: wh, query: select territory from orders", False),
+        ("do: sql, at: wh, query: select nothing from nowhere", False),  # that is told of the query itself
+        ("do: sql, at: wh, inputs: {o: crm.orders}, query: select id from o", True),
+        ("do: sql, at: wh, inputs: {o: crm.orders}, query: select territory from o", False),
+        ("do: receive, from: drop/, to: wh, files: '*.csv', columns: {id: int(32)}", True),
+        ("do: receive, from: drop/, to: wh, files: '*.csv', columns: {territory: int(32)}", False),
+    ):
+        make = f"key: make, {maker}, into: made, after: load"
+        found = names(project, make, check("{unique: territory}", on="made", after="make"))
+        evidence = "There are: old. Step 'make' gives it none."
+        assert found == ([(*lacks, evidence)] if lacking else []), maker
+    python = "key: make, do: python, to: wh, code: '', function: f, into: made, after: load"
+    assert names(project, python, check("{unique: territory}", on="made", after="make")) == []
+    script = "key: script, do: bash, script: 'true'"
+    (may,) = names(project, script, check("{unique: nix}", after="script"))
+    assert (may[0], may[2]) == ("warns", "There are: id, territory. Step 'load' gives it none, unless 'script' does.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lading.errors import SpecError
-from lading.preflight import accounts, drift, hops, literals, opening, order, queries, rights
+from lading.preflight import accounts, drift, hops, literals, names, opening, order, queries, rights
 from lading.preflight.ground import Ground as Ground
 from lading.preflight.ground import places
 from lading.preflight.report import Finding as Finding
 from lading.preflight.report import Report as Report
 from lading.preflight.report import report
 
-LOOKS = (opening, hops, order, queries, rights, drift, literals, accounts)
+LOOKS = (opening, hops, order, names, queries, rights, drift, literals, accounts)
 """Each has `look(ground)`, which gives its findings. The first opens what the others use."""
 
 

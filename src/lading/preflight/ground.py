@@ -25,6 +25,8 @@ from lading.store import Store
 
 SECONDS = 10.0
 """How long a query may take that gives a few rows."""
+UNSEEN = ("bash", "python", "procedure")
+"""The kinds of steps of which nobody knows what they do."""
 
 
 class Query(NamedTuple):
@@ -71,7 +73,8 @@ class Ground:
     sessions: dict[str, Session] = field(default_factory=dict)
     """Those that could be opened, by the names of their connections."""
     plans: dict[str, Plan] = field(default_factory=dict)
-    """Of the moves that could be planned, by the keys of their steps."""
+    """Of the moves that could be planned, and of the rows of selects over several connections, by the keys of their
+    steps."""
     made: dict[Place, Made] = field(default_factory=dict)
     """What the steps make."""
     counts: Counter[str] = field(default_factory=Counter)

@@ -54,6 +54,8 @@ def _joined(ground: Ground, step: Sql) -> Iterator[Finding]:
     """The inputs of a select over several connections, and its rows."""
     made = plans(step, ground.params, Part(ground.pipeline.name), ground.store, ground.resolve)
     ground.counts["queries"] += 1
+    if len(made) > len(step.inputs):  # that of its rows is the last
+        ground.plans[step.key] = made[-1]
     for task in (task for each in made for task in each.tasks):
         yield from _met(step, task)
 

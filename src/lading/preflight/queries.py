@@ -10,7 +10,7 @@ from typing import Any
 from lading.binding import bound, select
 from lading.connector import Cancels
 from lading.errors import LadingError
-from lading.preflight.ground import Ground, Query, queries
+from lading.preflight.ground import UNSEEN, Ground, Query, queries
 from lading.preflight.order import tables
 from lading.preflight.report import Finding
 from lading.sql import SqlSession
@@ -26,7 +26,7 @@ def look(ground: Ground) -> Iterator[Finding]:
             yield from _tried(ground, query, session)
             ground.counts["queries"] += 1
     for step in ground.pipeline.steps:
-        if step.do in ("bash", "python", "procedure"):
+        if step.do in UNSEEN:
             what = f"what a step '{step.do}' does is not looked at"
             yield Finding(look=LOOK, severity="notes", step=step.key, what=what)
 
