@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lading import attempts, canary, config, moments, releases, releasing
 from lading.actions import desk_of, store, stored
 from lading.desk import Desk
-from lading.errors import LadingError, SpecError
+from lading.errors import LadingError, SpecError, masked
 from lading.preflight import Ground, Report
 from lading.preflight import preflight as looked
 from lading.preflight.beside import Canary
@@ -188,7 +188,8 @@ def _looked(ledger: Store, new: Release, given: Mapping[str, str] | None, wanted
             text = releases.preflight(ledger, before)
             report = Report.model_validate_json(text) if text else None
             earlier = Earlier(config.pipeline(name, given, releasing.kept(before)), before.number, report)
-    ground = Ground(draft, draft.values(given), ledger, config.resolve, wanted.old, earlier, wanted.seconds)
+    texts = _texts(new.content)
+    ground = Ground(draft, draft.values(given), ledger, config.resolve, wanted.old, earlier, wanted.seconds, texts)
     return looked(ground, wanted.accept)
 
 
@@ -223,7 +224,7 @@ def changes(pipeline: str, left: str = LIVE, right: str = DRAFT) -> list[Changed
         one, other = before.get(name, ""), after.get(name, "")
         if one != other:
             lines = unified_diff(one.splitlines(), other.splitlines(), lineterm="", n=2)
-            found.append(Changed(name, list(lines)[2:]))
+            found.append(Changed(name, [masked(line) for line in list(lines)[2:]]))
     return found
 
 

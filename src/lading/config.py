@@ -58,11 +58,11 @@ def resolve(address: str) -> tuple[str, Connection]:
     if kind:
         found = _built(kind, {"path": address}, None, (), f"the address '{address}'")
         return found.address(), found
-    names = connections()
+    names, said = connections(), re.sub("(?s)=.*", "=...", address)  # 'host=db password=...' is what drivers take
     if not names:
         fix = "Write a URL such as postgresql://user@host/database, or name a connection with 'lading connect'."
-        raise SpecError(f"'{address}' is no connection, URL or file.", fix)
-    raise SpecError(f"There is no connection '{address}'.", near(address, names))
+        raise SpecError(f"'{said}' is no connection, URL or file.", fix)
+    raise SpecError(f"There is no connection '{said}'.", near(address, names))
 
 
 def at(address: str) -> Connection:
@@ -150,7 +150,8 @@ def move(words: Mapping[str, Any]) -> Move:
     if table and "tables" not in words:
         given["tables"] = [table]
     if into and (not table or "into" in words or "tables" in words):
-        raise SpecError(f"The target names the table '{into}'.", "Name one table of the source in its address too.")
+        named = "a table" if "@" in into else f"the table '{into}'"  # it may be the rest of a password that has a '#'
+        raise SpecError(f"The target names {named}.", "Name one table of the source in its address too.")
     if into:
         given["into"] = {table: into}
     return checked(Move, given, None, (), "")
@@ -253,10 +254,9 @@ def _from_url(url: str, who: str) -> Connection:
         if fault["type"] == "missing":
             raise SpecError(f"{who} lacks its {name}.", "Complete it.") from None
         raise SpecError(f"{who} has a {name} that cannot be used.", "Correct it.") from None
-    except ValueError as error:  # what Python's own reading of addresses refuses, such as a port that is no number
-        scheme = url.partition("://")[0]
+    except ValueError:  # what Python's own reading of addresses refuses, such as a port that is no number
         fix = "Check its port and brackets, and write %23 for # in a password, %2F for / and %40 for @."
-        raise SpecError(f"{who} that begins with '{scheme}://' cannot be read.", fix) from error
+        raise SpecError(f"{who} that begins with '{url.partition('://')[0]}://' cannot be read.", fix) from None
 
 
 def _known(url: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from lading import binding, find
-from lading.errors import LadingError, SpecError
+from lading.errors import LadingError, SpecError, masked
 from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline, Step, faults
 from lading.steps.check import Check
@@ -163,15 +163,20 @@ def explained(found: Pipeline, file: File, environment: Mapping[str, tuple[Any, 
                 origin = f"{file.shown}:{file.line(at)}"
             if field in environment and isinstance(step, Move):
                 origin = environment[field][1]
-            options.append(Option(step.key, word, plain(value), origin))
+            options.append(Option(step.key, word, _told(value, field in step.places), origin))
     return options
 
 
-def plain(value: Any) -> Any:
-    """A value of a step as people write it: models are maps of what was written."""
+def _told(value: Any, place: bool = False) -> Any:
+    """A value of a step as people write it, without its secrets: models are maps of what was written. A `place` is a
+    connection."""
+    if isinstance(value, str):
+        return find.shown(value) if place else masked(value)
     if isinstance(value, BaseModel):
-        return {name: plain(each) for name, each in value.model_dump(exclude_unset=True).items()}
-    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+        value = value.model_dump(exclude_unset=True)
+    if isinstance(value, dict):
+        return {name: _told(each, name == "at") for name, each in value.items()}
+    return tuple(map(_told, value)) if isinstance(value, tuple) else value
 
 
 def _step(file: File, number: int, written: Any, around: Around) -> Step:

@@ -6,12 +6,18 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):\S*@|(?<=[?&;])((?:password|pwd|token|secret)=)[^&;\s]*", re.I)
+_PASSWORD = re.compile(
+    r"(?<=://)([^/\s:@]*):\S*@"
+    r"|((?:(?<=[?&;])|%(?:3B|26)|(?<==))(?:password|passwd|pwd|token|secret)(?:=|%3D))"
+    r"(?:\{[^}]*\}|%7B(?:(?!%7D).)*%7D|(?:(?!%3B|%26)[^&;\s])*)"
+    r"|((?<=[?&])storage=)(?:\{.*?\}|[^&\s]*)",
+    re.I,
+)
 
 
 def masked(text: str) -> str:
     """The text without the passwords of its addresses."""
-    return _PASSWORD.sub(lambda found: f"{found[2]}***" if found[2] else f"{found[1]}:***@", text)
+    return _PASSWORD.sub(lambda found: f"{word}***" if (word := found[2] or found[3]) else f"{found[1]}:***@", text)
 
 
 def unseen(text: str, columns: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lading import connectors, unwanted
 from lading.connector import Connection
-from lading.errors import SpecError
+from lading.errors import LadingError, SpecError
 
 GROUP = "lading.connectors"
 STEPS = "lading.steps"
@@ -69,6 +69,15 @@ def from_url(url: str) -> Connection:
     near = get_close_matches(scheme, [s for kind in kinds() for s in connection_class(kind).schemes], n=1)
     hint = f"Did you mean '{near[0]}://'?" if near else f"There are connectors for: {', '.join(kinds())}."
     raise SpecError(f"No connector takes addresses that begin with '{scheme}://'.", hint)
+
+
+def shown(place: str) -> str:
+    """What texts call a connection: its name as it is, an address without its secrets."""
+    scheme, mark, _ = place.partition("://")
+    try:
+        return from_url(place).address() if mark else place
+    except (LadingError, ValueError):  # which say by themselves what is wrong with it
+        return f"{scheme}://..."
 
 
 @cache

@@ -13,6 +13,7 @@ import pyarrow as pa
 from lading.connector import WHOLE
 from lading.desk import Desk
 from lading.errors import SpecError
+from lading.find import shown
 from lading.process import environment, output
 
 
@@ -22,9 +23,9 @@ def written(desk: Desk, at: str, name: str, path: Path) -> str:
     with desk.opened(at) as session:
         table = session.describe(name)
         if table is None:
-            raise SpecError(f"{at} has no table '{name}'.", "Correct 'table', or make the table first.")
+            raise SpecError(f"{shown(at)} has no table '{name}'.", "Correct 'table', or make the table first.")
         if table.problems:
-            raise SpecError(f"{at}: {table.problems[0]}.", "Give the function another table.")
+            raise SpecError(f"{shown(at)}: {table.problems[0]}.", "Give the function another table.")
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
             for batch in session.read(table, WHOLE):

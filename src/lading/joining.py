@@ -15,6 +15,7 @@ from lading.connector import Session
 from lading.copying import Part, Resolve, planned, sides
 from lading.driver import transaction
 from lading.errors import LadingError, SpecError
+from lading.find import shown
 from lading.hops.flow import ODD, parsed, quiet
 from lading.plan import Plan
 from lading.schema import Table
@@ -38,7 +39,7 @@ def inputs(step: Any, opened: Opened, file: Path) -> dict[str, Move]:
             table = session.describe(each.table)
         if table is None:
             fix = f"Correct '{name}' in 'inputs', or make the table first."
-            raise SpecError(f"{each.at} has no table '{each.table}'.", fix)
+            raise SpecError(f"{shown(each.at)} has no table '{each.table}'.", fix)
         words = {
             "key": step.key, "from": each.at, "to": address(file, step), "tables": [table.full_name],
             "exclude": [f"{table.full_name}.{column}" for column in _unread(tree, table)],

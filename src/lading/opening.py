@@ -23,6 +23,7 @@ from lading.copying import Resolve
 from lading.desk import Desk
 from lading.ending import Ending, Stopped
 from lading.errors import DataError, SpecError, Unsupported, masked
+from lading.find import shown
 from lading.lineage import LANGUAGES
 from lading.notebook import Cell
 from lading.origins import origins
@@ -71,7 +72,7 @@ class Bringing:
         if table is None:
             return None
         if table.problems:
-            raise DataError(f"{at}: {table.problems[0]}.", "Open another step.")
+            raise DataError(f"{shown(at)}: {table.problems[0]}.", "Open another step.")
         self.hide(at, table)
         hidden = [column.name for column in table.columns if column.name.lower() in self._names]
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
@@ -180,7 +181,7 @@ def _given(given: Mapping[str, Input], bringing: Bringing) -> dict[str, Kept]:
         with bringing.session(each.at) as session:
             kept = bringing.table(each.at, each.table, session, f"input-{name}.parquet")
         if kept is None:
-            raise SpecError(f"{each.at} has no table '{each.table}'.", "Run what makes it first.")
+            raise SpecError(f"{shown(each.at)} has no table '{each.table}'.", "Run what makes it first.")
         inputs[name] = kept
     return inputs
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError
+from lading.find import shown
 from lading.memory import MIB, share, size
 from lading.prove import Level
 from lading.route import Arrival, Finding
@@ -102,10 +103,12 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
         hits = [table for table in found if _matches(table, pattern)]
         if doubled := [name for name, n in Counter(table.full_name for table in hits).items() if n > 1]:
             # 'b' in the schema 'a', and 'a.b' in the default one
-            raise SpecError(f"{move.source} has two tables called '{doubled[0]}'.", "Rename one, or name the others.")
+            raise SpecError(
+                f"{shown(move.source)} has two tables called '{doubled[0]}'.", "Rename one, or name the others."
+            )
         if not hits and pattern != "*":
             names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
-            raise SpecError(f"No table of {move.source} is named '{pattern}'.", f"There are: {names}.")
+            raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", f"There are: {names}.")
         picked.update({table.full_name: table for table in hits})
     return [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
 
@@ -177,7 +180,7 @@ def plan(
     refuse(move, target)
     tasks = [_task(move, table, (fit, existing), cursor) for table in chosen(move, tables)]
     if not tasks:
-        raise SpecError(f"{move.source} has no tables to move.", "Check 'tables', and what the account may see.")
+        raise SpecError(f"{shown(move.source)} has no tables to move.", "Check 'tables', and what the account may see.")
     names = [task.into for task in tasks]
     doubled = {name for name in names if names.count(name) > 1}
     tasks = [_blocked(t, "Two tables go into the same target.", "Map one elsewhere with 'into'.") if t.into in doubled
@@ -196,13 +199,13 @@ def plan(
 def refuse(move: Move, target: Side) -> None:
     """Raises SpecError for what the target cannot do at all."""
     if not target.can.writes:
-        raise SpecError(f"{move.target} cannot be written to.", "Choose another target.")
+        raise SpecError(f"{shown(move.target)} cannot be written to.", "Choose another target.")
     if move.mode is Mode.MERGE and not target.can.merges:
-        raise SpecError(f"{move.target} cannot merge rows by key.", "Use 'mode: replace' or 'mode: append'.")
+        raise SpecError(f"{shown(move.target)} cannot merge rows by key.", "Use 'mode: replace' or 'mode: append'.")
     if move.mode is Mode.APPEND and not target.can.appends:
-        raise SpecError(f"{move.target} cannot append rows.", "Use 'mode: replace'.")
+        raise SpecError(f"{shown(move.target)} cannot append rows.", "Use 'mode: replace'.")
     if move.together and not target.can.together:
-        raise SpecError(f"{move.target} cannot publish several tables at once.", "Leave out 'together'.")
+        raise SpecError(f"{shown(move.target)} cannot publish several tables at once.", "Leave out 'together'.")
 
 
 LOCK_SECONDS = 2

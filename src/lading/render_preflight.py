@@ -37,8 +37,7 @@ def preflight(pipeline: str) -> Callable[[Report, int], RenderableType]:
             lines = [line for each in mine for line in _lines(each)]
             worst = "" if mine[0].accepted else _COLOURS[mine[0].severity]
             parts += [Text(""), *named(step or pipeline, lines, worst)]
-        if found.blocks:
-            names = " ".join(f"--accept {name}" for name in dict.fromkeys(each.name for each in found.blocks))
+        if names := " ".join(dict.fromkeys(f"--accept {each.name}" for each in found.blocks if not each.final)):
             parts += [Text(""), words(f"To accept what is meant to be so, name it: {names}", "dim")]
         if found.canary:
             parts += [Text(""), *_beside(found.canary)]

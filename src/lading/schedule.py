@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
+from lading.find import shown as shown_place
+
 _FIELDS = ("minute", "hour", "day of the month", "month", "weekday")
 _BACK = timedelta(hours=3)
 """More than any clock is set back by."""
@@ -147,7 +149,9 @@ class Schedule(BaseModel):
             return f"{self.cron} {self.zone}"
         if self.arrivals:
             return "when files arrive"
-        names = sorted(each if isinstance(each, str) else f"{each.table} at {each.at}" for each in self.after)
+        names = sorted(
+            each if isinstance(each, str) else f"{each.table} at {shown_place(each.at)}" for each in self.after
+        )
         return f"after {', '.join(names)}"
 
     @property

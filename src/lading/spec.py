@@ -23,7 +23,7 @@ from pydantic import (
 )  # fmt: skip
 
 from lading import find, memory
-from lading.errors import SpecError
+from lading.errors import SpecError, masked
 from lading.prove import Level
 from lading.schedule import Interval, Schedule
 from lading.schema import Mode
@@ -104,7 +104,9 @@ class Input(BaseModel):
             return value
         at, _, table = value.partition(".")
         if not (at and table) or "://" in value:
-            raise ValueError(f"'{value}' names no table. Write 'connection.table', or {{at: URL, table: NAME}}.")
+            raise ValueError(
+                f"'{masked(value)}' names no table. Write 'connection.table', or {{at: URL, table: NAME}}."
+            )
         return {"at": at, "table": table}
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from lading.checking import Checking, stale
 from lading.desk import Desk
 from lading.errors import Unsupported
+from lading.find import shown
 from lading.prove import State
 from lading.render import plural
 from lading.schedule import first_shown
@@ -72,10 +73,12 @@ def _fresh(wanted: Any, desk: Desk) -> Look:
     def look() -> tuple[bool, str]:
         with desk.opened(wanted.at) as session:
             if not isinstance(session, SqlSession):
-                raise Unsupported(f"{wanted.at} is no database that can be asked.", "Wait for a file or a pipeline.")
+                raise Unsupported(
+                    f"{shown(wanted.at)} is no database that can be asked.", "Wait for a file or a pipeline."
+                )
             table = session.describe(wanted.name)
             if table is None:
-                return False, f"{wanted.at} has no table '{wanted.name}'"
+                return False, f"{shown(wanted.at)} has no table '{wanted.name}'"
             found = stale(Checking(session, table, {}, ()), wanted)
         return not found, f"'{wanted.name}': {found}" if found else f"'{wanted.name}' is fresh"
 

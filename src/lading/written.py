@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lading.errors import SpecError
+from lading.errors import SpecError, masked
 
 if TYPE_CHECKING:
     import yaml
@@ -124,7 +124,7 @@ def checked(model: type[Model], values: Mapping[str, Any], file: File | None, at
         first = faults[0]
         if file is not None and isinstance(written := file.at((*at, *first[0]["loc"])), str):
             first[0]["input"] = written  # a reference is shown, never what it stands for
-        what, fix = _sentence(first, model, subject)
+        what, fix = map(masked, _sentence(first, model, subject))
         if file is None:
             raise SpecError(what, fix) from None
         loc = first[0]["loc"]
@@ -283,6 +283,7 @@ def worded(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case str():
+            value = masked(value)
             return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
         case int() | float():
             return str(value)

@@ -463,3 +463,7 @@ def test_the_library_still_has_what_we_call():
     assert {"fetch_df_batches", "cursor", "commit", "rollback", "close"} <= set(dir(oracledb.Connection))
     names = oracledb.Connection.fetch_df_batches.__code__.co_varnames
     assert {"size", "requested_schema"} <= set(names)
+
+
+def test_an_account_in_the_descriptor_is_no_part_of_the_address():
+    assert Oracle(dsn="scott/tiger@h/XE").address() == "oracle://h/XE"

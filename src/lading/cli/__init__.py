@@ -109,7 +109,9 @@ def _say(word: str, what: str, fix: str) -> None:
 
 
 def _command() -> str:
-    return shlex.join(["lading", *sys.argv[1:]])
+    from lading.find import shown
+
+    return shlex.join(["lading", *(shown(word) if "://" in word else word for word in sys.argv[1:])])
 
 
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

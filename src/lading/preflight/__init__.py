@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lading.errors import SpecError
-from lading.preflight import accounts, drift, hops, literals, names, opening, order, queries, rights
+from lading.find import shown
+from lading.preflight import accounts, drift, hops, literals, names, opening, order, passwords, queries, rights
 from lading.preflight.ground import Ground as Ground
 from lading.preflight.ground import places
 from lading.preflight.report import Finding as Finding
 from lading.preflight.report import Report as Report
 from lading.preflight.report import report
 
-LOOKS = (opening, hops, order, names, queries, rights, drift, literals, accounts)
+LOOKS = (opening, hops, order, names, queries, rights, drift, literals, accounts, passwords)
 """Each has `look(ground)`, which gives its findings. The first opens what the others use."""
 
 
@@ -20,12 +23,12 @@ def preflight(ground: Ground, accept: tuple[str, ...] = ()) -> Report:
     used = sorted({place for step in ground.pipeline.steps for place in places(step)})
     for name in ground.old:
         if name not in used:
-            what = (
-                f"The old account of '{name}' is given, and no step of '{ground.pipeline.name}' uses that connection."
-            )
-            raise SpecError(what, f"There are: {', '.join(used) or 'none'}.")
+            of = ground.pipeline.name
+            what = f"The old account of '{shown(name)}' is given, and no step of '{of}' uses that connection."
+            raise SpecError(what, f"There are: {', '.join(map(shown, used)) or 'none'}.")
     with ground:
-        found = [finding for each in LOOKS for finding in each.look(ground)]
-        return report(ground.counts, found, accept).model_copy(
-            update={"accounts": ground.accounts, "tables": ground.tables}
-        )
+        found = [passwords.hidden(ground, finding) for each in LOOKS for finding in each.look(ground)]
+        held = passwords.held(ground)
+        known: dict[str, Any] = {"accounts": ground.accounts, "tables": ground.tables}
+        known = {word: {at: each for at, each in kept.items() if at not in held} for word, kept in known.items()}
+        return report(ground.counts, found, accept).model_copy(update=known)

@@ -70,6 +70,8 @@ class Ground:
     old: Mapping[str, str] = field(default_factory=dict)
     earlier: Earlier | None = None
     seconds: float = SECONDS
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """What a release would hold, by the names of the files."""
     sessions: dict[str, Session] = field(default_factory=dict)
     """Those that could be opened, by the names of their connections."""
     plans: dict[str, Plan] = field(default_factory=dict)

@@ -37,6 +37,8 @@ class Finding(BaseModel, frozen=True):
     evidence: str = ""
     fix: str = ""
     accepted: bool = False
+    final: bool = False
+    """It cannot be accepted."""
 
     @property
     def name(self) -> str:
@@ -72,6 +74,8 @@ def report(counts: Mapping[str, int], found: Iterable[Finding], accept: Iterable
     for each in dict.fromkeys(found):
         named = any(fnmatchcase(form, pattern) for form in (each.look, each.name) for pattern in patterns)
         said = {word: masked(getattr(each, word)) for word in ("what", "evidence", "fix")}
-        marked.append(each.model_copy(update={"accepted": named and each.severity == "blocks", **said}))
+        marked.append(
+            each.model_copy(update={"accepted": named and each.severity == "blocks" and not each.final, **said})
+        )
     ordered = sorted(marked, key=lambda each: (_RANKS[each.severity], each.accepted))
     return Report(taken=datetime.now(UTC), findings=tuple(ordered), counts=dict(counts))

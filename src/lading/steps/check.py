@@ -140,6 +140,7 @@ def run(step: Check, desk: Desk) -> Outcome:
     from lading.checking import Checking, broken
     from lading.desk import Outcome
     from lading.errors import DataError, SpecError, Unsupported
+    from lading.find import shown
     from lading.prove import State
     from lading.render import plural
     from lading.sql import SqlSession
@@ -148,12 +149,14 @@ def run(step: Check, desk: Desk) -> Outcome:
     connection = desk.connection(step.at)
     with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession):
-            raise Unsupported(f"{step.at} is no database that can be asked.", "Check the table where it is moved to.")
+            raise Unsupported(
+                f"{shown(step.at)} is no database that can be asked.", "Check the table where it is moved to."
+            )
         table = session.describe(step.on)
         if table is None:
-            raise SpecError(f"{step.at} has no table '{step.on}'.", "Correct 'on', or make the table first.")
+            raise SpecError(f"{shown(step.at)} has no table '{step.on}'.", "Correct 'on', or make the table first.")
         checking = Checking(session, table, desk.params, connection.hidden(table))
-        place, counted = f"{step.at} {step.on}", dict[str, int]()
+        place, counted = f"{shown(step.at)} {step.on}", dict[str, int]()
         if any(rule.rows and rule.rows.near for rule in step.rules):
             counted[place] = checking.count(checking.name)
             earlier = usual(desk.store, desk.pipeline.name, step.key, place)

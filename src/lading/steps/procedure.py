@@ -31,13 +31,16 @@ def run(step: Procedure, desk: Desk) -> Outcome:
     from lading.binding import value
     from lading.desk import Outcome
     from lading.errors import Unsupported
+    from lading.find import shown
     from lading.prove import State
     from lading.schema import Table
     from lading.sql import SqlSession
 
     with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession) or not session.dialect.call:
-            raise Unsupported(f"Procedures of {step.at} cannot be called.", "Call it with a step 'bash' or 'python'.")
+            raise Unsupported(
+                f"Procedures of {shown(step.at)} cannot be called.", "Call it with a step 'bash' or 'python'."
+            )
         schema, _, name = step.call.rpartition(".")
         marks = ", ".join([session.dialect.placeholder] * len(step.values))
         quoted = session.dialect.table(Table(name=name, schema_name=schema or None))

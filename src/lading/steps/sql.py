@@ -98,6 +98,7 @@ def _selected(step: Sql, desk: Desk) -> Outcome:
     from lading.binding import bound
     from lading.desk import Outcome
     from lading.errors import Unsupported
+    from lading.find import shown
     from lading.prove import State
     from lading.render import plural
     from lading.selecting import Control, Selecting, named, selected
@@ -110,7 +111,9 @@ def _selected(step: Sql, desk: Desk) -> Outcome:
     connection = desk.connection(step.at)
     with desk.opened(step.at) as session:
         if not isinstance(session, SqlSession) or not session.dialect.create_as or not connection.can.writes:
-            raise Unsupported(f"{step.at} cannot keep the rows of a select.", "Name a database that can be written to.")
+            raise Unsupported(
+                f"{shown(step.at)} cannot keep the rows of a select.", "Name a database that can be written to."
+            )
         text, values = bound(select(step.query or ""), desk.params, session.dialect)
         desk.note(step, text)
         ids = [named(desk.pipeline.name, step.key, run) for run in (desk.run, *desk.earlier)]

@@ -63,7 +63,8 @@ class Oracle(Connection):
 
     def address(self) -> str:
         user = f"{self.user}@" if self.user else ""
-        place = self.dsn or f"{self.host}:{self.port}/{self.service_name or f'?sid={self.sid}'}"
+        dsn = self.dsn and self.dsn.rpartition("@")[2]  # before it may stand user/password
+        place = dsn or f"{self.host}:{self.port}/{self.service_name or f'?sid={self.sid}'}"
         schema = f"{'&' if '?' in place else '?'}schema={self.schema_name}" if self.schema_name else ""
         return f"oracle://{user}{place}{schema}"
 
