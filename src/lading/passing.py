@@ -72,7 +72,8 @@ class Passing:
         self.digester = Digester(moving.hashed, moving.load.key)
         self.hashes = level in (Level.ROWS, Level.FULL)
         self.narrowed: Counter[str] = Counter()
-        self.bytes = self.rejected = self.shown = 0
+        self.bytes = self.rejected = 0
+        self.shown = (0, 0)
         self.cursor: str | None = None
 
     def batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -96,12 +97,12 @@ class Passing:
             self.bytes += batch.nbytes
             yield batch
             if not self.quiet:
-                self.shown += batch.num_rows
+                self.shown = (self.shown[0] + batch.num_rows, self.shown[1] + batch.nbytes)
                 self.moving.watch.moved(self.moving.name, batch.num_rows, batch.nbytes)
 
     def take_back(self) -> None:
-        """What was shown of a slice that is read again."""
-        self.moving.watch.moved(self.moving.name, -self.shown, -self.bytes)
+        """What was shown of a slice that is read again; the batch that the target refused was not."""
+        self.moving.watch.moved(self.moving.name, *(-number for number in self.shown))
 
     def _follow(self, array: pa.Array, since: str) -> None:
         column = self.moving.source.column(since)

@@ -74,7 +74,8 @@ class Line:
         self.looks.append(now)
         then = self.looks[0] if now[0] - self.looks[0][0] >= 0.5 else (self.began, 0, 0)
         span = max(now[0] - then[0], 0.001)
-        return (now[1] - then[1]) / span, (now[2] - then[2]) / span
+        rows, bytes_ = ((late - early) / span for late, early in zip(now[1:], then[1:], strict=True))
+        return max(rows, 0.0), max(bytes_, 0.0)  # rows that are read once more were taken back
 
     @property
     def left(self) -> float | None:

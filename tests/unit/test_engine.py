@@ -21,7 +21,7 @@ from lading.errors import DataError, SpecError, Unreachable
 from lading.moving import Pace
 from lading.plan import Side
 from lading.plan import plan as make_plan
-from lading.run import run
+from lading.run import Silent, run
 from lading.spec import Move
 from lading.store import Store
 from lading.testing.steps import content, found, put, table
@@ -161,6 +161,22 @@ def test_a_source_that_was_left_halfway_is_free_again(ledger):
     bill = moved(source, target, ledger, accept=["null"], max_rejects=1)
     assert bill.state == "proved", bill.tables[0]
     assert (bill.rows.target, bill.rows.rejected) == (2, 1)
+
+
+def test_what_is_shown_of_rows_is_never_less_than_nothing(ledger):
+    """Rows that are read again are taken back as far as they were shown: not those of the batch that was refused."""
+    seen = [(0, 0)]
+
+    class Seeing(Silent):
+        def moved(self, table, rows, bytes):
+            seen.append((seen[-1][0] + rows, seen[-1][1] + bytes))
+
+    source = odd(Session, [(PEOPLE, [*ROWS, (100, None)])])
+    target = odd(Session, [(table("people", id="int(64)!", name="string(40)!"), [])])
+    bill = run(planned(source, target, accept=["null"], max_rejects=1), (source, target), ledger, Seeing())
+    assert bill.rows.rejected == 1, bill.tables
+    assert min(min(counts) for counts in seen) == 0
+    assert seen[-1] == (100, bill.tables[0].bytes)
 
 
 # What a target may do wrong

@@ -238,6 +238,16 @@ def test_plain_lines_are_two_a_table(capsys):
     assert len(lines) == 3
 
 
+def test_rows_that_are_taken_back_have_no_rate_below_nothing(monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    line = progress.Line("sales", moved=50_000, bytes=500_000)
+    line.rates()
+    now[0] += 1
+    line.moved = line.bytes = 0
+    assert line.rates() == (0, 0)
+
+
 def test_a_table_that_takes_long_says_every_half_minute_where_it_is(capsys, monkeypatch):
     now = [1_000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
