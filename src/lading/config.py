@@ -184,11 +184,6 @@ def logs() -> Path:
     return file.parent / "logs" if file.is_absolute() else (project() or Path.cwd()) / ".lading" / "logs"
 
 
-def debugging() -> bool:
-    """Whether a fault of ours is shown with its traceback."""
-    return os.environ.get("LADING_DEBUG", "") not in ("", "0")
-
-
 def listing() -> File | None:
     """The project's connections.yaml."""
     folder = project()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -101,3 +102,16 @@ class Bug(LadingError):
     """We must act."""
 
     kind = "bug"
+
+
+def debugging() -> bool:
+    """Whether a fault of ours is shown with its traceback."""
+    return os.environ.get("LADING_DEBUG", "") not in ("", "0")
+
+
+def fault(error: Exception, hidden: bool = False) -> Bug:
+    """What nobody expected, as a fault of ours; without its words where these may hold values that are not shown."""
+    said = type(error).__name__ if hidden else f"{type(error).__name__}: {error}"
+    what = error.what if isinstance(error, Bug) else said
+    fix = "This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set."
+    return Bug(masked(what), fix)

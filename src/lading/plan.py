@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pydantic import BaseModel
 
 from lading.connector import Capabilities
-from lading.errors import LadingError, SpecError
+from lading.errors import LadingError, SpecError, Unsupported
 from lading.find import shown
 from lading.memory import MIB, share, size
 from lading.prove import Level
@@ -306,8 +306,13 @@ def _key(move: Move, table: Table) -> tuple[str, ...]:
     for name in move.merge_key:
         if table.column(name) is None:
             raise SpecError(f"'{table.full_name}' has no column '{name}'.", "Correct 'merge_key'.")
-    if move.since and table.column(move.since) is None:
-        raise SpecError(f"'{table.full_name}' has no column '{move.since}'.", "Correct 'since'.")
+    if move.since:
+        column = table.column(move.since)
+        if column is None:
+            raise SpecError(f"'{table.full_name}' has no column '{move.since}'.", "Correct 'since'.")
+        if not column.type.ordered:
+            what = f"'since' of '{table.full_name}' cannot go by '{move.since}': {column.type} has no order."
+            raise Unsupported(what, "Name a column of moments or numbers that grow, or leave the table out.")
     return move.merge_key or table.key
 
 

@@ -8,6 +8,7 @@ import resource
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -21,7 +22,7 @@ import pyarrow as pa
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends
 from lading.ending import Ending, Stopped, Stuck
-from lading.errors import LadingError, ProofFailed, SpecError, Unreachable
+from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault
 from lading.memory import return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
 from lading.plan import Plan, Task
@@ -247,6 +248,14 @@ class Crew:
             if sessions and isinstance(error, ProofFailed):
                 engine.drill(moving, *sessions)
             fail(moving, error)
+            return False
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours in one table is none of the others
+            self.over.go_on()
+            if debugging():
+                traceback.print_exception(error)
+            fail(moving, fault(error, hidden=bool(moving.hidden)))
             return False
         return True
 

@@ -68,6 +68,11 @@ class Type:
     def numeric(self) -> bool:
         return self.kind in ("int", "decimal", "float")
 
+    @property
+    def ordered(self) -> bool:
+        """Whether one value comes after another, in every system and in its canonical text: 'since' needs that."""
+        return self.kind not in ("binary", "interval", "json", "list")
+
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """In plain data a type is its text form."""

@@ -179,6 +179,59 @@ def test_what_is_shown_of_rows_is_never_less_than_nothing(ledger):
     assert seen[-1] == (100, bill.tables[0].bytes)
 
 
+OTHERS = tuple((PEOPLE.model_copy(update={"name": name}), ROWS) for name in ("a", "people", "z"))
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+@pytest.mark.parametrize("hidden", [(), ("name",)])
+def test_a_fault_of_ours_in_one_table_is_none_of_the_others(ledger, monkeypatch, capsys, readers, hidden):
+    class Faulty(Session):
+        def read(self, table, slice):
+            if table.name == "people":
+                raise ValueError("n7 is odd")
+            return super().read(table, slice)
+
+    monkeypatch.setattr(Odd, "can", Odd.can.model_copy(update={"readers": readers}))
+    source = odd(Faulty, OTHERS).model_copy(update={"sensitive": hidden})
+    bill = moved(source, Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert {t.table: t.state for t in bill.tables} == {"a": "proved", "people": "failed", "z": "proved"}
+    failed = next(t for t in bill.tables if t.error)
+    said = "ValueError" if hidden else "ValueError: n7 is odd"
+    assert failed.error_kind == "bug"
+    assert failed.error.startswith(f"{said} This is a fault of Lading.")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("LADING_DEBUG", "1")
+    assert moved(source, Memory(name=secrets.token_hex(4)), ledger).state == "failed"
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_no_fault_of_a_table(ledger, error):
+    class Ended(Session):
+        def read(self, table, slice):
+            raise error
+
+    with pytest.raises(error):
+        moved(odd(Ended, OTHERS), Memory(name=secrets.token_hex(4)), ledger)
+
+
+def test_what_may_be_published_after_a_fault_of_ours_is_not_published_again(ledger):
+    class Late(Session):
+        late = True
+
+        def publish(self, loads):
+            super().publish(loads)
+            if Late.late:
+                Late.late = False
+                raise ValueError("too late")
+
+    source, target = odd(Session), odd(Late, ())
+    for state in ("failed", "proved"):
+        bill = moved(source, target, ledger, mode="append")
+        assert bill.state == state, bill.tables[0]
+        assert len(rows_of(target)) == 100
+
+
 # What a target may do wrong
 
 
@@ -198,7 +251,7 @@ def test_a_target_that_drops_rows_and_says_so_is_not_believed(ledger, level):
 # Runs that were interrupted
 
 
-class Cut(Exception):
+class Cut(KeyboardInterrupt):
     """The process ends here."""
 
 

@@ -79,3 +79,14 @@ def test_a_loss_stops_until_it_is_accepted_by_name():
 def test_two_tables_into_one_are_refused():
     move = Move(source="a", target="b", into={"sales": "orders"})
     assert all("into the same target" in task.problem for task in planned(move, ORDERS, SALES).tasks)
+
+
+@pytest.mark.parametrize("type_", ["interval", "json", "list(int(32))", "binary", "binary(16)"])
+def test_since_goes_by_values_that_have_an_order(type_):
+    tables = (table("iv", id="int(64)!", c=type_), table("n", id="int(64)!", c="int(32)"))
+    move = Move(source="a", target="b", mode="merge", since="c")
+    problems = {task.name: (task.problem, task.problem_kind) for task in planned(move, *tables).tasks}
+    assert problems == {
+        "iv": (f"'since' of 'iv' cannot go by 'c': {type_} has no order.", "unsupported"),
+        "n": ("", problems["n"][1]),
+    }

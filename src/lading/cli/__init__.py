@@ -73,15 +73,12 @@ def main() -> None:
 
 
 def _failed(error: Exception) -> int:
-    from lading import config, errors
+    from lading import errors
 
-    if config.debugging():
+    if errors.debugging():
         raise error
-    if not isinstance(error, errors.LadingError):
-        error = errors.Bug(f"{type(error).__name__}: {error}")
-    if isinstance(error, errors.Bug):
-        fix = "This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set."
-        error = errors.Bug(error.what, fix)
+    if isinstance(error, errors.Bug) or not isinstance(error, errors.LadingError):
+        error = errors.fault(error)
     cancelled = error.code == errors.CANCELLED
     _say("" if cancelled else "error: ", error.what, error.fix)
     _nothing_done("cancelled" if cancelled else "failed", _plain(error))

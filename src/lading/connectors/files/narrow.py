@@ -32,7 +32,7 @@ class Narrowing:
             column = table.column(cut.since)
             if column is None:
                 raise SpecError(f"'{table.full_name}' has no column '{cut.since}'.", "Correct 'since'.")
-            if column.type.kind in ("json", "list", "interval") or _unlimited(column):
+            if not column.type.ordered or _unlimited(column):
                 raise Unsupported(f"Values of '{cut.since}' have no order here.", "Choose another column for 'since'.")
             self._since = column.name
             self._low = from_text(pa.array([cut.since_low], pa.string()), column.type)[0]
