@@ -106,6 +106,38 @@ def test_what_is_interrupted_is_one_object(words, state, monkeypatch, capsys):
     assert (json.loads(out)["state"] if out else "") == state
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("copy", "x", "--json"), "Missing argument 'TARGET'."),
+        (("--nope", "--json"), "No such option"),
+        (
+            ("copy", "x", "y", "--json", "--into", "a=b", "--into", "c"),
+            "--into takes one schema, or only SOURCE=TARGET.",
+        ),
+        (("cpoy", "--json", "postgresql://me:geheim@h"), "No such command 'cpoy'."),
+        (("history", "--json", "p", "postgresql://me:geheim@h"), "Got unexpected extra argument"),
+        (("copy", "x"), None),
+    ],
+)
+def test_what_is_misused_is_one_object(words, what, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lading", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert err.startswith("error: ")
+    if what is None:
+        assert out == ""
+        return
+    found = json.loads(out)
+    assert (found["run"], found["state"], found["tables"]) == (None, "failed", [])
+    assert found["error"]["kind"] == "spec"
+    assert found["error"]["what"].startswith(what)
+    assert found["error"]["fix"].startswith("See 'lading")
+    assert "geheim" not in out + err
+
+
 @pytest.mark.parametrize(("threads", "said"), [(0, "begun\n"), (1, "begun\ndone\n")])
 def test_a_process_ends_with_its_code_when_all_is_said(tmp_path, threads, said):
     """What is still in a buffer is written, and a thread that is left is waited for."""

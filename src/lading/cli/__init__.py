@@ -55,8 +55,7 @@ def main() -> None:
         signals.append(signal.SIGINT)
     except click.ClickException as error:
         hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "lading"
-        _say("error: ", error.format_message(), f"See '{hint} --help'.")
-        code = USAGE
+        code = _misused(error.format_message(), f"See '{hint} --help'.")
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         code = 0
@@ -70,6 +69,14 @@ def main() -> None:
         code = 128 + signals[0]
         _nothing_done("cancelled")
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _misused(what: str, fix: str) -> int:
+    from lading.errors import SpecError
+
+    _say("error: ", what, fix)
+    _nothing_done("failed", _plain(SpecError(what, fix)))
+    return USAGE
 
 
 def _failed(error: Exception) -> int:

@@ -26,7 +26,11 @@ from lading.cli.words import (
 @click.argument("target")
 @watched
 def copy(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> int:
-    """Copy tables from SOURCE to TARGET and prove that they arrived."""
+    """Copy tables from SOURCE to TARGET and prove that they arrived.
+
+    With --json one object is printed, whatever happens. Its state is proved,
+    unproved or failed; or cancelled, when Ctrl-C or another command ended it.
+    """
     from lading import actions, config, progress
 
     move = config.move({"source": source, "target": target, **move_words(given)})
