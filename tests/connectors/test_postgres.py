@@ -866,6 +866,11 @@ def test_a_connection_that_is_cut_is_unreachable(numbers, postgres, proxy):
             "postgresql://me@db:5432/a%2Fb",
             {"connect_seconds": 3},
         ),
+        (
+            "postgresql://db/crm?application_name=a&client_encoding=utf8&target_session_attrs=any&sslmode=require",
+            "postgresql://db:5432/crm",
+            {"ssl": "require", "options": None},
+        ),
     ],
 )
 def test_addresses(url, address, settings):
@@ -885,6 +890,9 @@ def test_an_address_loads_no_other_connector():
 def test_addresses_that_are_wrong():
     with pytest.raises(SpecError, match="no option 'sslmod'"):
         Postgres.from_url("postgresql://db/crm?sslmod=require")
+    for asked in ("target_session_attrs=read-write", "channel_binding=require"):
+        with pytest.raises(SpecError, match=f"'{asked}' asks for what Lading does not see to"):
+            Postgres.from_url(f"postgresql://db/crm?{asked}")
     with pytest.raises(SpecError, match="port"):
         Postgres.from_url("postgresql://db:x/crm")
 

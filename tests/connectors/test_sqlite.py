@@ -11,6 +11,7 @@ import pytest
 from lading.connector import WHOLE, Connection
 from lading.connectors.sqlite import SQLite
 from lading.errors import DataError, SpecError, Unreachable
+from lading.find import from_url
 from lading.schema import Mode
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.testing.steps import PEOPLE, ROWS, content, expected, found, load_of, put, staged, table
@@ -236,6 +237,7 @@ def test_text_with_a_zero_is_whole(session):
 def test_addresses():
     assert SQLite.from_url("sqlite:///a%20b.db?busy_seconds=3") == SQLite(path="a b.db", busy_seconds=3)
     assert SQLite.from_url("sqlite:////abs/a.db").path == "/abs/a.db"
+    assert from_url("sqlite+pysqlite:///a.db") == SQLite(path="a.db")
     for url in ("sqlite://", "sqlite://host/a.db"):
         with pytest.raises(SpecError, match="names no file"):
             SQLite.from_url(url)

@@ -26,10 +26,25 @@ _WORDS = {
     "sslkey": "ssl_key",
     "connect_timeout": "connect_seconds",
 }
+# What every session sets for itself, so that values come as one text and a silent server is noticed.
+_ALWAYS = {
+    "application_name", "fallback_application_name", "client_encoding", "keepalives", "keepalives_idle",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+}  # fmt: skip
+# Words with which people ask for nothing that is not so anyway; with other values they ask for what nobody does here.
+_ANYWAY = {
+    "target_session_attrs": ("any", "prefer-standby"),
+    "load_balance_hosts": ("disable",),
+    "channel_binding": ("prefer", "disable"),
+    "gssencmode": ("prefer", "disable"),
+    "sslcompression": ("0",),
+}
 
 
 class Postgres(Connection):
-    """A PostgreSQL database."""
+    """A PostgreSQL database. In an address, libpq's application_name, client_encoding, keepalives and tcp_user_timeout
+    are passed over, as every session sets its own; so are target_session_attrs, load_balance_hosts, channel_binding,
+    gssencmode and sslcompression where they ask for nothing more than is so without them, such as 'any'."""
 
     kind: Literal["postgres"] = "postgres"
     host: str | None = Field(None, description="The server's name or address, or the folder of its socket.")
@@ -69,7 +84,11 @@ class Postgres(Connection):
         found |= {"user": parts.username, "password": parts.password, "database": parts.path.removeprefix("/")}
         found = {name: unquote(value) if isinstance(value, str) else value for name, value in found.items()}
         for name, values in parse_qs(parts.query).items():
-            found[_WORDS.get(name, name)] = values[-1]
+            if name in _ANYWAY and values[-1] not in _ANYWAY[name]:
+                what = f"PostgreSQL's '{name}={values[-1]}' asks for what Lading does not see to."
+                raise SpecError(what, "Leave it out; 'host' names the one server, and 'ssl' says how it is checked.")
+            if name not in _ALWAYS and name not in _ANYWAY:
+                found[_WORDS.get(name, name)] = values[-1]
         known = {field.alias or name for name, field in cls.model_fields.items()}
         if odd := [name for name in found if name not in known]:
             raise SpecError(

@@ -34,7 +34,7 @@ class SQLite(Connection):
         reads=True, writes=True, snapshot=True, atomic=True, together=True, merges=True, appends=True, digests=True,
         keeps_json=True, alone=True,
     )  # fmt: skip
-    schemes: ClassVar[tuple[str, ...]] = ("sqlite",)
+    schemes: ClassVar[tuple[str, ...]] = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite")
 
     @classmethod
     def from_url(cls, url: str) -> Self:
