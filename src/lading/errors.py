@@ -115,3 +115,8 @@ def fault(error: Exception, hidden: bool = False) -> Bug:
     what = error.what if isinstance(error, Bug) else said
     fix = "This is a fault of Lading. Report it, with what the command prints when LADING_DEBUG=1 is set."
     return Bug(masked(what), fix)
+
+
+def refused(error: OSError) -> DataError:
+    """What this machine did not let us do, such as to write to a disk that is full."""
+    return DataError(f"{error.filename or 'This machine'}: {error.strerror or error}.", "Mend that, then run again.")

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from lading.compare.outcome import Comparison
 from lading.connector import Load
 from lading.digest import Digest
-from lading.errors import Bug, DataError, LadingError, ProofFailed, Unreachable, unseen
+from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
 from lading.schema import Column, Mode, Table
@@ -204,14 +204,14 @@ def bill_of(moving: Moving, state: State, proof: Proof | None, error: LadingErro
     )
 
 
-def fail(moving: Moving, error: LadingError) -> None:
+def fail(moving: Moving, error: LadingError, told: bool = True) -> None:
     """The table ends failed. What is staged stays for the next run; what was not proved, so that it can be looked at
-    until then. A load that is announced and was refused can be staged again; one that may be published stays so, which
-    a fault of ours leaves open."""
+    until then. A load that is announced and was refused can be staged again; one that may be published stays so, as
+    where it was not the target that has `told` of the error."""
     appended = moving.state == "published" and moving.load.mode is Mode.APPEND
     if isinstance(error, ProofFailed) and not appended:
         moving.store.change(moving.load.id, state="failed")
-    elif moving.state == "publishing" and not isinstance(error, Unreachable | Bug):
+    elif moving.state == "publishing" and told and not isinstance(error, Unreachable):
         moving.store.change(moving.load.id, state="staging")
     if isinstance(error, DataError):
         error = DataError(unseen(error.what, moving.hidden), error.fix)

@@ -22,7 +22,7 @@ import pyarrow as pa
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends
 from lading.ending import Ending, Stopped, Stuck
-from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault
+from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
 from lading.plan import Plan, Task
@@ -255,7 +255,8 @@ class Crew:
             self.over.go_on()
             if debugging():
                 traceback.print_exception(error)
-            fail(moving, fault(error, hidden=bool(moving.hidden)))
+            found = refused(error) if isinstance(error, OSError) else fault(error, hidden=bool(moving.hidden))
+            fail(moving, found, told=False)
             return False
         return True
 

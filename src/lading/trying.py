@@ -12,7 +12,7 @@ from dataclasses import replace
 from lading import attempts, find, render
 from lading.desk import Desk, Heard, Outcome
 from lading.ending import Ending, Stopped, Stuck
-from lading.errors import DataError, LadingError, Unreachable, masked
+from lading.errors import DataError, LadingError, Unreachable, masked, refused
 from lading.prove import State
 from lading.run import STOP_SECONDS, TICK_SECONDS, apart
 from lading.shares import Shares, shares
@@ -95,8 +95,7 @@ def _carried_out(step: Step, desk: Desk, over: Ending) -> Outcome:
         again = isinstance(error, Unreachable)
         return Outcome(state=State.FAILED, error=masked(str(error)), error_kind=error.kind, again=again)
     except OSError as error:
-        what = f"{error.filename or 'This machine'}: {error.strerror or error}. Mend that, then run again."
-        return Outcome(state=State.FAILED, error=what, error_kind=DataError.kind)
+        return Outcome(state=State.FAILED, error=str(refused(error)), error_kind=DataError.kind)
 
 
 def _kept(step: Step, desk: Desk) -> Outcome:

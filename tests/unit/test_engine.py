@@ -1,5 +1,6 @@
 """The engine against systems that err, lie or change: no bill says proved while rows are lost, doubled or changed."""
 
+import errno
 import os
 import secrets
 import sqlite3
@@ -203,6 +204,18 @@ def test_a_fault_of_ours_in_one_table_is_none_of_the_others(ledger, monkeypatch,
     monkeypatch.setenv("LADING_DEBUG", "1")
     assert moved(source, Memory(name=secrets.token_hex(4)), ledger).state == "failed"
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_what_this_machine_refuses_one_table_is_told_as_such(ledger):
+    class Full(Session):
+        def read(self, table, slice):
+            if table.name == "people":
+                raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+            return super().read(table, slice)
+
+    bill = moved(odd(Full, OTHERS), Memory(name=secrets.token_hex(4)), ledger)
+    (failed,) = (t for t in bill.tables if t.state == "failed")
+    assert (failed.error_kind, failed.error) == ("data", "/tmp/x: No space left on device. Mend that, then run again.")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
