@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,22 @@ def test_every_command_of_the_first_ten_minutes_works(tmp_path):
     assert "proved 500" in done.stdout  # the Python block's line
     assert (tmp_path / "crm-project/bill.html").is_file()
     assert (tmp_path / "crm-project/.lading/store.db").is_file()
+
+
+def test_the_bill_on_the_first_screen_is_what_the_command_gives_now(inside):
+    """Line by line but for the numbers, which are those of a million sales."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, printed = re.findall(r"```console\n\$ lading (.*?)\n(.*?)```", readme, re.S)[0]
+    inside.patch.setenv("COLUMNS", "80")
+    assert inside("demo", "--scale", "0.01", "--quiet").code == 0
+    done = inside(*shlex.split(command), "--quiet")
+    assert done.code == 0, done.err
+
+    def shape(text: str) -> list[str]:
+        text = re.sub(r"─+", "─", re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}|\b[0-9a-f]{32}\b", "#", text))
+        text = re.sub(
+            r"(–|[\d.,]+ m?s)(?=\s|$)", "#", re.sub(r"\d[\d.,:-]*", "#", re.sub(r"[\d.,]+ [kM]?B", "#", text))
+        )
+        return [re.sub(r"# m?s\b", "#", " ".join(line.split())) for line in text.splitlines()]
+
+    assert shape(done.out) == shape(printed)
