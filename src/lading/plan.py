@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel
@@ -110,7 +111,21 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
             names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
             raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", f"There are: {names}.")
         picked.update({table.full_name: table for table in hits})
-    return [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+    kept = [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+    _mapped(move, {table.full_name for table in kept})
+    return kept
+
+
+def _mapped(move: Move, names: set[str]) -> None:
+    """Raises SpecError where `into` maps a table that is not moved: what was meant would go elsewhere."""
+    lower = {name.lower(): name for name in sorted(names)}
+    for name in move.into if isinstance(move.into, dict) else ():
+        if name not in names:
+            near = get_close_matches(name.lower(), lower, n=1)
+            fix = (
+                f"Did you mean '{lower[near[0]]}'?" if near else f"There are: {', '.join(sorted(names)[:8]) or 'none'}."
+            )
+            raise SpecError(f"'into' maps '{name}', which is none of the tables that are moved.", fix)
 
 
 RECORD = "lading_bills"

@@ -90,3 +90,19 @@ def test_since_goes_by_values_that_have_an_order(type_):
         "iv": (f"'since' of 'iv' cannot go by 'c': {type_} has no order.", "unsupported"),
         "n": ("", problems["n"][1]),
     }
+
+
+@pytest.mark.parametrize(
+    ("into", "exclude", "fix"),
+    [
+        ({"Orders": "x"}, (), "Did you mean 'orders'?"),
+        ({"order": "x"}, (), "Did you mean 'orders'?"),
+        ({"nosuch": "x"}, (), "There are: orders, sales."),
+        ({"orders": "x", "": "y"}, (), "There are: orders, sales."),
+        ({"sales": "x"}, ("sales",), "There are: orders."),
+    ],
+)
+def test_what_no_table_is_mapped_by_is_refused(into, exclude, fix):
+    with pytest.raises(SpecError, match="which is none of the tables that are moved") as raised:
+        planned(Move(source="a", target="b", into=into, exclude=exclude), ORDERS, SALES)
+    assert raised.value.fix == fix

@@ -65,9 +65,9 @@ def move_words(given: dict[str, Any]) -> dict[str, Any]:
     if "into" in words:
         pairs = [text.partition("=") for text in words["into"]]
         mapped = {name: target for name, sign, target in pairs if sign}
-        if mapped and len(mapped) < len(pairs):
+        if len(mapped or pairs[:1]) < len(pairs):
             raise click.UsageError("--into takes one schema, or only SOURCE=TARGET.")
-        words["into"] = mapped or words["into"][-1]
+        words["into"] = mapped or words["into"][0]
     return words
 
 

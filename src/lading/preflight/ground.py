@@ -206,7 +206,9 @@ def inputs(before: Step | None, step: Step) -> Iterator[tuple[Input | None, Inpu
 def moved(step: Step) -> Iterator[tuple[str, str]]:
     """The connection and tables that a move reads by name, besides patterns."""
     if isinstance(step, Move):
-        yield from ((step.source, name) for name in step.tables if not is_pattern(name))
+        named = [name for name in step.tables if not is_pattern(name)]
+        named += step.into if isinstance(step.into, dict) else ()
+        yield from ((step.source, name) for name in dict.fromkeys(named))
 
 
 def written(step: Step) -> Iterator[tuple[str, str]]:
