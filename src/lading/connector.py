@@ -290,6 +290,10 @@ class Connection(BaseModel):
         forms = (column, f"{table.name}.{column}", f"{table.full_name}.{column}")
         return any(fnmatchcase(form, pattern) for form in forms for pattern in self.sensitive)
 
+    def locks(self, target: Connection) -> bool:
+        """Whether reading this system keeps the target from being written."""
+        return False
+
     def open(self) -> AbstractContextManager[Session]:
         """A new session."""
         raise NotImplementedError

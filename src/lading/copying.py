@@ -17,7 +17,8 @@ from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session
 from lading.ending import Ending
-from lading.errors import LadingError
+from lading.errors import LadingError, SpecError
+from lading.find import shown
 from lading.hops import gather
 from lading.memory import size, within
 from lading.moving import Watch, fingerprint
@@ -102,6 +103,9 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
 def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing, a canary's transaction apart, which is undone."""
     source, target = sides
+    if source.locks(target):
+        what = f"{shown(move.source)} and {shown(move.target)} are one file, which cannot be written while it is read."
+        raise SpecError(what, "Copy into another file, or make the table with a step 'sql'.")
     with of.over.opened(source) as reading, of.over.opened(target) as writing:
         move, tables = known(move, reading)
         tables = _measured(move, tables, (reading, writing))

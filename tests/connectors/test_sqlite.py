@@ -4,10 +4,12 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from typing import ClassVar
 
 import pytest
 
+import lading
 from lading.connector import WHOLE, Connection
 from lading.connectors.sqlite import SQLite
 from lading.errors import DataError, SpecError, Unreachable
@@ -251,3 +253,39 @@ def test_nan_is_refused_and_infinity_is_kept(session):
         session, put(session, floats.model_copy(update={"name": "more"}), [(1, float("inf"))]).table.full_name
     )
     assert content(session, there) == [("1", "inf")]
+
+
+@pytest.mark.parametrize("name", ["same.db", "./same.db", "link.db", "hard.db", "folder/../same.db"])
+def test_a_file_is_not_copied_into_itself(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect("same.db") as db:
+        db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);")
+    db.close()
+    os.symlink("same.db", "link.db")
+    os.link("same.db", "hard.db")
+    os.mkdir("folder")
+    began = time.monotonic()
+    for call in (lading.plan, lading.copy):
+        with pytest.raises(SpecError, match="are one file, which cannot be written while it is read") as raised:
+            call(str(tmp_path / "same.db"), name, into={"t": "u"})
+        assert raised.value.fix == "Copy into another file, or make the table with a step 'sql'."
+    assert time.monotonic() - began < 20
+
+
+def test_a_file_with_a_write_ahead_log_is(tmp_path):
+    path = str(tmp_path / "same.db")
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);"
+        )
+    db.close()
+    assert lading.copy(path, path, tables="t", into={"t": "u"}, quiet=True).state == "proved"
+
+
+def test_files_that_are_two_or_not_there_do_not_lock_each_other(tmp_path):
+    one, other = (SQLite(path=str(tmp_path / name)) for name in ("a.db", "b.db"))
+    assert not one.locks(one)
+    for each in (one, other):
+        sqlite3.connect(each.path).execute("CREATE TABLE t (id INTEGER)").connection.close()
+    assert one.locks(one)
+    assert not one.locks(other)

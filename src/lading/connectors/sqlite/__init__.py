@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -49,6 +50,15 @@ class SQLite(Connection):
 
     def address(self) -> str:
         return f"sqlite:///{quote(self.path)}"
+
+    def locks(self, target: Connection) -> bool:
+        """The same file under any name, unless its write-ahead log keeps readers and the writer apart."""
+        if not isinstance(target, SQLite) or not (os.path.exists(self.path) and os.path.exists(target.path)):
+            return False
+        if not os.path.samefile(self.path, target.path):
+            return False
+        with open(self.path, "rb") as file:
+            return file.read(19)[18:] != b"\x02"  # https://www.sqlite.org/fileformat2.html, 1.3.3
 
     def open(self) -> AbstractContextManager[SqlSession]:
         return closing(_Session(SQLiteDriver(self.path, self.busy_seconds)))
