@@ -121,8 +121,8 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
         )
         made = undecoded.chosen(move, made, (reading, writing))
         made = _hopped(move, made, (reading, writing), (resolve, canary))
-        if isinstance(reading, SqlSession) and not reading.dialect.pages:
-            made = made.model_copy(update={"tasks": tuple(map(_uncut, made.tasks))})
+        if isinstance(reading, SqlSession):
+            made = made.model_copy(update={"tasks": tuple(_cut(task, reading) for task in made.tasks)})
     here = {"folder": _folder(sides), "work": of.work, "over_works": of.over_works}
     return made.model_copy(update={"pipeline": of.pipeline, "part_of": of.run, **here})
 
@@ -147,8 +147,11 @@ def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], how: tupl
     return made.model_copy(update={"tasks": tuple(tasks)})
 
 
-def _uncut(task: Task) -> Task:
-    return task if task.source.key else task.model_copy(update={"notes": (*task.notes, "no key to cut by: one slice")})
+def _cut(task: Task, session: SqlSession) -> Task:
+    """The task, saying where nothing cuts its table; of 'since' only a key does."""
+    if task.source.key or (task.since is None and session.pages(task.source) is not None):
+        return task
+    return task.model_copy(update={"notes": (*task.notes, "no key to cut by: one slice")})
 
 
 def _folder(sides: Sides) -> str:

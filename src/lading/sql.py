@@ -117,20 +117,22 @@ class SqlSession:
         return same(self.dialect, left, right, key)
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
-        held = table.rows
-        if held is None:
-            held = int(self.driver.query(f"SELECT count(*) FROM {self.name(table)}")[0][0])
+        counted = f"SELECT count(*) FROM {self.name(table)}"
+        held = int(self.driver.query(counted)[0][0]) if table.rows is None else table.rows
         count = -(-held // rows)
         if count <= 1:
             return [since]
-        if self.dialect.pages and since.since is None:
-            place = (table.schema_name or self.default_schema, table.name)
-            pages = self.driver.query(self.dialect.pages, place)
-            if pages and pages[0][0] and int(pages[0][0]) > 1:
-                return paged(int(pages[0][0]), count)
+        if since.since is None and (pages := self.pages(table) or 0) > 1:
+            return paged(pages, count)
         if not table.key:
             return [since]
         return between(self._bounds(table, count), table.key, since)
+
+    def pages(self, table: Table) -> int | None:
+        """How many pages a table has; None where it cannot be cut by them."""
+        place = (table.schema_name or self.default_schema, table.name)
+        found = self.driver.query(self.dialect.pages, place) if self.dialect.pages else []
+        return int(found[0][0]) if found and found[0][0] is not None else None
 
     def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
         return bounds(self.dialect, self.driver.query, (self.name(table), table), count)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+import lading
 from lading.connector import WHOLE, Load, Slice
 from lading.connectors.postgres import Postgres
 from lading.connectors.postgres.session import PostgresSession
@@ -414,6 +415,32 @@ def test_slices_hold_every_row_once(numbers, by):
         assert sum(parts[1:], parts[0]) == whole
         assert whole.rows == 18_000
         assert [told(session, table, cut).rows for cut in cuts] == [part.rows for part in parts]
+
+
+def test_what_nothing_cuts_is_said_in_the_plan(numbers, tmp_path):
+    run(
+        numbers,
+        "CREATE TABLE heap AS SELECT * FROM numbers",
+        "CREATE TABLE small (n int)",
+        "CREATE TABLE parts (LIKE numbers) PARTITION BY RANGE (n)",
+        "CREATE TABLE parts_all PARTITION OF parts DEFAULT",
+        "CREATE TABLE keyed (LIKE numbers) PARTITION BY RANGE (n)",
+        "ALTER TABLE keyed ADD PRIMARY KEY (a, n)",
+        "CREATE TABLE keyed_all PARTITION OF keyed DEFAULT",
+        "CREATE VIEW seen AS SELECT * FROM numbers",
+        *(f"INSERT INTO {name} SELECT * FROM numbers" for name in ("parts", "keyed")),
+        "ANALYZE",
+    )
+    whole = {"numbers": False, "heap": False, "small": False, "parts": True, "keyed": False, "seen": True}
+    made = lading.plan(numbers, str(tmp_path / "x.duckdb"), tables=list(whole))
+    assert {task.name: "no key to cut by: one slice" in task.notes for task in made.tasks} == whole
+    with opened(numbers) as session:
+        found = {name: len(session.slices(described(session, name), 3000)) == 1 for name in whole}
+    assert found == whole | {"small": True}, "it is one slice anyway"
+    (task,) = lading.plan(
+        numbers, str(tmp_path / "x.duckdb"), tables="heap", mode="merge", merge_key=["a", "n"], since="n"
+    ).tasks
+    assert "no key to cut by: one slice" in task.notes
 
 
 def test_sessions_share_a_snapshot(numbers):

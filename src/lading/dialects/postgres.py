@@ -261,7 +261,7 @@ dialect = Dialect(
     # Ranges of pages are read without reading the others since 14.
     pages="""
         SELECT CASE WHEN current_setting('server_version_num')::int >= 140000
-               THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END
+               THEN pg_relation_size(c.oid) / current_setting('block_size')::int END
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
         WHERE c.relkind IN ('r', 'm') AND m.amname = 'heap' AND n.nspname = %s AND c.relname = %s""",
     page_low="ctid >= '({n},0)'",
