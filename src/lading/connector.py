@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -91,6 +92,18 @@ def ours(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
+class Standing(StrEnum):
+    """How far a load has come in the target, by what is there."""
+
+    GONE = "gone"
+    """Nothing of it is visible, and what is there is not enough to go on with."""
+    STAGED = "staged"
+    """Nothing of it is visible, and slices can be staged."""
+    PUBLISHING = "publishing"
+    """Publishing may have begun, and only that can go on."""
+    PUBLISHED = "published"
+
+
 class Session(Protocol):
     """An open connection, used by one thread at a time. Every failure is one of the seven errors."""
 
@@ -129,6 +142,9 @@ class Session(Protocol):
 
     def publish(self, loads: Sequence[Load]) -> None:
         """Makes staged rows visible, all loads at once. Doing it again changes nothing."""
+
+    def standing(self, load: Load) -> Standing:
+        """How far a load has come that was prepared, maybe by another process."""
 
     def discard(self, load: Load) -> None:
         """Removes whatever the load left besides the published table."""

@@ -8,9 +8,9 @@ from functools import reduce
 
 from lading import undecoded
 from lading.compare import Asked, Side, compare
-from lading.connector import WHOLE, Session, Slice
+from lading.connector import WHOLE, Load, Session, Slice, Standing
 from lading.digest import Digest, Digester
-from lading.errors import Bug, LadingError, ProofFailed
+from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import sifting
 from lading.moving import Moving, bill_of, fingerprint, later, rows_of
 from lading.passing import digested
@@ -35,13 +35,16 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
         store.change(left.load.id, state="clean" if left.state == "done" else "dropped")
     if finished:
         store.take(finished, moving.run)
-        moving.bill = _taken(finished, moving, source)
+        moving.bill = _taken(finished, moving, source, target)
     if moving.bill is not None:
         moving.continued = finished.run if finished else ""
         return
     if old:
         store.take(old, moving.run)
-        if not _same(old, moving):
+        stands = _standing(old, moving, target)
+        if stands is not None:
+            old = stands
+        if stands is None or not _same(old, moving, source):
             target.discard(old.load)
             store.change(old.load.id, state="dropped")
             old = None
@@ -72,35 +75,87 @@ def _cuts(moving: Moving, source: Session) -> list[Slice]:
     return source.slices(moving.source, moving.plan.slice_rows, since)
 
 
-def _taken(finished: Open, moving: Moving, source: Session) -> TableBill | None:
-    """The line of a table that an interrupted run had finished, if the source still is as it was; None when it must
-    be moved again. What was appended is not appended again, and not proved either when the source has changed."""
-    task, fresh, now = finished.task, moving.load, moving.task
-    moving.load = finished.load
+def _standing(old: Open, moving: Moving, target: Session) -> Open | None:
+    """The load as it stands in the target; None where it cannot go on. What was proved and is not visible yet is staged
+    as it was before: it is looked at once more, at the snapshot that is pinned now."""
+    standing = target.standing(old.load)
+    if standing is Standing.GONE:
+        return None
+    states = {Standing.STAGED: "staging", Standing.PUBLISHED: "published", Standing.PUBLISHING: old.state}
+    if states[standing] != old.state:
+        moving.store.change(old.load.id, state=states[standing])
+    return old.model_copy(update={"state": states[standing]})
+
+
+def _taken(finished: Open, moving: Moving, source: Session, target: Session) -> TableBill | None:
+    """The line of a table that an interrupted run had finished, if source and target still are as they were; None when
+    it must be moved again. What was appended is not appended again, unless the table is gone, and not proved either
+    when one of them has changed."""
+    task, now = finished.task, moving.task
     # A table that was made since then is written in the system's own words now.
     then, here = ([(c.name, c.type) for c in t.target.columns] for t in (task, now))
     alike = task.source.columns == now.source.columns and then == here
     lines = moving.store.lines(finished.load.id)  # none where they were forgotten long after
-    same = alike and bool(lines) and all(unchanged(moving, line, source) for line in lines)
-    moving.load = fresh
-    if finished.bill is None or not (same or finished.load.mode is Mode.APPEND):
+    same = alike and _unchanged(finished, moving, source, lines)
+    appended = finished.load.mode is Mode.APPEND
+    there = target.describe(finished.load.table.full_name) is not None
+    arrived = _arrived(finished.load, moving, (source, target), lines) if there and same else ""
+    if finished.bill is None or not there or not (appended or (same and not arrived)):
         return None
     proof = finished.bill.proof or Proof(level=moving.plan.level)
     said = f"run {finished.run} did this on {finished.changed:%Y-%m-%d %H:%M} UTC, before it was interrupted"
-    if same:
+    if same and not arrived:
         proof = proof.model_copy(update={"notes": (*proof.notes, f"{said}; the source holds the same rows")})
         return finished.bill.model_copy(update={"proof": proof})
-    reasons = (*proof.reasons, f"{said}; the source holds other rows by now, of which none were appended")
+    what = arrived if same else "the source holds other rows by now"
+    reasons = (*proof.reasons, f"{said}; {what}, and none were appended again")
     proof = proof.model_copy(update={"reasons": reasons})
     return finished.bill.model_copy(update={"state": State.UNPROVED, "proof": proof})
 
 
-def _same(old: Open, moving: Moving) -> bool:
+def _arrived(load: Load, moving: Moving, sides: tuple[Session, Session], lines: list[Line]) -> str:
+    """Why it cannot be said that the rows of a load that is over are in the target; empty when they are."""
+    expected = Digest.of(line.digest for line in lines)
+    before = Digest(rows=0) if load.fresh or load.mode is Mode.REPLACE else moving.store.noted(load.id)
+    try:
+        if before is None:
+            return "" if _among(load, moving, sides) else "its rows are not all among the target's"
+        if not load.fresh and load.mode is Mode.APPEND:
+            expected = before + expected
+        found = _read_back(moving, sides[1], load.table)
+    except DataError as error:
+        return f"the target cannot be read: {error.what}"
+    same = found.rows == expected.rows and found.columns == expected.columns
+    return "" if same else "the target has other rows by now"
+
+
+def _among(load: Load, moving: Moving, sides: tuple[Session, Session]) -> bool:
+    """Whether all rows of the source are in the target, found by their keys; there may be others."""
+    if moving.task.since or not load.key:
+        return False
+    left, right = Side(sides[0], moving.source, snapshot=moving.snapshot), Side(sides[1], _keyed(load))
+    found = compare(left, right, Asked())
+    return not (found.only_left or found.changed or found.reasons or found.not_compared)
+
+
+def _unchanged(found: Open, moving: Moving, source: Session, lines: list[Line]) -> bool:
+    """Whether the source still is as it was when a load was read, of which these are the lines."""
+    own, moving.load = moving.load, found.load
+    try:
+        return bool(lines) and all(unchanged(moving, line, source) for line in lines)
+    finally:
+        moving.load = own
+
+
+def _same(old: Open, moving: Moving, source: Session) -> bool:
     """Whether an interrupted load can go on: the tables are as they were. What was proved long ago is published no
     more, unless it is appended, where only the target knows whether it was."""
     task = moving.task
     if old.state != "staging":
-        return old.load.mode is Mode.APPEND or old.fresh
+        if old.load.mode is Mode.APPEND:
+            return True
+        lines = moving.store.lines(old.load.id) if moving.plan.together else []
+        return old.fresh and (not moving.plan.together or _unchanged(old, moving, source, lines))
     alike = old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
     return alike and old.load.fresh == task.fresh and old.load.strict >= moving.load.strict
 
@@ -249,11 +304,12 @@ def publish(moving: Moving, target: Session) -> None:
 
 
 def announce(moving: Moving, target: Session) -> None:
-    """Notes that a table is being published. Appended rows without a key cannot be told from older ones, so what is
-    there before them is noted too."""
+    """Notes that a table is being published. Appended rows without a key, or with keys that are there already, cannot
+    be told from older ones, so what is there before them is noted too."""
     load = moving.load
-    if load.mode is Mode.APPEND and not load.key and not load.fresh:
-        moving.store.note(load.id, _read_back(moving, target, load.table))
+    if load.mode is Mode.APPEND and not load.fresh:
+        alone = load.key and not _count(target, _keyed(load), Slice(within=load.stage.name))
+        moving.store.note(load.id, None if alone else _read_back(moving, target, load.table))
     moving.stands = _stands(moving, target)
     moving.watch.state(moving.name, "publishing")
     moving.store.change(load.id, state="publishing")
@@ -261,7 +317,7 @@ def announce(moving: Moving, target: Session) -> None:
 
 
 def resume(moving: Moving, target: Session) -> None:
-    """What an interrupted run had proved is published now, if it was not."""
+    """What an interrupted run had published, or was publishing, is looked at."""
     target.publish([moving.load])
     expected = moving.expected
     moving.proof = Proof(level=moving.plan.level, version=expected.version, snapshot=moving.snapshot,
@@ -272,16 +328,20 @@ def resume(moving: Moving, target: Session) -> None:
 
 def published(moving: Moving, target: Session, late: bool = False) -> None:
     """The last look: after the commit, the target's own table is read. Some time after the commit, another's change
-    is no fault, and all that can be said is that nothing is proved."""
+    is no fault, and all that can be said is that nothing is proved; the same is said of rows that were appended, which
+    must not be appended once more."""
     moving.store.change(moving.load.id, state="published")
     moving.state = "published"
     proof = moving.proof
     try:
-        _last_look(moving, target)
+        _last_look(moving, target, late)
+        if late and proof is not None:
+            moving.proof = proof.model_copy(update={"target_root": proof.source_root})
     except ProofFailed as error:
-        if not late or proof is None:
+        if proof is None or not (late or moving.load.mode is Mode.APPEND):
             raise
-        moving.proof = proof.model_copy(update={"reasons": (f"published by an interrupted run; now {error.what}",)})
+        how = "published by an interrupted run" if late else "the rows were appended"
+        moving.proof = proof.model_copy(update={"reasons": (*proof.reasons, f"{how}; now {error.what}")})
     _close(moving, target)
 
 
@@ -291,18 +351,22 @@ def _stands(moving: Moving, target: Session) -> bool:
     return replaces and target.describe(moving.load.stage.full_name) is not None
 
 
-def _last_look(moving: Moving, target: Session) -> None:
+def _last_look(moving: Moving, target: Session, late: bool) -> None:
     load, expected = moving.load, moving.expected
-    if load.fresh or (moving.stands and not _stands(moving, target)):  # what was read again has only another name now
+    if not late and (load.fresh or (moving.stands and not _stands(moving, target))):
+        # what was read again has only another name now
         _equal(moving, Digest(rows=expected.rows), Digest(rows=_count(target, load.table)), "in the target")
-    elif load.mode is Mode.REPLACE:
+    elif load.mode is Mode.REPLACE or load.fresh:
         _equal(moving, expected, _read_back(moving, target, load.table), "in the target")
-    elif load.key:
-        keyed = load.table.model_copy(update={"key": load.key})
-        there = _read_back(moving, target, keyed, Slice(within=load.stage.name))
-        _equal(moving, expected, there, "in the target")
     elif before := moving.store.noted(load.id):
         _equal(moving, before + expected, _read_back(moving, target, load.table), "in the target")
+    elif load.key:
+        there = _read_back(moving, target, _keyed(load), Slice(within=load.stage.name))
+        _equal(moving, expected, there, "in the target")
+
+
+def _keyed(load: Load) -> Table:
+    return load.table.model_copy(update={"key": load.key})
 
 
 def _close(moving: Moving, target: Session) -> None:

@@ -22,7 +22,7 @@ from lading.digest import Digest
 from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
-from lading.schema import Column, Mode, Table
+from lading.schema import Column, Table
 from lading.store import Line, Store
 from lading.types import Type
 from lading.values import cast, without_empty
@@ -208,8 +208,7 @@ def fail(moving: Moving, error: LadingError, told: bool = True) -> None:
     """The table ends failed. What is staged stays for the next run; what was not proved, so that it can be looked at
     until then. A load that is announced and was refused can be staged again; one that may be published stays so, as
     where it was not the target that has `told` of the error."""
-    appended = moving.state == "published" and moving.load.mode is Mode.APPEND
-    if isinstance(error, ProofFailed) and not appended:
+    if isinstance(error, ProofFailed):
         moving.store.change(moving.load.id, state="failed")
     elif moving.state == "publishing" and told and not isinstance(error, Unreachable):
         moving.store.change(moving.load.id, state="staging")

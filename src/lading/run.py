@@ -267,8 +267,7 @@ class Crew:
         left: dict[int, int] = {}
         for moving in self.pending:
             if moving.state != "staging":
-                if not self.plan.together:
-                    self._guard(moving, lambda m=moving: engine.resume(m, target))  # type: ignore[misc]
+                self._guard(moving, lambda m=moving: engine.resume(m, target))  # type: ignore[misc]
                 continue
             left[id(moving)] = len(moving.lines)
             for number in moving.lines:

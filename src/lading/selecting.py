@@ -15,7 +15,7 @@ from lading.prove import unlike
 from lading.schema import Mode, Table
 from lading.slicing import same
 from lading.spec import Move
-from lading.sql import LEDGER, PUBLISHED, SLICE, SqlSession
+from lading.sql import PUBLISHED, SLICE, SqlSession
 
 
 class Selecting(NamedTuple):
@@ -105,8 +105,7 @@ def _anew(
 
 def _published(session: SqlSession, load: Load) -> bool:
     """Whether the rows of a load are visible, for as long as it is not discarded."""
-    held = session.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is not None
-    return held and session._marked(load, PUBLISHED)
+    return session._holds_ledger(load) and session._marked(load, PUBLISHED)
 
 
 def _clear(session: SqlSession, load: Load, scratch: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -115,3 +115,9 @@ def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int
     picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
     found = query(picked) if step > 1 else []
     return [tuple(str(value) for value in row) for row in found][: count - 1]
+
+
+def numbered(batches: Iterable[pa.RecordBatch], column: str, number: int) -> Iterator[pa.RecordBatch]:
+    """Batches with their slice's number in one column more."""
+    for batch in batches:
+        yield batch.append_column(column, pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows))

@@ -11,17 +11,17 @@ import pyarrow as pa
 from lading import measuring
 from lading.canon import Compared
 from lading.catalogue import catalogue
-from lading.connector import WHOLE, Load, Slice, ours
+from lading.connector import WHOLE, Load, Slice, Standing, ours
 from lading.dialect import Dialect
 from lading.digest import Reading
 from lading.driver import Driver, transaction
-from lading.errors import DataError, Unsupported
+from lading.errors import DataError
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, fingerprint_of
 from lading.inplace import Rendered, reading, unrendered
 from lading.rendering import hashes
 from lading.schema import Column, Mode, Table
-from lading.slicing import between, bounds, conditions, inside, paged, same
+from lading.slicing import between, bounds, conditions, inside, numbered, paged, same
 from lading.types import Type, parse
 
 _last = threading.Lock()  # Of two workers that finish at once, each would leave the ledger to the other.
@@ -247,7 +247,7 @@ class SqlSession:
         if not self.dialect.slice_column:
             return self._staged(load, number, lambda: self.driver.load(self._placed(stage), batches))
         wide = self._placed(stage.model_copy(update={"columns": (*stage.columns, SLICE)}))
-        return self._staged(load, number, lambda: self.driver.load(wide, _numbered(batches, number)))
+        return self._staged(load, number, lambda: self.driver.load(wide, numbered(batches, SLICE.name, number)))
 
     def _staged(self, load: Load, number: int, write: Callable[[], int]) -> int:
         with transaction(self.driver):
@@ -291,6 +291,16 @@ class SqlSession:
                     for statement in self._publishing(load):
                         self.driver.execute(statement)
                     self._mark(load, PUBLISHED, 0)
+
+    def standing(self, load: Load) -> Standing:
+        if not self._holds_ledger(load) or not self._marked(load, BEGUN):
+            return Standing.GONE
+        if self._marked(load, PUBLISHED):
+            return Standing.PUBLISHED if self.describe(load.table.full_name) else Standing.GONE
+        return self._begun(load, self.describe(load.stage.full_name) is not None)
+
+    def _begun(self, load: Load, staged: bool) -> Standing:  # here, publishing is one transaction
+        return Standing.STAGED if staged else Standing.GONE
 
     def _publishing(self, load: Load) -> list[str]:
         """The statements that make a load visible."""
@@ -375,26 +385,15 @@ class SqlSession:
             self.discard(load)
         return rows
 
-    def _dropping(self, name: str) -> str:
-        return self.dialect.drop.format(t=name, plain=self.dialect.text(f"DROP TABLE {name}"))
+    def _holds_ledger(self, load: Load) -> bool:
+        return self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is not None
 
     def discard(self, load: Load) -> None:
-        ledger = self._ledger(load)
+        ledger, stage = self._ledger(load), self.name(load.stage)
         with _last, transaction(self.driver):
-            self.driver.execute(self._dropping(self.name(load.stage)))
-            if self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is None:
+            self.driver.execute(self.dialect.drop.format(t=stage, plain=self.dialect.text(f"DROP TABLE {stage}")))
+            if not self._holds_ledger(load):
                 return
             self.driver.execute(f"DELETE FROM {ledger} WHERE load_id = {self.dialect.text(load.id)}")
             if not self.driver.query(self.dialect.limit.format(sql=f"SELECT 1 FROM {ledger}", n=1)):
                 self.driver.execute(f"DROP TABLE {ledger}")
-
-
-def _numbered(batches: Iterable[pa.RecordBatch], number: int) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        numbers = pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows)
-        yield batch.append_column(SLICE.name, numbers)
-
-
-def refuse_writing(system: str) -> Unsupported:
-    """The error of systems that cannot be written."""
-    return Unsupported(f"{system} cannot be written to.", "Choose another target.")

@@ -279,11 +279,13 @@ class Store:
         query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number >= 0).order_by(slices.c.number)
         return [Line.model_validate_json(row.line) for row in self.rows(query)]
 
-    def note(self, load: str, before: Digest) -> None:
-        """Keeps what the target held before rows are appended to it, once for all attempts."""
-        line = Line(slice=Slice(), digest=before).model_dump_json()
-        if self.noted(load) is None:
-            self.write(slices.insert().values(load=load, number=-1, staged=False, line=line))
+    def note(self, load: str, before: Digest | None) -> None:
+        """Keeps what the target held before rows are appended to it, in place of what an earlier attempt noted."""
+        with self.transaction() as connection:
+            connection.execute(slices.delete().where(slices.c.load == load, slices.c.number == -1))
+            if before is not None:
+                line = Line(slice=Slice(), digest=before).model_dump_json()
+                connection.execute(slices.insert().values(load=load, number=-1, staged=False, line=line))
 
     def noted(self, load: str) -> Digest | None:
         query = sa.select(slices.c.line).where(slices.c.load == load, slices.c.number == -1)

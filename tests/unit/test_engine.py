@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import sqlite3
 import sys
 from contextlib import closing, suppress
@@ -13,7 +14,7 @@ import duckdb
 import pytest
 
 import lading
-from lading import actions, copying
+from lading import actions, copying, engine
 from lading.connector import WHOLE, Capabilities
 from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
@@ -26,6 +27,7 @@ from lading.run import Silent, run
 from lading.spec import Move
 from lading.store import Store
 from lading.testing.steps import content, found, put, table
+from tests.journeys import looks
 
 PEOPLE = table("people", id="int(64)!", name="string(40)")
 ROWS = [(n, f"n{n}") for n in range(100)]
@@ -317,6 +319,109 @@ def test_appended_rows_are_neither_doubled_nor_called_proved(ledger):
     assert bill.state == "unproved"
     assert "other rows by now" in bill.tables[0].proof.reasons[-1]
     assert len(rows_of(target)) == 100
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge", "append"])
+def test_what_an_interrupted_run_finished_and_is_gone_is_moved_again(ledger, mode):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode=mode)
+    with target.open() as session:
+        del session._store.tables["people"]
+    bill = moved(source, target, ledger, mode=mode)
+    assert bill.state == "proved"
+    assert rows_of(target) == rows_of(source)
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+def test_what_was_changed_in_the_target_since_the_interruption_is_moved_again(ledger, mode):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode=mode)
+    with target.open() as session:
+        put(session, PEOPLE, [(n, "changed") for n in range(100)])
+    bill = moved(source, target, ledger, mode=mode)
+    assert bill.state == "proved"
+    assert rows_of(target) == rows_of(source)
+
+
+def test_appended_rows_that_were_changed_since_are_neither_appended_again_nor_called_proved(ledger):
+    source, target = odd(Session, ((PEOPLE, ROWS), (Z, [(1,)]))), odd(Session, ())
+    interrupted(source, target, ledger, mode="append")
+    with target.open() as session:
+        put(session, PEOPLE, [(n, "changed") for n in range(100)])
+    bill = moved(source, target, ledger, mode="append")
+    assert bill.state == "unproved"
+    assert "the target has other rows by now, and none were appended again" in bill.tables[0].proof.reasons[-1]
+    assert len(rows_of(target)) == 100
+
+
+def cut_off(monkeypatch, source, target, place, when=2, **words):
+    """A run that ends at a call of `engine.announce`, or right `after` publishing."""
+    plain, calls = getattr(engine, place), []
+
+    def call(*given, **named):
+        calls.append(given)
+        if len(calls) == when:
+            raise Cut
+        return plain(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, place, call)
+        with suppress(Cut):
+            actions.copy(Move(**{"from": source, "to": target, **words}))
+    assert len(calls) == when
+
+
+@pytest.mark.parametrize("target", ["duckdb", "sqlite"])
+@pytest.mark.parametrize(("place", "when"), [("announce", 2), ("published", 1), ("published", 2)])
+def test_what_is_published_together_is_one_state_whenever_it_was_cut_off(tmp_path, monkeypatch, target, place, when):
+    made = "CREATE TABLE {t} (id INTEGER PRIMARY KEY); INSERT INTO {t} VALUES (1), (2)"
+    database(tmp_path, *(made.format(t=name).split("; ")[n] for name in "ab" for n in (0, 1)))
+    source, there = f"sqlite:///{tmp_path}/crm.db", f"{target}:///{tmp_path}/there.db"
+    cut_off(monkeypatch, source, there, place, when, together=True)
+    database(tmp_path, "INSERT INTO a VALUES (3)", "DELETE FROM b WHERE id = 1")
+    bill = actions.copy(Move(**{"from": source, "to": there, "together": True}))
+    found = tuple(len(looks.query(there, f"SELECT id FROM {name}")) for name in "ab")
+    assert found == (3, 1), "as it is now, and no mixture"
+    assert bill.state == "proved"
+    proofs = [table.proof for table in bill.tables if table.proof]
+    assert [proof.target_root == proof.source_root != "" for proof in proofs] == [True, True]
+
+
+@pytest.mark.parametrize("target", ["duckdb:///{}/there.db", "sqlite:///{}/there.db", "parquet:///{}/there.db"])
+@pytest.mark.parametrize("mode", ["replace", "append", "merge"])
+def test_a_target_that_is_gone_since_the_interruption_is_made_anew(tmp_path, monkeypatch, target, mode):
+    database(tmp_path, "CREATE TABLE a (id INTEGER PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
+    source, there = f"sqlite:///{tmp_path}/crm.db", target.format(tmp_path)
+    if mode == "merge" and target.startswith("parquet"):
+        pytest.skip("the connector does not say that it can merge")
+    if target.startswith("parquet"):
+        (tmp_path / "there.db").mkdir()
+    elif mode != "append":
+        actions.copy(Move(**{"from": source, "to": there}))
+    cut_off(monkeypatch, source, there, "published", 1, mode=mode)
+    path = tmp_path / "there.db"
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if target.startswith("parquet"):
+        path.mkdir()
+    bill = actions.copy(Move(**{"from": source, "to": there, "mode": mode}))
+    assert (bill.state, bill.tables[0].rows.target) == ("proved", 2)
+    assert actions.copy(Move(**{"from": source, "to": there})).state == "proved"
+
+
+@pytest.mark.parametrize("target", ["duckdb", "parquet"])
+def test_appended_keys_that_were_there_before_are_told_apart(tmp_path, target):
+    """In a target that lets a key be there twice."""
+    database(tmp_path, "CREATE TABLE a (id INTEGER PRIMARY KEY)", "INSERT INTO a VALUES (1), (2)")
+    source, there = f"sqlite:///{tmp_path}/crm.db", f"{target}:///{tmp_path}/there"
+    if target == "parquet":
+        (tmp_path / "there").mkdir()
+    for count in (2, 4, 6):
+        bill = actions.copy(Move(**{"from": source, "to": there, "mode": "append"}))
+        assert (bill.state, bill.tables[0].rows.target) == ("proved", 2)
+        assert sum(len(rows) for _, rows in looks.contents(there).values()) == count
+    database(tmp_path, "UPDATE a SET id = id + 10")
+    assert actions.copy(Move(**{"from": source, "to": there, "mode": "append"})).state == "proved"
+    assert sorted(id for _, rows in looks.contents(there).values() for (id,) in rows) == [1, 1, 1, 2, 2, 2, 11, 12]
 
 
 # Two folders, odd names

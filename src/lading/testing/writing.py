@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lading.connector import WHOLE, Connection, Load, Session, Slice
+from lading.connector import WHOLE, Connection, Load, Session, Slice, Standing
 from lading.errors import DataError, LadingError
 from lading.schema import Mode, Table
 from lading.testing.steps import (
@@ -89,6 +89,21 @@ class Writing:
         load = self._staged(session, ROWS)
         session.publish([load])
         self._publishes(session, load, ROWS)
+
+    def test_how_far_a_load_has_come_is_seen(self, connection: Connection, session: Session) -> None:
+        load = load_of(session, PEOPLE)
+        seen = [session.standing(load)]
+        session.prepare(load)
+        staged(session, load, ROWS)
+        with connection.open() as other:
+            seen.append(other.standing(load))
+        session.publish([load])
+        with connection.open() as other:
+            seen.append(other.standing(load))
+        session.discard(load)
+        assert seen[0] is Standing.GONE
+        assert seen[1] in (Standing.STAGED, Standing.PUBLISHING)
+        assert seen[2] is Standing.PUBLISHED
 
     def test_discarding_removes_every_trace(self, session: Session) -> None:
         put(session, PEOPLE.model_copy(update={"name": "others"}), ROWS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lading.connector import WHOLE, Load, Slice
+from lading.connector import WHOLE, Load, Slice, Standing
 from lading.connectors.files.catalog import table_of, tables_of
 from lading.connectors.files.cuts import cuts, holds, state
 from lading.connectors.files.faults import changed
@@ -18,7 +18,7 @@ from lading.connectors.files.naming import folder_name, shadow
 from lading.connectors.files.narrow import Narrowing
 from lading.connectors.files.note import Note
 from lading.connectors.files.place import Place
-from lading.connectors.files.publish import discard, publish
+from lading.connectors.files.publish import discard, publish, standing
 from lading.connectors.files.source import Source
 from lading.connectors.files.staging import Staging, refuse
 from lading.digest import Reading
@@ -99,8 +99,7 @@ class FilesSession:
     def _there(self, table: Table) -> Found:
         found = self._named(table.full_name)
         if found is None:
-            what = f"There is no table '{table.full_name}' in '{self.place.root}'."
-            raise SpecError(what, "Discover the tables again.")
+            raise SpecError(f"There is no table '{table.full_name}' in '{self.place.root}'.", "Discover them again.")
         if found.problems:
             raise SpecError(f"'{table.full_name}' cannot be read: {'; '.join(found.problems)}.", "Correct the folder.")
         return found
@@ -133,8 +132,8 @@ class FilesSession:
 
     def _note(self, load: Load) -> Note:
         form = self.settings.form.model_copy(update={"header": self.settings.header is not False})
-        key = load.key or load.table.key
-        return Note(format=self.settings.format or "parquet", columns=load.table.columns, key=key, form=form)
+        form_of = self.settings.format or "parquet"
+        return Note(format=form_of, columns=load.table.columns, key=load.key or load.table.key, form=form)
 
     def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
         return self.staging.write(load, batches, number)
@@ -142,6 +141,9 @@ class FilesSession:
     def publish(self, loads: Sequence[Load]) -> None:
         for load in loads:
             publish(self.staging, load, self._room(load.table))
+
+    def standing(self, load: Load) -> Standing:
+        return standing(self.staging, load)
 
     def discard(self, load: Load) -> None:
         discard(self.staging, load)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lading.connector import WHOLE, Load, Slice
+from lading.connector import WHOLE, Load, Slice, Standing
 from lading.connectors.memory.rows import inside as between
 from lading.connectors.memory.rows import keys, refuse_nulls, schema, text
 from lading.connectors.memory.store import Held, Staged, Store, published
@@ -87,17 +87,10 @@ class Session:
         with self._store.lock:
             held = self._tables().get(table.full_name)
             if held is None:
-                held = self._staged(table)
+                held = self._store.stage(table.full_name)
         if held is None:
             raise DataError(f"There is no table '{table.full_name}'.", "Look what there is with 'lading discover'.")
         return pa.Table.from_batches(held.batches, schema(held.table))
-
-    def _staged(self, table: Table) -> Held | None:
-        for staged in self._store.staged.values():
-            if staged.load.stage.full_name == table.full_name:
-                batches = [batch for _, part in sorted(staged.slices.items()) for batch in part]
-                return Held(staged.load.stage, tuple(batches))
-        return None
 
     def _kept(self, held: pa.Table, table: Table, slice: Slice) -> pa.Array:
         if slice.within is None:
@@ -138,6 +131,12 @@ class Session:
             self._store.tables = after
             for staged in waiting:
                 staged.published = True
+
+    def standing(self, load: Load) -> Standing:
+        staged = self._store.staged.get(load.id)
+        if staged is None:
+            return Standing.GONE
+        return Standing.PUBLISHED if staged.published else Standing.STAGED
 
     def _load(self, load: Load) -> Staged:
         staged = self._store.staged.get(load.id)

@@ -40,6 +40,14 @@ class Store:
     snapshots: dict[str, dict[str, Held]] = field(default_factory=dict)
     pins: int = 0
 
+    def stage(self, name: str) -> Held | None:
+        """What is staged in the place of that name."""
+        for staged in self.staged.values():
+            if staged.load.stage.full_name == name:
+                batches = [batch for _, part in sorted(staged.slices.items()) for batch in part]
+                return Held(staged.load.stage, tuple(batches))
+        return None
+
 
 def published(staged: Staged, old: Held | None) -> Held:
     load = staged.load

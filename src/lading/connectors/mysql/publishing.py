@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.connector import Load
+from lading.connector import Load, Standing
 from lading.connectors.mysql.around import Found, Link, has_column, has_triggers, links, orphan
 from lading.driver import transaction
 from lading.errors import DataError, SpecError, Unsupported
@@ -37,6 +37,15 @@ def publish(session: MySQLSession, loads: Sequence[Load]) -> None:
         _swap(session, waiting)
     else:
         _refill(session, waiting)
+
+
+def begun(session: MySQLSession, load: Load, staged: bool) -> Standing:
+    """How far a load has come that is not said to be published. Before anything is visible the slices' column may have
+    gone, or an empty table have been made; slices cannot be staged then."""
+    if not staged:
+        return Standing.PUBLISHED
+    whole = has_column(session.mysql, session._place(load.stage), SLICE.name) and not session._marked(load, _MADE)
+    return Standing.STAGED if whole else Standing.GONE
 
 
 def _swappable(session: MySQLSession, load: Load) -> bool:

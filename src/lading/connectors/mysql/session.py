@@ -9,7 +9,7 @@ from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
-from lading.connectors.mysql.publishing import old_table, publish
+from lading.connectors.mysql.publishing import begun, old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.rights import rights
 from lading.connectors.mysql.room import key_parts, roomy
@@ -68,6 +68,7 @@ class MySQLSession(SqlSession):
         return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
+    _begun = begun
 
     # Reading
 

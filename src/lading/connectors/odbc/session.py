@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lading.connector import WHOLE, Load, Slice
+from lading.connector import WHOLE, Load, Slice, Standing
 from lading.connectors.odbc.columns import FEW, as_text
 from lading.connectors.odbc.driver import Driver
 from lading.dialect import Dialect
@@ -17,7 +17,7 @@ from lading.dialects.odbc import Flavour
 from lading.errors import Unsupported
 from lading.schema import Column, Table
 from lading.slicing import inside
-from lading.sql import SqlSession, refuse_writing
+from lading.sql import SqlSession
 from lading.types import Type
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class OdbcSession(SqlSession):
 
     def fit(self, table: Table) -> Table:
         if not self.flavour.begin:
-            raise refuse_writing(f"An ODBC source with the dialect '{self.settings.dialect}'")
+            what = f"An ODBC source with the dialect '{self.settings.dialect}' cannot be written to."
+            raise Unsupported(what, "Choose another target.")
         for name in (table.name, *(column.name for column in table.columns)):
             if len(name) > self.flavour.name_characters:
                 what = f"The name '{name}' has {len(name)} characters; {self.dialect.name} allows"
@@ -71,6 +72,9 @@ class OdbcSession(SqlSession):
             return quoted
         read = self.dialect.read(column)
         return template.replace("{c}", quoted).replace("{r}", read) if template else read
+
+    def _begun(self, load: Load, staged: bool) -> Standing:
+        return Standing.PUBLISHING  # behind ODBC may be a system that commits whatever makes a table
 
     def placing(self, load: Load) -> list[str]:
         if not self.flavour.placing:

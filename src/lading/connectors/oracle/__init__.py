@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr
 
-from lading.connector import WHOLE, Capabilities, Connection, Load, Slice
+from lading.connector import WHOLE, Capabilities, Connection, Load, Slice, Standing
 from lading.connectors.oracle.driver import Driver
 from lading.dialects.oracle import dialect
 from lading.digest import Reading
@@ -88,6 +88,9 @@ class OracleSession(SqlSession):
         # Not by the dialect's way of asking, which holds the statement in a literal: wide tables are too long for one.
         if self.describe(stage.full_name) is None:
             self.driver.execute(f"CREATE TABLE {self.name(stage)} ({', '.join(self._definitions(stage))})")
+
+    def _begun(self, load: Load, staged: bool) -> Standing:
+        return Standing.PUBLISHING
 
     def placing(self, load: Load) -> list[str]:
         if self.describe(load.stage.full_name) is None:
