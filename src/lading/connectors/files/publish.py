@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lading.connector import Load, Standing
+from lading.connector import Load
 from lading.connectors.files.layout import Found
 from lading.connectors.files.note import NOTE, Note
 from lading.connectors.files.staging import Staging, synced
@@ -48,16 +48,6 @@ def publish(staging: Staging, load: Load, old: Found | None) -> None:
             staging.place.remove(stage)
         else:
             _append(staging, load, note)
-
-
-def standing(staging: Staging, load: Load) -> Standing:
-    """See `Session.standing`. Elsewhere than here, files are moved one by one."""
-    there = staging.note(staging.folder(load.table))
-    if there and load.id in there.loads:
-        return Standing.PUBLISHED
-    if staging.note(staging.folder(load.stage)) is None:
-        return Standing.GONE
-    return Standing.STAGED if staging.place.local else Standing.PUBLISHING
 
 
 def discard(staging: Staging, load: Load) -> None:

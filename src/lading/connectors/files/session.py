@@ -18,9 +18,10 @@ from lading.connectors.files.naming import folder_name, shadow
 from lading.connectors.files.narrow import Narrowing
 from lading.connectors.files.note import Note
 from lading.connectors.files.place import Place
-from lading.connectors.files.publish import discard, publish, standing
+from lading.connectors.files.publish import discard, publish
 from lading.connectors.files.source import Source
 from lading.connectors.files.staging import Staging, refuse
+from lading.connectors.files.standing import standing
 from lading.digest import Reading
 from lading.errors import AccessDenied, SpecError, Unreachable, Unsupported
 from lading.schema import Column, Table
@@ -42,8 +43,7 @@ class FilesSession:
     def check(self) -> None:
         tables(self.place, self.settings)
         if self.place.local and not os.access(self.place.root, os.R_OK):
-            what = f"'{self.place.root}' may not be read by this account."
-            raise AccessDenied(what, "Give this account the right to read it.")
+            raise AccessDenied(f"'{self.place.root}' may not be read by this account.", "Give it the right to.")
 
     def tables(self) -> Iterator[Table]:
         return tables_of([self._source(found) for found in self._tables()])
@@ -117,8 +117,8 @@ class FilesSession:
             before = self.place.mark(file.path)
             if self._marks.get(file.path, before) != before:
                 raise changed(file.path)
-            for batch in source.read(file, table.columns, slice.pages if name == slice.file else None):
-                yield narrowing.kept(batch)
+            pages = slice.pages if name == slice.file else None
+            yield from map(narrowing.kept, source.read(file, table.columns, pages))
             if self.place.mark(file.path) != before:
                 raise changed(file.path)
 
@@ -128,12 +128,10 @@ class FilesSession:
     # Writing
 
     def prepare(self, load: Load) -> None:
-        self.staging.prepare(load, self._room(load.table), self._note(load))
-
-    def _note(self, load: Load) -> Note:
         form = self.settings.form.model_copy(update={"header": self.settings.header is not False})
-        form_of = self.settings.format or "parquet"
-        return Note(format=form_of, columns=load.table.columns, key=load.key or load.table.key, form=form)
+        key, columns = load.key or load.table.key, load.table.columns
+        note = Note(format=self.settings.format or "parquet", columns=columns, key=key, form=form)
+        self.staging.prepare(load, self._room(load.table), note)
 
     def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
         return self.staging.write(load, batches, number)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.connector import Load, Standing
+from lading.connector import Load
 from lading.connectors.mysql.around import Found, Link, has_column, has_triggers, links, orphan
 from lading.driver import transaction
 from lading.errors import DataError, SpecError, Unsupported
@@ -22,7 +22,8 @@ from lading.sql import BEGUN, PUBLISHED, SLICE
 if TYPE_CHECKING:
     from lading.connectors.mysql.session import MySQLSession
 
-_MADE = -3
+MADE = -3
+"""In the ledger: the table of a load was made, and is empty."""
 
 
 def old_table(load: Load) -> Table:
@@ -39,19 +40,10 @@ def publish(session: MySQLSession, loads: Sequence[Load]) -> None:
         _refill(session, waiting)
 
 
-def begun(session: MySQLSession, load: Load, staged: bool) -> Standing:
-    """How far a load has come that is not said to be published. Before anything is visible the slices' column may have
-    gone, or an empty table have been made; slices cannot be staged then."""
-    if not staged:
-        return Standing.PUBLISHED
-    whole = has_column(session.mysql, session._place(load.stage), SLICE.name) and not session._marked(load, _MADE)
-    return Standing.STAGED if whole else Standing.GONE
-
-
 def _swappable(session: MySQLSession, load: Load) -> bool:
     """Whether the stage can become the table: nothing that hangs on the old one would be lost."""
     if load.fresh:
-        return not session._marked(load, _MADE)
+        return not session._marked(load, MADE)
     if load.mode is not Mode.REPLACE:
         return False
     old, driver, place = session._look(load.table), session.mysql, session._place(load.table)
@@ -143,10 +135,10 @@ def _unchecked(session: MySQLSession, hanging: list[Link]) -> Iterator[None]:
 
 def _make_empty(session: MySQLSession, load: Load) -> None:
     """An empty table in place of one that is absent, to be filled together with others."""
-    if not session._marked(load, _MADE):
+    if not session._marked(load, MADE):
         if session._look(load.table):
             raise _appeared(load)
-        session._mark(load, _MADE, 0)
+        session._mark(load, MADE, 0)
     session.driver.execute(f"CREATE TABLE IF NOT EXISTS {session.name(load.table)} LIKE {session.name(load.stage)}")
     _drop_slice(session, load.table)
 

@@ -9,10 +9,11 @@ from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
-from lading.connectors.mysql.publishing import begun, old_table, publish
+from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.rights import rights
 from lading.connectors.mysql.room import key_parts, roomy
+from lading.connectors.mysql.standing import begun
 from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
