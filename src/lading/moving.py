@@ -158,6 +158,14 @@ def fingerprint(plan: Plan, task: Task) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 
+def way(plan: Plan, task: Task) -> str:
+    """The same for the same two tables, whatever the mode and the key; empty for a part of a table's rows."""
+    if task.since_low or task.keys is not None:
+        return ""
+    words = [plan.work or plan.source, task.name, plan.target, task.into, "" if plan.work else plan.folder]
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
+
+
 def new_load(plan: Plan, task: Task) -> Load:
     return Load(
         id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh,

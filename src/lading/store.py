@@ -22,7 +22,7 @@ from lading.plan import Task
 from lading.prove import Bill, TableBill
 from lading.schema import Mode
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in migrations/versions."""
 FRESH = timedelta(hours=12)
 """How long a rerun takes over tables that an interrupted run had finished; appended tables are never moved again."""
@@ -45,6 +45,7 @@ loads = sa.Table(
     sa.Column("task", sa.Text, nullable=False), sa.Column("load", sa.Text, nullable=False),
     sa.Column("snapshot", sa.Text, nullable=False), sa.Column("rows", sa.BigInteger),
     sa.Column("cursor", sa.Text), sa.Column("bill", sa.Text), sa.Column("changed", sa.Text, nullable=False),
+    sa.Column("way", sa.Text, index=True),
 )  # fmt: skip
 _step_runs = sa.table("step_runs", sa.column("run"), sa.column("state"), sa.column("outcome"))
 slices = sa.Table(
@@ -252,14 +253,15 @@ class Store:
                 raise _busy("Another run", found.task.source.name)
 
     def change(self, load: str, **values: Any) -> None:
-        """Sets fields of a load: run, state, snapshot, rows, cursor."""
+        """Sets fields of a load: run, state, snapshot, rows, cursor, way."""
         self.write(loads.update().where(loads.c.id == load).values(changed=_now(), **values))
 
-    def last(self, fingerprint: str) -> tuple[int | None, str | None]:
-        """Rows and cursor of the last load of the same work that was finished."""
+    def last(self, fingerprint: str, way: str = "") -> tuple[int | None, str | None]:
+        """Rows and cursor of the last load of the same work that was finished; with a way, of any that went it."""
+        same = loads.c.way == way if way else loads.c.fingerprint == fingerprint
         query = (
             sa.select(loads.c.rows, loads.c.cursor)
-            .where(loads.c.fingerprint == fingerprint, loads.c.state.in_(("done", "clean")))
+            .where(same, loads.c.state.in_(("done", "clean")))
             .order_by(loads.c.changed.desc())
             .limit(1)
         )

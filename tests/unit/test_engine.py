@@ -605,3 +605,55 @@ def test_a_store_that_cannot_be_opened(tmp_path):
         with pytest.raises(Unreachable, match="cannot be opened") as caught:
             Store(str(path))
         assert caught.value.fix == "Check LADING_STORE."
+
+
+def test_a_source_without_rows_is_unproved_once_whatever_the_mode(tmp_path):
+    source, target = str(tmp_path / "crm.db"), str(tmp_path / "wh.duckdb")
+
+    def moved(rows: int, **words):
+        with closing(sqlite3.connect(source)) as db:
+            db.executescript("DROP TABLE IF EXISTS t; CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);")
+            db.executemany("INSERT INTO t VALUES (?, ?)", [(n, n) for n in range(rows)])
+            db.commit()
+        bill = lading.copy(source, target, quiet=True, **words)
+        (table,) = bill.tables
+        assert table.proof
+        return bill.state, "; ".join(table.proof.reasons)
+
+    proved, had = ("proved", ""), "the source has no rows; the last run had {}"
+    assert moved(2) == proved
+    assert moved(0, mode="merge") == ("unproved", had.format(2))
+    assert moved(0, mode="merge") == proved, "it was told"
+    assert moved(3, mode="merge", merge_key=["n"]) == proved
+    assert moved(0, mode="append") == ("unproved", had.format(3))
+    assert moved(4) == proved
+    assert moved(0) == ("unproved", had.format(4))
+    assert moved(0) == proved
+    assert moved(0, into={"t": "other"}) == proved, "another table"
+
+
+def test_an_increment_without_rows_is_not_what_the_last_run_had(tmp_path):
+    source, target = str(tmp_path / "crm.db"), str(tmp_path / "wh.duckdb")
+    with closing(sqlite3.connect(source)) as db:
+        db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2);")
+        since = {"mode": "merge", "since": "n", "overlap_values": 0}
+        assert lading.copy(source, target, quiet=True, **since).tables[0].rows.source == 2
+        db.execute("DELETE FROM t")
+        db.commit()
+        bill = lading.copy(source, target, quiet=True, **since)
+        assert (bill.state, bill.tables[0].rows.source) == ("proved", 0), "nothing is new"
+        bill = lading.copy(source, target, quiet=True)
+        assert bill.tables[0].proof
+        assert bill.tables[0].proof.reasons == ("the source has no rows; the last run had 2",)
+
+
+def test_what_was_loaded_before_there_were_ways_is_compared_with(tmp_path, monkeypatch):
+    source, target = str(tmp_path / "crm.db"), str(tmp_path / "wh.duckdb")
+    with closing(sqlite3.connect(source)) as db:
+        db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);")
+        with monkeypatch.context() as patch:
+            patch.setattr("lading.engine.way", lambda _plan, _task: "")
+            assert lading.copy(source, target, quiet=True).state == "proved"
+        db.execute("DELETE FROM t")
+        db.commit()
+    assert lading.copy(source, target, quiet=True).state == "unproved"
