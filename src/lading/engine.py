@@ -12,7 +12,7 @@ from lading.connector import WHOLE, Load, Session, Slice, Standing
 from lading.digest import Digest, Digester
 from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import sifting
-from lading.moving import Moving, bill_of, fingerprint, later, rows_of, way
+from lading.moving import Moving, bill_of, fingerprint, later, rows_before, rows_of, way
 from lading.passing import digested
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
@@ -374,12 +374,8 @@ def _close(moving: Moving, target: Session) -> None:
     rows = rows_of(moving)
     mark = fingerprint(moving.plan, moving.task)
     proof = moving.proof or Proof(level=moving.plan.level, snapshot=moving.snapshot)
-    went = way(moving.plan, moving.task)
-    last, cursor = moving.store.last(mark)
-    if went and (before := moving.store.last(mark, went)[0]) is not None:
-        last = before
-    reasons = list(proof.reasons)
-    if rows.source == 0 and last and went:
+    reasons, went = list(proof.reasons), way(moving.plan, moving.task)
+    if rows.source == 0 and (last := rows_before(moving)):
         reasons.append(f"the source has no rows; the last run had {last:,}")
     if not rows.balanced:
         raise Bug(f"The balance of '{moving.name}' is off: {rows}.", "Report it with the bill.")
@@ -387,7 +383,7 @@ def _close(moving: Moving, target: Session) -> None:
     moving.bill = bill_of(moving, state, proof.model_copy(update={"reasons": tuple(reasons)}))
     cursors = [line.cursor for line in moving.lines.values() if line.cursor is not None]
     numeric = bool(moving.task.since and (c := moving.source.column(moving.task.since)) and c.type.numeric)
-    top = reduce(lambda a, b: later(a, b, numeric), cursors) if cursors else cursor
+    top = reduce(lambda a, b: later(a, b, numeric), cursors) if cursors else moving.store.last(mark)[1]
     told = moving.bill.model_dump_json()
     moving.store.change(moving.load.id, state="done", rows=rows.source, cursor=top, bill=told, way=went)
     moving.watch.state(moving.name, state.value)

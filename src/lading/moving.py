@@ -166,6 +166,15 @@ def way(plan: Plan, task: Task) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 
+def rows_before(moving: Moving) -> int | None:
+    """How many rows the last run had that went the same way; None for a part of a table's rows."""
+    if not (went := way(moving.plan, moving.task)):
+        return None
+    mark = fingerprint(moving.plan, moving.task)
+    rows = moving.store.last(mark, went)[0]
+    return moving.store.last(mark)[0] if rows is None else rows  # what is older notes no way
+
+
 def new_load(plan: Plan, task: Task) -> Load:
     return Load(
         id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh,
