@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -207,61 +205,6 @@ def test_what_a_step_appended_before_it_began_again_is_not_appended_twice(projec
     assert project.told() == ["told", "told"]
     assert project("run", "nightly").code == 0, "another run appends them again"
     assert looks.query(project.target, "SELECT count(*) FROM visits") == [(4,)]
-
-
-def survive(project: Project, kills: int, seed: int) -> None:
-    """Killed at any moment, and run again until it ends: every row and every line is there as often as was promised."""
-    rng = random.Random(seed)
-    steps = (
-        "  - {key: sales, do: move, from: crm, to: warehouse, tables: [sales]}\n"
-        "  - {key: more, do: move, from: crm, to: warehouse, tables: [visits], mode: append, into: {visits: grown}}\n"
-        "  - {key: report, do: sql, at: warehouse, into: report, mode: append, after: [sales],\n"
-        "     query: 'SELECT territory, count(*) AS n FROM sales GROUP BY territory'}\n"
-        "  - {key: check, do: check, at: warehouse, on: report, after: [report], rules: [{not_empty: yes}]}\n"
-        "  - {key: tell, do: bash, after: [check, more], script: 'echo $LADING_RUN >> told'}\n"
-    )
-    project.pipeline(f"steps:\n{steps}")
-    looks.query(project.source, "CREATE TABLE visits (place TEXT, n INTEGER)")
-    looks.query(project.source, "INSERT INTO visits VALUES " + ", ".join(f"('p{n % 5}', {n})" for n in range(12)))
-    began = time.monotonic()
-    assert project("run", "nightly").code == 0
-    span, runs, done = time.monotonic() - began, 1, 0
-    while done < kills:
-        process = project.start("run", "nightly", "--json")
-        try:
-            output, errors = process.communicate(timeout=rng.uniform(0.2, 1.0) * span)
-            ended = process.returncode
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            done += 1
-            continue
-        assert ended in (0, 3), (errors, seed)
-        runs += 1
-        assert json.loads(output)["state"] == ("proved" if ended == 0 else "unproved")
-    final = project("run", "nightly", "--json")
-    assert final.code in (0, 3), (final.err, seed)
-    runs += 1
-    counts = {
-        name: looks.query(project.target, f"SELECT count(*) FROM {name}")[0][0] for name in ("sales", "grown", "report")
-    }
-    # A run that was killed before any of its steps began has left no trace, and one that had no time to print ended.
-    ended = len(json.loads(project("history", "--json", "--limit", "1000").out)["runs"])
-    assert ended >= runs
-    assert counts == {"sales": 240, "grown": 12 * ended, "report": 4 * ended}, (seed, runs)
-    assert len(set(project.told())) == ended
-    assert set(looks.contents(project.target)) == {"sales", "grown", "report"}, "nothing is left behind"
-    print(f"seed {seed}: {done} kills, {ended} runs, {span:.1f} s a run")
-
-
-def test_killed_at_random_moments(project: Project):
-    survive(project, 5, SEED)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("part", range(5))
-def test_killed_a_hundred_times(project: Project, part: int):
-    survive(project, 20, SEED * 100 + part)
 
 
 def test_a_store_in_postgresql(place: Callable[[str], str], project: Project, monkeypatch: pytest.MonkeyPatch):
