@@ -135,7 +135,7 @@ def survive(folder: Path, url: str, pipelines: int, minutes: int, seconds: float
 
 
 def test_each_due_time_has_one_run_whoever_is_killed(tmp_path, pg_database):
-    survive(tmp_path, pg_database, pipelines=5, minutes=4, seconds=30)
+    survive(tmp_path, pg_database, pipelines=5, minutes=4, seconds=60)
 
 
 @pytest.mark.parametrize("kind", ["postgres", "sqlite"])
@@ -172,3 +172,30 @@ def test_of_many_who_begin_a_run_at_once_one_has_it(request, tmp_path, kind, sam
 @pytest.mark.soak
 def test_ten_minutes_of_kills(tmp_path, pg_database):
     survive(tmp_path, pg_database, pipelines=10, minutes=2, seconds=600)
+
+
+@pytest.mark.soak
+def test_fifty_of_a_thousand_pipelines_are_due_in_the_same_minute(tmp_path, pg_database):
+    """Two schedulers share them: none is missed, none runs twice."""
+    (tmp_path / "connections.yaml").write_text("connections: {}\n", encoding="utf-8")
+    (tmp_path / "pipelines").mkdir()
+    names = [f"p{number}" for number in range(1000)]
+    due = names[::20]
+    for name in names:
+        schedule = SCHEDULE if name in due else '{cron: "0 0 29 2 *"}'
+        (tmp_path / f"pipelines/{name}.yaml").write_text(STEP.format(name=name) % schedule, encoding="utf-8")
+    store = Store(pg_database.replace("postgresql://", "postgresql+psycopg://"))
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    dues.put(store, [Due(name, since, Schedule(cron="* * * * *").cause, SINCE) for name in due])
+    words, env = ("lading.cli", "scheduler", "--once", "--jobs", "2"), {**os.environ, "LADING_STORE": pg_database}
+    with (tmp_path / "scheduler.log").open("ab") as log:
+        loops = [Forked(*words, cwd=tmp_path, env=env, out=log, err=log) for _ in range(2)]
+    assert [loop.wait(600) for loop in loops] == [0, 0]
+    found = [each for name in due for each in dues.of(store, name, 10)]
+    ids = [row.id for row in store.rows(sa.select(runs.c.id).where(runs.c.bill.is_not(None)))]
+    store.close()
+    assert {each.pipeline for each in found} == set(due), "none is missed"
+    assert {each.state for each in found} == {"done"}
+    assert sorted(each.run for each in found) == sorted(ids)
+    assert lines(tmp_path / "ended") == dict.fromkeys(ids, 1), "and none ran twice"
+    assert lines(tmp_path / "overlaps") == {}
