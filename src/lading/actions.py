@@ -82,11 +82,13 @@ def plan(pipeline: str, canary: bool = False, given: Mapping[str, str] | None = 
 
 class How(NamedTuple):
     """How a pipeline runs. The `run` of an id is run once: when it has its bill, that is returned. What runs is the
-    live release where there is one, unless the `draft` is asked for; `parallel` is in place of its own number."""
+    live release where there is one, unless the `draft` is asked for; `parallel` is in place of its own number. What
+    was done in a run to `resume`, one that has ended, is not done again."""
 
     run: str = ""
     draft: bool = False
     parallel: int | None = None
+    resume: str = ""
 
 
 def run(
@@ -95,15 +97,26 @@ def run(
 ) -> Bill:  # fmt: skip
     """Runs a pipeline's steps, or with `start` that step and what comes after it; an interrupted run goes on where it
     was. `given` are parameters."""
-    run, draft, parallel = how or How()
+    run, draft, parallel, resume = how or How()
     if not stored():
         config.pipeline(pipeline, given)  # what is wrong with it is told before a store is made
     with store() as ledger:
         release = releasing.pinned(ledger, pipeline, _id(run) if run else "", draft)
-        desk = desk_of(ledger, pipeline, watch or Quiet(), (run, given), release)
+        failed = _ended(ledger, pipeline, resume) if resume else ""
+        desk = desk_of(ledger, pipeline, watch or Quiet(), (run or failed, given), release)
         if parallel:
             desk = replace(desk, pipeline=desk.pipeline.model_copy(update={"parallel": parallel}))
-        return graph.run(replace(desk, run=run), watch or Quiet(), start)
+        return graph.run(replace(desk, run=run), watch or Quiet(), start, failed)
+
+
+def _ended(ledger: Store, pipeline: str, run: str) -> str:
+    """The id of a pipeline's run that has ended. Raises SpecError where it is none."""
+    found = attempts.found(ledger, run, pipeline)
+    if found.pipeline != pipeline:
+        raise SpecError(f"Run {found.id} is one of '{found.pipeline}', not of '{pipeline}'.", "Give its own.")
+    if found.bill is None:
+        raise SpecError(f"Run {found.id} has not ended.", f"Go on with it: lading run {pipeline} --run {found.id}")
+    return str(found.id)
 
 
 def run_step(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
@@ -147,6 +148,17 @@ def last(store: Store, run: str) -> dict[str, Attempt]:
         outcome = Outcome.model_validate_json(row.outcome) if row.outcome else None
         found[row.step] = Attempt(row.step, row.attempt, row.digest, row.state, outcome)
     return found
+
+
+def carry(store: Store, before: str, run: str, keys: Sequence[str]) -> None:
+    """Notes in a run what was done of these steps in one before it."""
+    good = (State.PROVED.value, State.UNPROVED.value, State.DONE.value)
+    done = [each for key, each in last(store, before).items() if key in keys and each.state in good]
+    with store.transaction() as connection:
+        for each in done:
+            mine = step_runs.c.run == before, step_runs.c.step == each.step, step_runs.c.attempt == each.number
+            row = connection.execute(sa.select(step_runs).where(*mine)).one()._mapping
+            add(store, connection, step_runs, {**row, "run": run, "attempt": 1, "shares": None})
 
 
 def steps(store: Store, run: str) -> list[str]:

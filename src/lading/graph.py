@@ -39,11 +39,11 @@ class Told(Protocol):
         """What is told of the step's own tables, while other steps may be at work."""
 
 
-def run(desk: Desk, told: Told, start: str = "") -> Bill:
-    """Carries out the steps of a pipeline, or with `start` that step and what comes after it. Goes on where an
-    interrupted run was; always ends in a bill, but for an interruption. A desk that names a run is for that run alone:
-    new, interrupted, or over."""
-    begun = _begun(desk, start)
+def run(desk: Desk, told: Told, start: str = "", failed: str = "") -> Bill:
+    """Carries out the steps of a pipeline, or with `start` that step and what comes after it, or what was not done in a
+    `failed` run. Goes on where an interrupted run was; always ends in a bill, but for an interruption. A desk that
+    names a run is for that run alone: new, interrupted, or over."""
+    begun = _begun(desk, start, failed)
     if begun is None:
         return desk.store.bill(desk.run)
     desk = begun
@@ -113,15 +113,15 @@ def _step(desk: Desk, key: str) -> Step:
     return step
 
 
-def _begun(desk: Desk, start: str) -> Desk | None:
-    """The desk of a new run, or of the interrupted one where a step of it still stands; of the run that the desk names,
-    if it does. None where that one has ended."""
+def _begun(desk: Desk, start: str, failed: str) -> Desk | None:
+    """The desk of a new run, which has what was done in a failed one; or of the interrupted one where a step of it
+    still stands; of the run that the desk names, if it does. None where that one has ended."""
     name, release, most = desk.pipeline.name, desk.release, desk.pipeline.runs
     if start:
         _step(desk, start)
     if desk.run:
         return _within(desk, desk.run) if attempts.own(desk.store, desk.run, name, release, most) else None
-    before = None if start else attempts.interrupted(desk.store, name, release)
+    before = None if start or failed else attempts.interrupted(desk.store, name, release)
     if before is not None:
         known_now = {step.key: digest(step, desk) for step in desk.pipeline.steps}
         if any(known_now.get(each.step) == each.digest for each in attempts.last(desk.store, before).values()):
@@ -129,6 +129,8 @@ def _begun(desk: Desk, start: str) -> Desk | None:
             return _within(desk, before)
     run = new_id()
     attempts.own(desk.store, run, name, release, most)
+    if failed:
+        attempts.carry(desk.store, failed, run, [step.key for step in desk.pipeline.steps if not step.closing])
     return _within(desk, run)
 
 

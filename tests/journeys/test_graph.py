@@ -377,6 +377,28 @@ def test_a_pipeline_that_is_at_work_is_not_run_twice(project, own_store):
     assert project.run().state == "done"
 
 
+def test_a_failed_run_is_resumed_where_it_failed(project):
+    broken = project.folder / "broken"
+    broken.touch()
+    steps = (MOVE, say("a", "sales", script=f"test ! -e {broken}"), say("b", "a"), say("d"), say("e", "d"))
+    project.steps(*steps)
+    first = project.run()
+    assert (first.state, sorted(project.said)) == ("failed", ["a", "d", "e"])
+    broken.unlink()
+    again = actions.run("p", how=actions.How(resume="last"))
+    assert again.run != first.run
+    assert states(again) == {"sales": "proved", "a": "done", "b": "done", "d": "done", "e": "done"}
+    assert {step.key for step in again.steps if step.kept} == {"sales", "d", "e"}
+    assert sorted(project.said) == ["a", "a", "b", "d", "e"]
+    assert [table.table for table in again.tables] == ["sales"], "the bill is whole"
+    project.steps(*steps[:3], say("d", script="true # changed"), steps[4])
+    third = actions.run("p", how=actions.How(resume=first.run))
+    assert {step.key for step in third.steps if step.kept} == {"sales"}
+    assert actions.bill(first.run) == first
+    with pytest.raises(SpecError, match="is one of 'p', not of 'q'"):
+        actions.run("q", how=actions.How(resume=first.run))
+
+
 # One step at a time
 
 

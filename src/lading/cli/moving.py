@@ -40,6 +40,7 @@ def copy(source: str, target: str, as_json: bool, quiet: bool, **given: Any) -> 
 @click.command()
 @click.argument("pipeline")
 @click.option("--from", "start", default="", metavar="STEP", help="Run this step and what comes after it.")
+@click.option("--resume", default="", metavar="RUN", help="Do what was not done in RUN, which has failed, or 'last'.")
 @click.option("--run", "run_id", default="", metavar="ID", help="The run's id; one that has ended is not run again.")
 @click.option("--draft", is_flag=True, help="Run the folder's files, although a release is live.")
 @click.option("--parallel", type=click.IntRange(1), metavar="N", help="At most so many steps at a time.")
@@ -52,10 +53,12 @@ def run(pipeline: str, start: str, run_id: str, params: tuple[str, ...], as_json
     """
     from lading import actions, actions_releases, progress
 
+    if how["resume"] and (start or run_id):
+        raise click.UsageError("Give one of --resume, --from and --run.")
     if not (how["draft"] or how["quiet"] or run_id) and (number := actions_releases.ahead(pipeline)):
         click.echo(f"The draft differs from release {number}, which runs; run the draft with --draft.", err=True)
     given = asked(pipeline, params, how["draft"])
-    ways = actions.How(run_id, how["draft"], how["parallel"])
+    ways = actions.How(run_id, how["draft"], how["parallel"], how["resume"])
     return billed(actions.run(pipeline, progress.watch(how["quiet"]), given, start, ways), as_json)
 
 
