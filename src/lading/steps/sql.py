@@ -38,7 +38,9 @@ class Sql(Step):
     )
     into: str = Field(min_length=1, description="The table that its rows go into: 'table' or 'schema.table'.")
     mode: Mode = Field(Mode.REPLACE, description="replace, append or merge.")
-    merge_key: Words = Field((), description="Columns that identify a row; the primary key of a table that is made.")
+    merge_key: Words = Field(
+        (), description="Columns that identify a row; also the primary key of a table that is made, but for DuckDB."
+    )
     accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
     keep_inputs: int = Field(
         0, ge=0, description="So many rows of each table that it reads are kept for 'lading open --run', of seven runs."
