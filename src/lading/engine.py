@@ -148,14 +148,12 @@ def _unchanged(found: Open, moving: Moving, source: Session, lines: list[Line]) 
 
 
 def _same(old: Open, moving: Moving, source: Session) -> bool:
-    """Whether an interrupted load can go on: the tables are as they were. What was proved long ago is published no
-    more, unless it is appended, where only the target knows whether it was."""
+    """Whether an interrupted load can go on: the tables are as they were, and of a load that is visible the rows, too.
+    Appended rows are never appended again."""
     task = moving.task
     if old.state != "staging":
-        if old.load.mode is Mode.APPEND:
-            return True
-        lines = moving.store.lines(old.load.id) if moving.plan.together else []
-        return old.fresh and (not moving.plan.together or _unchanged(old, moving, source, lines))
+        appended = old.load.mode is Mode.APPEND
+        return appended or (old.fresh and _unchanged(old, moving, source, moving.store.lines(old.load.id)))
     alike = old.task.source.columns == task.source.columns and old.task.target.columns == task.target.columns
     return alike and old.load.fresh == task.fresh and old.load.strict >= moving.load.strict
 

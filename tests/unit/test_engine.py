@@ -373,13 +373,14 @@ def cut_off(monkeypatch, source, target, place, when=2, **words):
 
 @pytest.mark.parametrize("target", ["duckdb", "sqlite"])
 @pytest.mark.parametrize(("place", "when"), [("announce", 2), ("published", 1), ("published", 2)])
-def test_what_is_published_together_is_one_state_whenever_it_was_cut_off(tmp_path, monkeypatch, target, place, when):
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_published_is_one_state_whenever_it_was_cut_off(tmp_path, monkeypatch, target, place, when, together):
     made = "CREATE TABLE {t} (id INTEGER PRIMARY KEY); INSERT INTO {t} VALUES (1), (2)"
     database(tmp_path, *(made.format(t=name).split("; ")[n] for name in "ab" for n in (0, 1)))
     source, there = f"sqlite:///{tmp_path}/crm.db", f"{target}:///{tmp_path}/there.db"
-    cut_off(monkeypatch, source, there, place, when, together=True)
+    cut_off(monkeypatch, source, there, place, when, together=together)
     database(tmp_path, "INSERT INTO a VALUES (3)", "DELETE FROM b WHERE id = 1")
-    bill = actions.copy(Move(**{"from": source, "to": there, "together": True}))
+    bill = actions.copy(Move(**{"from": source, "to": there, "together": together}))
     found = tuple(len(looks.query(there, f"SELECT id FROM {name}")) for name in "ab")
     assert found == (3, 1), "as it is now, and no mixture"
     assert bill.state == "proved"
