@@ -51,7 +51,7 @@ def test_the_bill_on_the_first_screen_is_what_the_command_gives_now(inside):
     def shape(text: str) -> list[str]:
         text = re.sub(r"─+", "─", re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}|\b[0-9a-f]{32}\b", "#", text))
         text = re.sub(
-            r"(–|[\d.,]+ m?s)(?=\s|$)", "#", re.sub(r"\d[\d.,:-]*", "#", re.sub(r"[\d.,]+ [kM]?B", "#", text))
+            r"(–|[\d.,]+ m?s)(?=\s|$)", "#", re.sub(r"\d[\d.,:-]*", "#", re.sub(r"[\d.,]+ [kMG]?B", "#", text))
         )
         return [re.sub(r"# m?s\b", "#", " ".join(line.split())) for line in text.splitlines()]
 
