@@ -15,7 +15,7 @@ demo: .venv/installed ## set up, copy a sample database, show the bill
 
 test: .venv/installed-dev ## set up, start real servers, run every test but the long ones
 	@sh tests/install.sh
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: .venv/installed-dev ## run the long tests
 	@sh tests/install.sh

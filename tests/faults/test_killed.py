@@ -147,6 +147,8 @@ def test_two_runs_of_the_same_work(place, own_store):
     assert eventually(lambda: sum(staged for _, staged in work.ledger().values()) > 3)
     while True:  # not while it holds the ledger, for which anybody would have to wait
         first.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{first.pid}/stat")
+        assert eventually(lambda stat=stat: stat.read_text().rpartition(")")[2].split()[0] in "TZ")
         if free(own_store):
             break
         first.send_signal(signal.SIGCONT)
