@@ -9,11 +9,10 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lading.connectors.files.naming import hidden
-from lading.errors import SpecError
 from lading.schedule import Cron, Deadline, Schedule, Zone
 from lading.schema import Mode
 from lading.spec import Step, Words
-from lading.types import parse
+from lading.types import typed
 
 
 class Expected(BaseModel):
@@ -77,13 +76,7 @@ class Receive(Step):
     )
     otherwise: Literal["fail", "skip"] = Field("skip", description="What the step does when no file is ready.")
 
-    @field_validator("columns")
-    @classmethod
-    def _types(cls, columns: dict[str, str]) -> dict[str, str]:
-        try:
-            return {name: str(parse(text)) for name, text in columns.items()}
-        except SpecError as error:
-            raise ValueError(str(error)) from error
+    _types = field_validator("columns")(typed)
 
     @field_validator("files")
     @classmethod

@@ -310,3 +310,11 @@ def _number_text(value: Decimal) -> str:
     if abs(len(kept) + power) > 400:
         return f"{'-' if sign else ''}{kept}E{power}"
     return format(Decimal((sign, tuple(map(int, kept)), power)), "f")
+
+
+def typed(columns: dict[str, str]) -> dict[str, str]:
+    """Columns with their types as `parse` knows them. Raises ValueError, as the models of settings do."""
+    try:
+        return {name: str(parse(text)) for name, text in columns.items()}
+    except SpecError as error:
+        raise ValueError(str(error)) from error

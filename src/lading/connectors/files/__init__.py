@@ -19,7 +19,7 @@ from lading.connectors.files.publish import CAN_EXCHANGE
 from lading.connectors.files.reach import HOSTS
 from lading.connectors.files.session import FilesSession
 from lading.errors import SpecError
-from lading.types import parse
+from lading.types import typed
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -94,13 +94,7 @@ class Files(Connection):
             raise ValueError("a path must hold no password; put it into 'password' or 'storage'")
         return path
 
-    @field_validator("columns")
-    @classmethod
-    def _types(cls, columns: dict[str, str]) -> dict[str, str]:
-        try:
-            return {name: str(parse(text)) for name, text in columns.items()}
-        except SpecError as error:
-            raise ValueError(str(error)) from error
+    _types = field_validator("columns")(typed)
 
     @model_validator(mode="after")
     def _together(self) -> Self:
