@@ -25,6 +25,8 @@ def catalogue(driver: Driver, dialect: Dialect, default_schema: str, where: tupl
     columns: dict[Name, list[tuple[Any, ...]]] = {}
     for schema, table, *rest in rows(dialect.catalog, " ORDER BY 1, 2, 3"):
         columns.setdefault((schema, table), []).append(tuple(rest))
+    if not columns:  # a table that is not there is often asked for
+        return []
     keys: dict[Name, dict[tuple[int, str], list[str]]] = {}
     for schema, table, rank, key, _place, column in rows(dialect.keys, " ORDER BY 1, 2, 3, 4, 5"):
         keys.setdefault((schema, table), {}).setdefault((int(rank), key), []).append(column)

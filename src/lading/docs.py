@@ -1,4 +1,5 @@
-"""Writes docs/reference from models, dialects and the command line: `python -m lading.docs [--check]`."""
+"""Writes docs/reference from models, dialects and the command line, and the schema of a new store from the migrations:
+`python -m lading.docs [--check]`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, hops
+from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, hops, revisions
 from lading.cli.protocol import CODES
 from lading.connector import Capabilities
 from lading.dialect import Dialect
@@ -97,12 +98,16 @@ def write(folder: Path) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Writes the reference; with --check, says what is stale instead."""
+    """Writes both; with --check, says what is stale instead."""
+    schema = revisions.newest()
     if "--check" not in words:
         write(FOLDER)
+        revisions.NEWEST.write_text(schema, encoding="utf-8")
         return 0
-    for path in (wrong := stale(FOLDER)):
-        click.echo(f"{FOLDER / path}: stale. Run 'make docs'.", err=True)
+    wrong = [str(FOLDER / path) for path in stale(FOLDER)]
+    wrong += [] if revisions.NEWEST.read_text("utf-8") == schema else [str(revisions.NEWEST)]
+    for path in wrong:
+        click.echo(f"{path}: stale. Run 'make docs'.", err=True)
     return 1 if wrong else 0
 
 

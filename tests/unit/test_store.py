@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 import lading
-from lading import store, widths
+from lading import revisions, store, widths
 from lading.errors import Unreachable
 from lading.prove import Bill
 from lading.store import Store
@@ -25,11 +23,8 @@ BILL = Bill.model_validate(
 def old(url: str, revision: str) -> None:
     """A store as an earlier Lading left it, with one run."""
     engine = sa.create_engine(url)
-    settings = Config()
-    settings.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, revision)
+        revisions.upgrade(connection, revision)
         columns = "id, pipeline, started, state, owner, beat, bill"
         values = {"id": "r1", "started": "2026-01-01", "bill": BILL.model_dump_json()}
         given = ":id, 'p', :started, 'proved', 'x:1:1', :started, :bill"
@@ -39,6 +34,19 @@ def old(url: str, revision: str) -> None:
 
 def test_the_newest_revision_is_the_store_s():
     assert REVISIONS[-1] == store.HEAD
+
+
+def test_a_new_store_is_what_the_migrations_make(tmp_path):
+    """Whoever adds one writes it to newest.sql by `make docs`."""
+    assert revisions.NEWEST.read_text("utf-8") == revisions.newest()
+    old(f"sqlite:///{tmp_path / 'old.db'}", REVISIONS[0])
+    made = []
+    for name in ("old", "new"):
+        opened = Store(str(tmp_path / f"{name}.db"))
+        inspector = sa.inspect(opened.engine)
+        made.append({t: (inspector.get_columns(t), inspector.get_indexes(t)) for t in inspector.get_table_names()})
+        opened.close()
+    assert repr(made[0]) == repr(made[1])
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
