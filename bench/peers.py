@@ -28,6 +28,7 @@ PINNED = {
 """What pip is given. Lading, too, has no more around it than a user's would."""
 QUIET = {
     "DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true", "COLUMNS": "100000", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore",
+    "PYTHONDONTWRITEBYTECODE": "",  # modules stay compiled, as those of an installed program are
 }  # fmt: skip
 Rows = dict[str, set[str]]
 """What a tool says differs: columns by key. '' stands for a row that one side lacks; there are none where the tool
