@@ -140,11 +140,11 @@ def _cli() -> str:
         parts += ["", f"## {name}", "", _block(command.get_help(context))]
     codes = [
         ("0", "Everything is proved, or done."),
-        ("1", "A table or a step failed, or what arrived is not what left."),
+        ("1", "A table or a step failed, or what arrived is not what left: two sides differ."),
     ]
     codes += [("2", "The command, a file or a setting is wrong; nothing was run.")]
     codes += [
-        ("3", "The rows are there, and not everything could be proved."),
+        ("3", "The rows are there, and not everything could be proved; or two sides could not be compared."),
         ("75", "Another run of the pipeline is at work."),
     ]
     codes += [("130", "Interrupted, or cancelled.")]

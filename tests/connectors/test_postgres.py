@@ -443,6 +443,22 @@ def test_what_nothing_cuts_is_said_in_the_plan(numbers, tmp_path):
     assert "no key to cut by: one slice" in task.notes
 
 
+def test_a_connection_cut_in_the_wrong_moment_is_lost_and_no_fault_of_ours(numbers, monkeypatch):
+    """asyncpg then says that its own states are mixed up."""
+    import asyncpg
+
+    with opened(numbers) as session:
+        list(session.read(described(session, "numbers"), WHOLE))
+
+        async def mixed_up(*_words, **_more):
+            raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+        for name in ("copy_from_query", "close"):
+            monkeypatch.setattr(asyncpg.Connection, name, mixed_up)
+        with pytest.raises(Unreachable, match="state 15"):
+            list(session.read(described(session, "numbers"), WHOLE))
+
+
 def test_sessions_share_a_snapshot(numbers):
     with opened(numbers) as first, opened(numbers) as second:
         name = first.pin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,28 @@ EXITS = {"equal": 0, "different": 1, "inconclusive": 3}
 PLACES = ("tables", "into")
 
 
-class Compare(click.Command):
+class Verdicts(click.Command):
+    """A command whose exit code 1 says that something differs: where nothing was compared, it is another."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from lading import errors
+
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except (errors.SpecError, errors.Unsupported):
+            raise
+        except errors.LadingError as error:
+            error.code = error.code or EXITS["inconclusive"]
+            raise
+        except Exception as error:  # whose code nobody could give
+            found = errors.refused(error) if isinstance(error, OSError) else errors.fault(error)
+            found.code = EXITS["inconclusive"]
+            raise found from error
+
+
+class Compare(Verdicts):
     """A command whose options are those of a comparison."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -27,19 +49,29 @@ class Compare(click.Command):
         return [*own[:-1], *map(option, rows), own[-1]]
 
 
+def _place(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """A file that can be written, so that nothing is compared in vain."""
+    if path and not path.parent.is_dir():
+        raise click.BadParameter(f"There is no folder '{path.parent}'.")
+    if path and not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.BadParameter(f"'{path}' cannot be written.")
+    return path
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
 @click.command(cls=Compare)
 @click.argument("left")
 @click.argument("right")
-@click.option(
-    "--export", type=click.Path(path_type=Path, dir_okay=False), help="Write every difference: .parquet, .csv."
-)
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file as one HTML page.")
+@click.option("--export", type=FILE, callback=_place, help="Write every difference: .parquet, .csv.")
+@click.option("--html", type=FILE, callback=_place, help="Write it to this file as one HTML page.")
 @watched
 def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare tables of LEFT with those of RIGHT, whoever loaded them.
 
     LEFT is the source: its values are brought to narrower types of RIGHT, and counted where that changes them.
-    Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive.
+    Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
     from lading import actions, config, page_diff, progress, render_diff
 
@@ -64,7 +96,7 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare the tables of PIPELINE with their sources, as both are now.
 
     Where a step has 'since', rows that changed after its last run are on their way and no difference.
-    Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive.
+    Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
     from lading import actions, config, progress, render_diff
 
@@ -78,7 +110,7 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     return max((EXITS[each.verdict] for each in found), key=(0, 3, 1).index, default=3)
 
 
-@click.command()
+@click.command(cls=Verdicts)
 @click.argument("run", default="last")
 @click.option("--apply", is_flag=True, help="Do it; without this, only say what would be done.")
 @click.option("--deletes", is_flag=True, help="Also delete rows that only the target has.")
@@ -90,7 +122,7 @@ def repair(run: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Copy exactly the rows again that differ, of the tables of RUN, and prove them.
 
     RUN is a run or a diff: the beginning of its id, or 'last'.
-    Exit codes: 0 equal now, 1 different, 2 wrong usage, 3 inconclusive.
+    Exit codes: 0 equal now, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
     from lading import actions, progress, render_diff
     from lading.repair import Mending

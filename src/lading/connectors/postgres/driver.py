@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lading.connector import Load
-from lading.connectors.postgres.failures import translate
+from lading.connectors.postgres.failures import asyncpg_errors, translate
 from lading.connectors.postgres.locks import held, rewritten
 from lading.connectors.postgres.reading import Parser
 from lading.connectors.postgres.replacing import swapping
@@ -32,7 +32,7 @@ class Driver:
 
     def __init__(self, settings: Postgres) -> None:
         try:
-            import asyncpg
+            import asyncpg  # noqa: F401 - the wire's
             import psycopg
             from psycopg.types.string import TextLoader
         except ImportError as error:
@@ -40,7 +40,7 @@ class Driver:
             raise Unsupported(what, "Install it: pip install 'lading[postgres]'.") from error
         self.where = f"PostgreSQL at {settings.host or 'localhost'}:{settings.port}"
         self.words = words(settings)
-        self._failures = (psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+        self._failures: tuple[type[Exception], ...] = (psycopg.Error, *asyncpg_errors())
         try:
             self._connection = psycopg.connect(**self.words, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:

@@ -33,6 +33,13 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
 _REFUSED = re.compile(r"authentication|pg_hba\.conf|no password|role \"|not permitted to log in|SSL|certificate", re.I)
 
 
+def asyncpg_errors() -> tuple[type[Exception], ...]:
+    """What asyncpg raises; of a connection that is cut in the wrong moment it says that its own states are mixed up."""
+    import asyncpg
+
+    return asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError
+
+
 def translate(error: BaseException, where: str) -> LadingError:
     """The error to raise for one of psycopg's, asyncpg's or the network's; never with a row's content."""
     code = str(getattr(error, "sqlstate", None) or "")

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lading.connectors.postgres.failures import asyncpg_errors
 from lading.connectors.postgres.setup import asyncpg_words, keep_alive, setup
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ class Wire:
 
     async def _drop(self) -> None:
         """Ends the query and its connection: a transaction whose query was stopped is of no more use."""
-        import asyncpg
-
         self._stopped = True
         # Rows that come end the query from within `take`; to cancel the task while they do, asyncpg may overlook.
         for seconds in (PATIENCE_SECONDS, STOP_SECONDS):
@@ -125,7 +124,7 @@ class Wire:
         if connection is not None:
             try:
                 await connection.close(timeout=STOP_SECONDS)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            except asyncpg_errors():
                 connection.terminate()
 
     @property

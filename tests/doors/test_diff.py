@@ -1,0 +1,54 @@
+"""Comparing as people start it: what ends with which code, and what is told before anything is compared."""
+
+import shutil
+
+import pytest
+
+from lading import actions
+
+NOBODY = "postgresql://me:x@127.0.0.1:1/db"
+
+
+@pytest.fixture
+def copied(inside, legacy):
+    """The command line beside two equal databases."""
+    shutil.copy(legacy, legacy.with_name("copy.db"))
+    return inside
+
+
+def test_a_system_that_does_not_answer_differs_from_nothing(copied):
+    for words in ((f"{NOBODY}#t", "copy.db#people"), ("legacy.db#people", f"{NOBODY}#t")):
+        done = copied("diff", *words)
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith("error: PostgreSQL at 127.0.0.1:1: ")
+    assert copied("diff", "legacy.db", NOBODY, "--json").code == 3
+
+
+def test_neither_does_a_fault_of_ours(copied, monkeypatch):
+    for error in (RuntimeError("odd"), OSError(28, "No space left on device")):
+
+        def broken(*_words, error=error):
+            raise error
+
+        monkeypatch.setattr(actions, "diff", broken)
+        done = copied("diff", "legacy.db", "copy.db")
+        assert done.code == 3
+        assert ("a fault of Lading" in done.err) == isinstance(error, RuntimeError)
+
+
+def test_nor_a_pipeline_whose_source_is_gone(copied, tmp_path):
+    assert copied("init", ".").code == 0
+    (tmp_path / "connections.yaml").write_text(f"connections:\n  crm: {NOBODY}\n  there: duckdb:///there.duckdb\n")
+    (tmp_path / "pipelines" / "nightly.yaml").write_text("steps: [{from: crm, to: there}]\n")
+    done = copied("prove", "nightly")
+    assert (done.code, "127.0.0.1:1" in done.err) == (3, True), done.err
+
+
+@pytest.mark.parametrize("option", ["--export", "--html"])
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_compared(copied, tmp_path, option):
+    for path in ("nowhere/x.csv", str(tmp_path / "legacy.db" / "x.csv")):
+        done = copied("diff", NOBODY, "copy.db", option, path)
+        assert (done.code, done.out) == (2, "")
+        assert "There is no folder" in done.err
+    assert copied("diff", "legacy.db", "copy.db", option, "here.csv").code == 0
+    assert (tmp_path / "here.csv").exists()
