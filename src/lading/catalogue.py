@@ -48,12 +48,14 @@ def catalogue(driver: Driver, dialect: Dialect, default_schema: str, where: tupl
 def _described(dialect: Dialect, table: Table, lines: list[tuple[Any, ...]]) -> Table:
     columns, problems = [], []
     for _place, column, native, null, _view in lines:
-        type_ = dialect.canonical(native)
+        type_, word = dialect.canonical(native), native or "(none)"
+        made = dialect.column(column, type_ or Type("string"), bool(int(null)), native)
         if type_ is None:
             problems.append(
-                f"column '{column}' has the type '{native or '(none)'}', which {dialect.name} has no canonical type "
+                f"column '{column}' has the type '{word}', which {dialect.name} has no canonical type "
                 f"for; leave the column out with 'exclude', or add the type to src/lading/dialects/{dialect.name}.py"
             )
-        columns.append(dialect.column(column, type_ or Type("string"), bool(int(null)), native))
+            made = made.model_copy(update={"unread": f"{dialect.name} has no canonical type for '{word}'"})
+        columns.append(made)
     view = bool(int(lines[0][4]))
     return table.model_copy(update={"columns": tuple(columns), "problems": tuple(problems), "view": view})

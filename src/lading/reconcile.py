@@ -96,9 +96,9 @@ class Reconciling:
         there = self.systems[1].session.describe(right.full_name)
         if there is None:
             return _absent(left, right, self.connections[1].address())
-        if problems := [*left.problems, *there.problems]:
+        if problems := tuple(dict.fromkeys((*left.unreadable, *there.unreadable))):
             return Comparison(
-                left=left.full_name, right=there.full_name, verdict=Verdict.INCONCLUSIVE, reasons=tuple(problems)
+                left=left.full_name, right=there.full_name, verdict=Verdict.INCONCLUSIVE, reasons=problems
             )
         again = [partial(self.over.opened, connection) for connection in self.connections]
         sides = tuple(

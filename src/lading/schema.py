@@ -25,7 +25,8 @@ class Column(BaseModel, frozen=True):
     and sentence: what reading the column loses, whatever the target. `empty` says whether the system tells an
     empty value from NULL. `measured` is the narrowest type that holds the values of a column of decimals without a
     limit, as they were when it was planned; decimal(1,1) when there were none. `observed` is the greatest that the
-    newest profile saw."""
+    newest profile saw. `unread` is why its values have no form, where nobody listed the system's type; `type` is then
+    no more than a word."""
 
     name: str
     type: Type
@@ -35,6 +36,7 @@ class Column(BaseModel, frozen=True):
     empty: bool = True
     measured: Type | None = None
     observed: Observed | None = None
+    unread: str = ""
 
 
 class Table(BaseModel, frozen=True):
@@ -57,6 +59,12 @@ class Table(BaseModel, frozen=True):
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The problems that keep all of it from being read, and not only some columns."""
+        some = tuple(f"column '{column.name}' " for column in self.columns if column.unread)
+        return [problem for problem in self.problems if not problem.startswith(some)]
 
     @property
     def keyed(self) -> tuple[Column, ...]:

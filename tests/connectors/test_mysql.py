@@ -335,6 +335,22 @@ def test_values_outside_their_type_stop_the_read(maria_database, declared, value
         assert session.driver.query("SELECT 1") == [("1",)]
 
 
+def test_moments_that_mariadb_makes_in_its_old_form(maria_database):
+    """A view of a cast has columns of the types `datetime /* mariadb-5.3 */` and `time /* mariadb-5.3 */`."""
+    run(
+        maria_database,
+        "CREATE VIEW v AS SELECT CAST('2024-02-29 01:02:03' AS DATETIME) a, CAST('10:11:12' AS TIME) b, "
+        "CAST('2024-02-29 01:02:03.25' AS DATETIME(2)) c",
+    )
+    with opened(maria_database) as session:
+        table = described(session, "v")
+        assert [str(column.type) for column in table.columns] == ["timestamp(0)", "time(0)", "timestamp(2)"]
+        assert read(session, "v") == [
+            (dt.datetime(2024, 2, 29, 1, 2, 3), dt.time(10, 11, 12), dt.datetime(2024, 2, 29, 1, 2, 3, 250_000))
+        ]
+    assert dialect.canonical("timestamp /* mariadb-5.3 */") == parse("timestamp(0,utc)")
+
+
 def test_types_that_nobody_listed_are_problems(maria_database):
     run(
         maria_database,

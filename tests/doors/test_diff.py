@@ -2,6 +2,7 @@
 
 import shutil
 
+import duckdb
 import pytest
 
 from lading import actions
@@ -52,3 +53,37 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_compared(copie
         assert "There is no folder" in done.err
     assert copied("diff", "legacy.db", "copy.db", option, "here.csv").code == 0
     assert (tmp_path / "here.csv").exists()
+
+
+@pytest.fixture
+def strange(inside, tmp_path):
+    """Two databases, and two Parquet files, with columns that have no canonical form; and how to change one."""
+    for name in ("left", "right"):
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb")) as db:
+            db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, s STRUCT(a INTEGER), v INTEGER)")
+            db.execute("INSERT INTO t VALUES (1, {'a': 1}, 5), (2, NULL, 6)")
+            db.execute(f"COPY t TO '{tmp_path}/{name}.parquet'")
+
+    def change(place: str) -> None:
+        with duckdb.connect(str(tmp_path / "right.duckdb")) as db:
+            db.execute("UPDATE t SET v = 7 WHERE id = 2")
+            db.execute(f"COPY t TO '{tmp_path}/{place}'")
+
+    return change
+
+
+@pytest.mark.parametrize(("ending", "name"), [("duckdb", "t"), ("parquet", "")])
+def test_a_column_of_an_unknown_type_is_not_compared_and_the_others_are(inside, strange, ending, name):
+    sides = [f"{side}.{ending}#{name or side}" for side in ("left", "right")]
+    done = inside("diff", *sides, "--json")
+    (table,) = done.json["tables"]
+    assert (done.code, table["verdict"], table["rows_left"]) == (3, "inconclusive", 2)
+    assert (list(table["not_compared"]), len(table["reasons"])) == (["s"], 1)
+    assert "STRUCT" in table["not_compared"]["s"].upper()
+    assert inside("diff", *sides, "--exclude", "s").code == 0
+    strange("right.parquet")
+    done = inside("diff", *sides, "--json")
+    (table,) = done.json["tables"]
+    assert (done.code, table["columns"] or table["only_left"]) == (1, {"v": 1} if ending == "duckdb" else 1)
+    assert list(table["not_compared"]) == ["s"]
+    assert inside("plan", sides[0], "there.duckdb").code == 2, "a move still stops"

@@ -75,8 +75,9 @@ def _partner(name: str, theirs: dict[str, Column], taken: set[str]) -> str | Non
 
 
 def _pair(left: Column, right: Column) -> Pair:
-    type_ = meet(left.type, right.type)
-    why = "" if type_ else f"{left.type} and {right.type} have no form in common"
+    unread = list(dict.fromkeys(column.unread for column in (left, right) if column.unread))
+    type_ = None if unread else meet(left.type, right.type)
+    why = "" if type_ else "; ".join(unread) or f"{left.type} and {right.type} have no form in common"
     padded = any(_PADDED.fullmatch(column.native) for column in (left, right))
     return Pair(name=left.name, left=left, right=right, type=type_, why=why, padded=padded)
 

@@ -39,15 +39,16 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[Column, ...], tuple[str, ...], 
     """The columns, the key, and what keeps columns from being read."""
     columns, problems = [], []
     for field in schema:
-        type_ = _declared(field)
+        type_, unread = _declared(field), ""
         if type_ is None:
             try:
                 type_ = from_arrow(field.type)
             except SpecError as error:
-                what = f"column '{field.name}': {error.what.rstrip('.')}"
+                unread, type_ = error.what.rstrip("."), Type("string")
+                what = f"column '{field.name}' cannot be read: {unread}"
                 problems.append(f"{what}; add it to src/lading/types.py, or leave the column out")
-                type_ = Type("string")
-        columns.append(Column(name=field.name, type=type_, null=field.nullable, native=f"files:{type_}"))
+        made = Column(name=field.name, type=type_, null=field.nullable, native=f"files:{type_}", unread=unread)
+        columns.append(made)
     for name in schema.names:
         if schema.names.count(name) > 1:
             problems.append(f"two columns are named '{name}'")
