@@ -206,6 +206,72 @@ def test_views_on_views_are_followed(pg: Place) -> None:
     assert pg.found("id", **words) == []
 
 
+LISTED = "VIEW shown AS SELECT b.id, b.n, b.t, b.z, "
+
+
+@pytest.mark.parametrize(
+    ("view", "stored", "found"),
+    [
+        ("x.d FROM items b JOIN LATERAL (VALUES (b.d::varchar(3)::text)) x(d) ON true", "aaa", ("blocks", "cuts")),
+        ("x.d FROM items b JOIN LATERAL (SELECT left(b.d, 3)) x(d) ON true JOIN items c USING (id)", "aaa",
+         ("blocks", "cuts")),
+        ("x.d FROM items b, unnest(ARRAY[b.d::varchar(3)]) x(d)", "aaa", ("blocks", "cuts")),
+        ("j.d FROM items b, jsonb_to_record(jsonb_build_object('d', left(b.d, 3))) j(d text)", "aaa",
+         ("unknown", "unknown")),
+        ("f.d FROM items b JOIN short() f ON f.id = b.id", "aaa", ("unknown", "unknown")),
+        ("f.d FROM items b, ROWS FROM (short(), unnest(ARRAY[1])) f(id, d, u)", "aaa", ("unknown", "unknown")),
+        ("(SELECT f.d FROM short() f WHERE f.id = b.id) AS d FROM items b", "aaa", ("unknown", "unknown")),
+        ("(SELECT (short()).d LIMIT 1) AS d FROM items b", "aaa", ("unknown", "unknown")),
+        ("replace(b.d, 'a', '') AS d FROM items b", "", ("unknown", "unknown")),
+        ("ltrim(b.d, 'a') AS d FROM items b", "", ("unknown", "unknown")),
+        ("trim(both 'a' from b.d) AS d FROM items b", "", ("unknown", "unknown")),
+        ("least(b.d, 'aaa') AS d FROM items b", "aaa", ("unknown", "unknown")),
+    ],
+)  # fmt: skip
+def test_nothing_that_a_view_reads_is_taken_for_fine(
+    pg: Place, view: str, stored: str, found: tuple[str, str]
+) -> None:  # fmt: skip
+    """Each gives less than there is, without an error."""
+    pg.run(
+        "CREATE FUNCTION short() RETURNS TABLE (id int, d text) LANGUAGE sql AS $$ SELECT id, left(d, 3) FROM items $$",
+        f"CREATE {LISTED}{view}",
+    )
+    pg.run("INSERT INTO items (id, d) VALUES (1, 'aaaaaa')")
+    assert pg.run("SELECT d FROM shown") == [(stored,)]
+    findings = pg.task(tables="shown", into={"shown": "sink"}).findings
+    assert found in [(each.level, each.kind) for each in findings if each.column == "d"]
+
+
+def test_rows_that_become_json_and_columns_again_have_the_declared_types(pg: Place) -> None:
+    made = (
+        "SELECT b.id, j.d, j.n, b.t, b.z FROM items b, json_to_record(to_json(b)) AS j(d varchar(3), n numeric(10,1))"
+    )
+    pg.run(f"CREATE VIEW shown AS {made}", "INSERT INTO items (id, n) VALUES (1, 1.2345)")
+    assert pg.run("SELECT n::text FROM shown") == [("1.2",)]
+    words = {"tables": "shown", "into": {"shown": "sink"}}
+    assert [each[:2] for each in pg.found("n", **words)] == [("blocks", "rounds"), ("warns", "narrows")]
+    assert [(each.level, "22001" in each.how) for each in pg.told("d", **words)] == [("warns", True)]
+    pg.run("UPDATE items SET d = 'long'")
+    assert pg.error("SELECT d FROM shown") == "22001"
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "b.d FROM ((items b JOIN items c ON c.id = b.id) CROSS JOIN LATERAL (SELECT c.id) x(y))",
+        "coalesce(trim(b.d), '') AS d FROM items b",
+        "CASE WHEN b.n > 0 THEN upper(b.d) ELSE nullif(b.d, '') END AS d FROM items b",
+        "(SELECT max(c.d) FROM items c WHERE c.id = b.id) AS d FROM items b",
+        "v.e AS d FROM items b JOIN (SELECT id, d FROM items UNION ALL SELECT -1, 'x') v(k, e) ON v.k = b.id",
+        "c.e AS d FROM items b JOIN items AS c(k, e) ON c.k = b.id",
+    ],
+)
+def test_what_keeps_a_value_whole_is_no_finding(pg: Place, view: str) -> None:
+    pg.run(f"CREATE {LISTED}{view}")
+    findings = pg.task(tables="shown", into={"shown": "sink"}).findings
+    assert [each.what for each in findings if each.column == "d"] == []
+
+
 CUT = """CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.d := left(NEW.d, 30); RETURN NEW; END $$"""
 
@@ -349,6 +415,33 @@ def test_views_and_triggers_of_mariadb(maria: Place) -> None:
     words = {"tables": "shown", "into": {"shown": "sink"}}
     assert [each[:2] for each in maria.found("d", **words)] == [("blocks", "cuts"), ("blocks", "cuts")]
     assert [each[:2] for each in maria.found("n", **words)] == [("blocks", "rounds")]
+
+
+@pytest.mark.parametrize(
+    ("view", "stored", "found"),
+    [
+        ("x.d FROM items b JOIN (SELECT c.id, LEFT(c.d, 3) AS d FROM items c) x ON x.id = b.id", "aaa",
+         ("blocks", "cuts")),
+        ("j.d FROM items b JOIN JSON_TABLE(CONCAT('[\"', b.d, '\"]'), '$[*]' COLUMNS (d varchar(3) PATH '$')) j",
+         "aaa", ("unknown", "unknown")),
+        ("REPLACE(b.d, 'a', '') AS d FROM items b", "", ("unknown", "unknown")),
+        ("TRIM(LEADING 'a' FROM b.d) AS d FROM items b", "", ("unknown", "unknown")),
+        ("LEAST(b.d, 'aaa') AS d FROM items b", "aaa", ("unknown", "unknown")),
+        ("SUBSTR(b.d, 0) AS d FROM items b", "", ("unknown", "unknown")),
+        ("short(b.id) AS d FROM items b", "aaa", ("unknown", "unknown")),
+    ],
+)  # fmt: skip
+def test_nothing_that_a_view_of_mariadb_reads_is_taken_for_fine(
+    maria: Place, view: str, stored: str, found: tuple[str, str]
+) -> None:
+    maria.run(
+        "CREATE FUNCTION short(k int) RETURNS text READS SQL DATA RETURN (SELECT LEFT(d, 3) FROM items WHERE id = k)",
+        f"CREATE VIEW shown AS SELECT b.id, b.n, b.t, {view}",
+        "INSERT INTO items (id, d) VALUES (1, 'aaaaaa')",
+    )
+    assert maria.run("SELECT d FROM shown") == [(stored,)]
+    findings = maria.task(tables="shown", into={"shown": "sink"}).findings
+    assert found in [(each.level, each.kind) for each in findings if each.column == "d"]
 
 
 # The canary

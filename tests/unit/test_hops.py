@@ -258,6 +258,82 @@ def test_temporary_tables_and_ctes_are_followed():
     assert flows(text, "plpgsql", "p_d") == {"w.d <- p_d", "items.description <- w.d"}
 
 
+@pytest.mark.parametrize(
+    ("text", "flow"),
+    [
+        ("UPDATE items SET (description, note) = (SELECT left(p_d, 3), x.n FROM x)",
+         {"items.description <- p_d | cuts 3", "items.note <- x.n"}),
+        ("INSERT INTO items (note) SELECT f.n FROM f(p_d) f", {"items.note <- p_d | unknown"}),
+        ("INSERT INTO items (note) SELECT n FROM f() f(n)", {"items.note <- unread.f()"}),
+        ("INSERT INTO items (note) SELECT c FROM (SELECT p_d::varchar(3)) AS s(c)",
+         {"items.note <- p_d | cast VARCHAR(3)"}),
+        ("INSERT INTO items (note) SELECT x.a FROM t CROSS JOIN LATERAL (VALUES (left(t.a, 3)), (t.b)) AS x(a)",
+         {"items.note <- t.a | cuts 3", "items.note <- t.b"}),
+        ("INSERT INTO items (note) SELECT u FROM t, unnest(string_to_array(left(t.a, 3), ',')) AS u",
+         {"items.note <- t.a | cuts 3 | unknown"}),
+        ("INSERT INTO items (note) SELECT j.n FROM t, jsonb_to_recordset(t.j) AS j(n varchar(7))",
+         {"items.note <- t.j | unknown | held VARCHAR(7)"}),
+        ("INSERT INTO items (note) SELECT j.n FROM (VALUES (p_d)) t(n), json_to_record(to_json(t)) j(n varchar(7))",
+         {"items.note <- p_d | held VARCHAR(7)"}),
+        ("INSERT INTO items (note) SELECT x.b FROM ((s JOIN t ON a) JOIN LATERAL (SELECT left(t.a, 3) AS b) x ON true)",
+         {"items.note <- t.a | cuts 3"}),
+        ("INSERT INTO items (note) WITH RECURSIVE c(a) AS (SELECT p_d UNION SELECT left(a, 3) FROM c) SELECT a FROM c",
+         {"items.note <- p_d", "items.note <- p_d | cuts 3"}),
+        ("CREATE TEMP TABLE w AS SELECT p_d AS a; INSERT INTO items (note) SELECT * FROM w",
+         {"w.a <- p_d", "items.note <- w.a"}),
+        ("FETCH given INTO v", {"v <- unread.v"}),
+        ("SELECT f() AS a INTO r; v := r.b", {"v <- unread.the field 'r.b'"}),
+    ],
+)  # fmt: skip
+def test_all_that_stands_in_from_is_followed_or_unknown(text, flow):
+    text = f"DECLARE v text; r record; BEGIN {text}; END"
+    assert gaps(text, "plpgsql") == []
+    assert flows(text, "plpgsql", "p_d") == flow
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO items (id, note) SELECT * FROM f(p_d)",
+        "WITH made AS (INSERT INTO items (note) VALUES (left(p_d, 3)) RETURNING id) SELECT count(*) FROM made",
+        "INSERT INTO items (id, note) SELECT r.* FROM x",
+        "UPDATE items SET (description, note) = (SELECT p_d)",
+    ],
+)
+def test_a_statement_whose_columns_are_not_known_is_a_gap(text):
+    ((_, said),) = gaps(f"BEGIN {text}; END", "plpgsql")
+    assert said.startswith("has a statement that is not read")
+
+
+WHOLE = ["upper(a)", "coalesce(a, '-')", "CASE WHEN b = 1 THEN a ELSE '' END", "trim(a)", "rtrim(a)",
+         "trim(both ' ' from a)", "nullif(a, '')", "max(a)", "replace(a, 'x', 'y')", "replace(a, chr(13), ' ')",
+         "a AT TIME ZONE 'UTC'", "a COLLATE \"C\""]  # fmt: skip
+NOT_WHOLE = ["replace(a, 'x', '')", "replace(a, b, 'y')", "replace(a, 'xy', 'z')", "ltrim(a, 'x')", "rtrim(a, '0')",
+             "btrim(a, 'x')", "trim(both 'x' from a)", "least(a, 'x')", "greatest(a, 'x')",
+             "translate(a, 'x', 'y')", "a AT TIME ZONE 'Europe/Berlin'", "regexp_replace(a, 'x', '')", "abs(a)",
+             "substring(a from 2)", "string_agg(a, ',')", "lower_all(a)"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "step"), [*((e, "") for e in WHOLE), *((e, " | unknown") for e in NOT_WHOLE)])
+def test_only_what_keeps_all_characters_and_digits_is_harmless(expression, step):
+    assert flows(f"BEGIN v := (SELECT {expression} FROM t); END", "plpgsql") == {f"v <- t.a{step}"}
+
+
+def test_what_replaces_one_text_by_a_longer_one_lets_it_grow():
+    assert flows("BEGIN v := replace(p_d, 'x', 'xyz'); END", "plpgsql", "p_d") == {"v <- p_d | grows -1"}
+
+
+def test_a_part_from_the_middle_is_cut_and_what_is_before_it_gone():
+    assert flows("BEGIN v := substring(p_d, 5, 9); END", "plpgsql", "p_d") == {"v <- p_d | cuts 9 | unknown"}
+
+
+def test_a_trigger_that_puts_what_is_not_read_into_the_row_is_told():
+    text = "CREATE TRIGGER t ON dbo.items AFTER INSERT AS UPDATE dbo.items SET description = dbo.made()"
+    facts = Facts(target=Route(triggers=(code(text, kind="trigger", name="dbo.t"),)), systems=("sqlserver",) * 2)
+    (found,) = [each for each in findings(task(), facts) if each.column == "description"]
+    assert (found.level, "it comes from dbo.made()" in found.what) == ("unknown", True)
+
+
 def test_parameters_are_told_by_their_names():
     names = ["@description", "p_description", "_description", "@p_description", "description", "@_description"]
     assert {plain(name) for name in names} == {"description"}

@@ -230,7 +230,7 @@ def _as_text(value: Any) -> Any:
 
 def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table], values: Values) -> Iterator[Arrival]:
     """What the tables hold that the routine wrote to."""
-    from lading.hops.trace import same_table
+    from lading.hops.nodes import same_table
 
     for table in tables:
         names = {

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from lading.hops.body import body
 from lading.hops.flow import ODD, RESULT, Body, Flow, parsed, quiet
 from lading.hops.native import of_column, placed
+from lading.hops.nodes import UNREAD, Node, Outputs, Scope, Step, same_table
 from lading.hops.split import GRAMMARS, body_start, tokens
-from lading.hops.trace import Node, Outputs, Scope, Step, outputs, same_table
+from lading.hops.trace import outputs
 from lading.plan import Task
 from lading.route import Code, Finding, Parameter, Place, Route
 from lading.schema import NO_VALUES, Column
@@ -132,6 +133,9 @@ def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
 
 def _origin(node: Node, code: Code) -> Place:
     """The column of a table that code reads or writes."""
+    if node.owner == UNREAD:
+        why = f"it comes from {node.name}"
+        return Place(kind="expression", name=node.name, system=code.system, code=code.name, why=why)
     name = f"{node.owner}.{node.name}"
     table = next((t for t in code.tables if same_table(t.full_name, node.owner)), None)
     column = next((c for c in table.columns if c.name.lower() == node.name), None) if table else None
@@ -144,9 +148,10 @@ def _origin(node: Node, code: Code) -> Place:
 def _stepped(step: Step, code: Code, line: int) -> Place:
     given = {"name": step.text, "system": code.system, "code": code.name, "line": line, "fact": "parsed"}
     match step.kind:
-        case "cast":
+        case "cast" | "held":
+            kind = "cast" if step.kind == "cast" else "column"
             return placed(
-                code.system, step.native, kind="cast", name=step.text, code=code.name, line=line, fact="parsed",
+                code.system, step.native, kind=kind, name=step.text, code=code.name, line=line, fact="parsed",
                 loose=code.loose,
             )  # fmt: skip
         case "unknown":
@@ -284,7 +289,8 @@ def _changed(code: Code, read: Body, task: Task, name: str) -> Iterator[Way]:
         if not (of_row or of_table):
             continue
         for path in _back(flow.into, read):
-            if path[0][0] == Node("new", name.lower()) and path[-1][1] == flow:
+            begun = path[0][0] == Node("new", name.lower()) or path[0][0].owner == UNREAD
+            if begun and path[-1][1] == flow:
                 found = [p for p in _placed_path(code, read, path, task) if p.kind != "column"]
                 yield tuple(p.model_copy(update={"code": code.name}) for p in found)
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lading.hops.nodes import Node, Trace
 from lading.hops.split import GRAMMARS
-from lading.hops.trace import Node, Trace
 from lading.route import Parameter
 
 ODD = (ValueError, AttributeError, LookupError, TypeError, RecursionError)

@@ -20,6 +20,8 @@ def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed
     told = {loss.kind for loss in losses if loss.column == column}
     names = tuple(shown(place) for place in way)
     before, carried, charset, null = way[0], way[0].type, way[0].charset, way[0].null
+    if before.type is None:
+        yield _unknown(column, before, before, names)
     for at in way[1:]:
         if at.type is None:
             yield _unknown(column, before, at, names)

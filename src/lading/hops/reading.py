@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lading.hops.flow import ODD, RESULT, Body, Flow, Gap, parsed
+from lading.hops.nodes import Node, Outputs, Scope, Sources, Trace
 from lading.hops.split import GRAMMARS, Statement, Token, word
-from lading.hops.trace import Node, Outputs, Scope, Sources, Trace, full_name, outputs, read_by, traced
+from lading.hops.trace import assigned, ctes, full_name, outputs, read_by, traced, unread
 from lading.hops.words import (
     IGNORED,
     by_commas,
@@ -38,7 +39,11 @@ class Reading:
     def scope(self) -> Scope:
         places = tuple(each.name for each in self.body.parameters if each.given)
         grammar = GRAMMARS[self.code.language]
-        return Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places)
+        own: dict[str, tuple[str, ...]] = {}
+        for node in dict.fromkeys((*self.body.types, *(flow.into for flow in self.body.flows))):
+            own[node.owner] = (*own.get(node.owner, ()), node.name)
+        own = {name: columns for name, columns in own.items() if name in self.body.own}
+        return Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
 
     def take(self, statement: Statement) -> None:
         first = statement.words[0]
@@ -77,7 +82,8 @@ class Reading:
         found = self.records.get(trace.node.owner)
         if found is None:
             return [trace]
-        inner = next((traces for name, traces in found if name.lower() == trace.node.name), [])
+        missing = unread(f"the field '{trace.node.owner}.{trace.node.name}'")
+        inner = next((traces for name, traces in found if name.lower() == trace.node.name), missing)
         return [Trace(each.node, (*each.steps, *trace.steps)) for each in inner]
 
     def expression(self, text: str, statement: Statement, into: Node) -> None:
@@ -254,8 +260,8 @@ class Reading:
                 (column, [e for t in traces for e in self._expanded(t)]) for column, traces in found
             ]
             return
-        for name, (_, traces) in zip(names, found, strict=False):
-            self.flow(self._named(name), traces, statement)
+        for n, name in enumerate(names):
+            self.flow(self._named(name), found[n][1] if n < len(found) else unread(name), statement)
 
     def query(self, text: str, statement: Statement) -> Outputs:
         e = parsed(text, self.code.language)
@@ -276,6 +282,7 @@ class Reading:
         )
         e = parsed(text, self.code.language)
         self.seen(e)
+        ctes(e, self.scope, {})  # one that writes is not read, which is told
         if e.key == "insert":
             self._insert(e, statement)
         elif e.key == "update":
@@ -326,40 +333,25 @@ class Reading:
         return None
 
     def _order(self, table: str) -> list[str]:
-        own = [node.name for node in self.body.types if node.owner == table]
-        known = self.scope.table(table)
-        return own or ([column.name.lower() for column in known.columns] if known else [])
+        return [name.lower() for name in self.scope.columns(table) or ()]
 
     def _update(self, e: Any, statement: Statement) -> None:
-        sources: dict[str, str | Outputs] = dict(read_by(e, self.scope, self._ctes(e)))
+        sources = read_by(e, self.scope, ctes(e, self.scope, {}))
         alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
         found = sources.get(alias)
         table = found if isinstance(found, str) and not e.this.db else name
         sources.setdefault(alias, table)
         self._pairs(e.expressions, table, sources, statement)
 
-    def _ctes(self, e: Any) -> dict[str, str | Outputs]:
-        reach: dict[str, str | Outputs] = {}
-        given = e.args.get("with_")
-        for part in given.expressions if given is not None else ():
-            reach[part.alias.lower()] = outputs(part.this, self.scope, reach)
-        return reach
-
     def _pairs(self, pairs: Iterable[Any], table: str, sources: Sources, statement: Statement) -> None:
         for pair in pairs:
             if pair.key != "eq":
                 continue
-            left, right = pair.this, pair.expression
-            several = {left.key, right.key} <= {"tuple", "paren"}
-            lefts = left.expressions or [left.this] if several else [left]
-            rights = right.expressions or [right.this] if several else [right]
-            for one, other in zip(lefts, rights, strict=False):
-                variable = one.key == "parameter"
-                into = Node("", f"@{one.this.name.lower()}") if variable else Node(table, one.name.lower())
-                self.flow(into, traced(other, self.scope, sources), statement)
+            for into, traces in assigned(pair, table, self.scope, sources):
+                self.flow(into, traces, statement)
 
     def _merge(self, e: Any, statement: Statement) -> None:
-        table, sources = full_name(e.this), dict(read_by(e, self.scope, self._ctes(e)))
+        table, sources = full_name(e.this), read_by(e, self.scope, ctes(e, self.scope, {}))
         sources[(e.this.alias_or_name or "").lower()] = table
         for when in e.args["whens"].expressions:
             then = when.args.get("then")

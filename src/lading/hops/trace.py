@@ -1,76 +1,12 @@
-"""From an expression to the values that pass through it, and what it does to them on the way.
-
-Expressions are sqlglot's; they are told apart by their `key`, so that nothing here imports it.
-"""
+"""From an expression to the values that pass through it, and what it does to them on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from lading.schema import Table
-
-Expression = Any
-
-
-class Node(NamedTuple):
-    """A variable or parameter (`owner` empty), or a column of the table or record `owner`. Lower case."""
-
-    owner: str
-    name: str
-
-
-class Step(NamedTuple):
-    """What happens to a value. `native` is the type of a cast; `size` the characters or digits that are kept, or
-    the characters that it grows by; -1 for any number."""
-
-    kind: Literal["cast", "cuts", "rounds", "day", "grows", "unknown"]
-    text: str
-    native: str = ""
-    size: int = 0
-
-
-class Trace(NamedTuple):
-    """A value, and its steps in the order in which it takes them."""
-
-    node: Node
-    steps: tuple[Step, ...] = ()
-
-
-Outputs = list[tuple[str, list[Trace]]]
-"""The columns of a query with what each is made of."""
-
-
-class Scope(NamedTuple):
-    """What names mean: local variables, the routine's name, the tables that are known, parameters by place."""
-
-    grammar: str
-    variables: frozenset[str] = frozenset()
-    routine: str = ""
-    tables: tuple[Table, ...] = ()
-    places: tuple[str, ...] = ()
-
-    def table(self, name: str) -> Table | None:
-        return next((table for table in self.tables if same_table(name, table.full_name)), None)
-
-
-Sources = Mapping[str, "str | Outputs"]
-"""What a query reads: alias to a table's name, or to the columns of a query in it."""
-
-
-def same_table(left: str, right: str) -> bool:
-    """Whether two names mean one table, where one of them may leave out the schema."""
-    one, two = left.lower().split("."), right.lower().split(".")
-    shorter = min(len(one), len(two))
-    return one[-shorter:] == two[-shorter:]
-
-
-_PASSED = {
-    "paren", "alias", "coalesce", "upper", "lower", "trim", "nullif", "greatest", "least", "max", "min", "collate",
-    "initcap", "anyvalue", "firstvalue", "lastvalue", "window", "distinct", "attimezone", "ordered", "first", "last",
-}  # fmt: skip
-_FIRST = {"nullif", "collate", "window", "trim", "attimezone"}
-"""Of these only the first part is the value."""
+from lading.hops.keeping import FIRST, foreign, kept, length
+from lading.hops.nodes import UNREAD, Expression, Node, Outputs, Scope, Source, Sources, Step, Trace, Unread
 
 
 def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
@@ -91,9 +27,9 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             return found[0][1] if found else []
         case key if key in _JOINED:
             return _joined(e, scope, sources)
-        case "replace":
+        case "replace" if not kept(e):
             return _replaced(e, scope, sources)
-        case key if key in _PASSED:
+        case _ if kept(e):
             return [trace for part in _parts(e) for trace in traced(part, scope, sources)]
         case _:
             return _unknown(e, scope, sources)
@@ -102,7 +38,7 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
 def _parts(e: Expression) -> Iterable[Expression]:
     if e.this is not None and hasattr(e.this, "key"):
         yield e.this
-    if e.key not in _FIRST:
+    if e.key not in FIRST:
         yield from (part for part in e.args.get("expressions") or () if hasattr(part, "key"))
 
 
@@ -120,8 +56,8 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
         return [Trace(Node("new", name))] if owner == "new" else []
     if owner == scope.routine.rpartition(".")[2].lower() and name in scope.variables and owner not in sources:
         return [Trace(Node("", name))]
-    if owner in sources:
-        return _from_source(sources[owner], name)
+    if owner in sources or owner in scope.around:
+        return _from_source(sources[owner] if owner in sources else scope.around[owner], name)
     if owner:
         return [Trace(Node(owner, name))]
     if name in scope.variables:
@@ -129,27 +65,35 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     named = [source for source in sources.values() if _has(source, name, scope)]
     if len(named) == 1 or (len(sources) == 1 and not named):
         return _from_source((named or list(sources.values()))[0], name)
-    return [Trace(Node("?", name))]
+    if isinstance(alone := sources.get(name), Unread):  # a function's only column has the function's name
+        return alone.traces
+    return unread(f"the column '{name}'")
 
 
-def _has(source: str | Outputs, name: str, scope: Scope) -> bool:
+def unread(text: str) -> list[Trace]:
+    """A value of which nothing is known but where it is written."""
+    return [Trace(Node(UNREAD, text))]
+
+
+def _has(source: Source, name: str, scope: Scope) -> bool:
     if isinstance(source, str):
-        table = scope.table(source)
-        return table is not None and any(column.name.lower() == name for column in table.columns)
-    return any(own.lower() == name for own, _ in source)
+        return name in (column.lower() for column in scope.columns(source) or ())
+    return any(own.lower() == name for own, _ in (source.named if isinstance(source, Unread) else source))
 
 
-def _from_source(source: str | Outputs, name: str) -> list[Trace]:
+def _from_source(source: Source, name: str) -> list[Trace]:
     if isinstance(source, str):
         return [Trace(Node("new" if source == "inserted" else source, name))]
-    return next((traces for own, traces in source if own.lower() == name), [])
+    named, rest = (source.named, source.traces) if isinstance(source, Unread) else (source, None)
+    found = next((traces for own, traces in named if own.lower() == name), rest)
+    return unread(f"the column '{name}'") if found is None else found
 
 
 def _parameter(e: Expression, scope: Scope) -> list[Trace]:
     name = str(getattr(e.this, "name", None) or e.this or "").lower()
     if name.isdigit():
         at = int(name) - 1
-        return [Trace(Node("", scope.places[at].lower()))] if at < len(scope.places) else []
+        return [Trace(Node("", scope.places[at].lower()))] if at < len(scope.places) else unread(f"${name}")
     return [Trace(Node("", f"@{name}"))] if name else []
 
 
@@ -185,10 +129,15 @@ def _shortened(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             digits = _number(given) if given is not None else 0
             return _with(inner, Step("unknown", text) if digits is None else Step("rounds", text, "", digits))
         case "substring" if e.args.get("length") is None:
-            return inner if _number(e.args.get("start")) in (0, 1) else _with(inner, Step("unknown", text))
+            whole = (1,) if scope.grammar == "mysql" else (0, 1)  # where 0 gives an empty text
+            return inner if _number(e.args.get("start")) in whole else _with(inner, Step("unknown", text))
         case _:
             size = _number(e.args.get("length") or e.args.get("expression"))
-            return _with(inner, Step("unknown", text) if size is None else Step("cuts", text, "", size))
+            if size is None:
+                return _with(inner, Step("unknown", text))
+            begins = e.key != "substring" or e.args.get("start") is None or _number(e.args["start"]) == 1
+            cut = _with(inner, Step("cuts", text, "", size))
+            return cut if begins else _with(cut, Step("unknown", text))
 
 
 def _branches(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
@@ -225,23 +174,26 @@ def _flat(e: Expression) -> Iterator[Expression]:
 
 
 def _replaced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
-    inner = traced(e.this, scope, sources)
-    old, new = e.args.get("expression"), e.args.get("replacement")
-    size = len(new.name) if new is not None and new.key == "literal" else 0 if new is None else 2**31
-    kept = size <= 1 or (old.key == "literal" and size <= len(old.name))
-    return inner if kept else _with(inner, Step("grows", e.sql(scope.grammar), "", -1))
+    """A text in which others take the place of some; where they are longer than those it grows."""
+    old, new = length(e.args.get("expression")), length(e.args.get("replacement"))
+    text = e.sql(scope.grammar)
+    longer = old is not None and new is not None and new > old
+    return _with(traced(e.this, scope, sources), Step("grows", text, "", -1) if longer else Step("unknown", text))
 
 
-def _unknown(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
-    """Whatever a function gets may leave it changed."""
+def _unknown(e: Expression, scope: Scope, sources: Sources, text: str = "") -> list[Trace]:
+    """Whatever a function gets may leave it changed, and what it gets nowhere in sight is not known at all."""
     parts: list[Any] = []
     for value in e.args.values():
         parts += value if isinstance(value, list) else [value]
+    text = text or e.sql(scope.grammar, normalize_functions=False)
+    given = _all(parts, scope, sources)
     found = [
         Trace(node, steps[:-1] if steps and steps[-1].kind == "unknown" else steps)
-        for node, steps in _all(parts, scope, sources)
+        for node, steps in given
+        if node.owner != UNREAD
     ]
-    return _with(found, Step("unknown", e.sql(scope.grammar)))
+    return _with(found, Step("unknown", text)) or (unread(text) if given or foreign(e) else [])
 
 
 # Queries
@@ -249,11 +201,7 @@ def _unknown(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
 
 def outputs(e: Expression, scope: Scope, outer: Sources | None = None) -> Outputs:
     """The columns of a query, each with the values that it is made of."""
-    reach: dict[str, str | Outputs] = dict(outer or {})
-    given = e.args.get("with_")
-    for part in given.expressions if given is not None else ():
-        names = [column.name for column in part.args["alias"].args.get("columns") or ()]
-        reach[part.alias.lower()] = _renamed(outputs(part.this, scope, reach), names)
+    reach = {**(outer or {}), **ctes(e, scope, outer or {})}
     match e.key:
         case "subquery" | "paren":
             return outputs(e.this, scope, reach)
@@ -265,9 +213,27 @@ def outputs(e: Expression, scope: Scope, outer: Sources | None = None) -> Output
             rows = [outputs_of(row.expressions, scope, reach) for row in e.expressions if hasattr(row, "expressions")]
             return [(f"column{n + 1}", [t for row in rows for t in row[n][1]]) for n in range(len(rows[0]))]
         case "select":
+            scope = scope._replace(around={**scope.around, **reach})
             return outputs_of(e.expressions, scope, read_by(e, scope, reach))
         case _:
-            return []
+            raise ValueError(f"{e.key} is no query that is read")
+
+
+def ctes(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
+    """The queries that stand before a statement, by name."""
+    found: dict[str, Source] = {}
+    given = e.args.get("with_")
+    for part in given.expressions if given is not None else ():
+        names, reach, name = _columns(part), {**outer, **found}, part.alias.lower()
+        if given.args.get("recursive") and part.this.key == "union":
+            reach[name] = _renamed(outputs(part.this.this, scope, reach), names)
+        found[name] = _renamed(outputs(part.this, scope, reach), names)
+    return found
+
+
+def _columns(e: Expression) -> list[str]:
+    """The names that an alias gives to columns."""
+    return [column.name for column in (e.args.get("alias") and e.args["alias"].args.get("columns")) or ()]
 
 
 def _renamed(found: Outputs, names: Sequence[str]) -> Outputs:
@@ -280,23 +246,30 @@ def outputs_of(items: Iterable[Expression], scope: Scope, sources: Sources) -> O
     for item in items:
         if item.key == "star" or (item.key == "column" and item.this.key == "star"):
             owner = (getattr(item, "table", "") or "").lower()
-            for alias, source in sources.items():
-                found += _starred(source, scope) if owner in ("", alias) else []
+            reached = sources if owner in ("", *sources) else {owner: scope.around.get(owner, owner)}
+            for alias, source in reached.items():
+                found += _starred(source, scope, alias) if owner in ("", alias) else []
         else:
             found.append((item.alias_or_name, traced(item, scope, sources)))
     return found
 
 
-def _starred(source: str | Outputs, scope: Scope) -> Outputs:
-    if not isinstance(source, str):
-        return source
-    table = scope.table(source)
-    return [(c.name, [Trace(Node(source, c.name.lower()))]) for c in table.columns] if table else []
+def _starred(source: Source, scope: Scope, alias: str) -> Outputs:
+    if isinstance(source, str):
+        columns = () if source in _ROWS else scope.columns(source)
+        if columns is not None:
+            return [(name, [Trace(Node(source, name.lower()))]) for name in columns]
+    elif not isinstance(source, Unread) or source.named:
+        return source.named if isinstance(source, Unread) else source
+    raise ValueError(f"the columns of '{alias}' are not known")
 
 
-def read_by(e: Expression, scope: Scope, outer: Mapping[str, str | Outputs]) -> dict[str, str | Outputs]:
+_ROWS = ("inserted", "deleted", "new", "old")
+
+
+def read_by(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
     """What a statement reads, by alias."""
-    found: dict[str, str | Outputs] = {}
+    found: dict[str, Source] = {}
     begun = e.args.get("from_")
     waiting = [begun.this] if begun is not None else []
     waiting += [e.args["using"]] if e.args.get("using") is not None and hasattr(e.args["using"], "key") else []
@@ -305,17 +278,58 @@ def read_by(e: Expression, scope: Scope, outer: Mapping[str, str | Outputs]) -> 
     while waiting:
         source = waiting.pop(0)
         waiting += [join.this for join in source.args.get("joins") or ()]
-        alias = (source.alias_or_name or "").lower()
-        if source.key == "table":
-            known = outer.get(source.name.lower()) if not source.db else None
-            found[alias] = known if known is not None else full_name(source)
-        elif source.key in ("paren", "tuple"):
-            waiting.append(source.this)
+        waiting += list(source.args.get("laterals") or ())
+        joined = source.key == "subquery" and source.this.key in ("table", "lateral", "subquery")
+        if source.key in ("paren", "tuple") or (joined and not source.alias):
+            waiting.insert(0, source.this)
         else:
-            names = [column.name for column in (source.args.get("alias") and source.args["alias"].columns) or ()]
-            inner = source.this if source.key == "lateral" else source
-            found[alias] = _renamed(outputs(inner, scope, {**outer, **found}), names)
+            found[(source.alias_or_name or "").lower()] = _source(source, scope, {**outer, **found})
     return found
+
+
+def _source(source: Expression, scope: Scope, reach: Sources) -> Source:
+    """What one part of FROM is: a table, the columns of a query, or what is not read."""
+    inner, names = source.this if source.key == "lateral" else source, _columns(source)
+    if source.args.get("pivots"):
+        pass
+    elif source.key == "table" and source.this is not None and source.this.key in ("identifier", "parameter"):
+        known = reach.get(source.name.lower()) if not source.db else None
+        if known is not None and not isinstance(known, Unread):
+            return _renamed(known, names) if isinstance(known, list) else known
+        columns = scope.columns(full_name(source)) if names else None
+        return full_name(source) if columns is None else _renamed(_starred(full_name(source), scope, ""), names)
+    elif inner.key in ("subquery", "select", "union", "except", "intersect", "values"):
+        return _renamed(outputs(inner, scope._replace(around={**scope.around, **reach}), reach), names)
+    bare = source.copy()
+    for part in ("alias", "joins", "laterals"):
+        bare.set(part, None)
+    text = (bare.this if source.key == "lateral" else bare).sql(scope.grammar, normalize_functions=False)
+    return _unread(source, bare, text, (scope, reach))
+
+
+def _unread(source: Expression, bare: Expression, text: str, around: tuple[Scope, Sources]) -> Unread:
+    scope, reach = around
+    traces, row = _unknown(bare, scope, reach, text) or unread(text), _row(bare.this, reach)
+    named: Outputs = []
+    for column in (part for part in source.walk() if part.key.endswith("columndef")):
+        name, native = column.name.lower(), column.args["kind"].sql(scope.grammar) if column.args.get("kind") else ""
+        given = _from_source(row, name) if row is not None and _has(row, name, scope) else traces
+        named.append((name, _with(given, Step("held", f"{name} of {text}", native)) if native else given))
+    return Unread(traces, named or [(name, traces) for name in _columns(source)])
+
+
+def _row(e: Expression, reach: Sources) -> Source | None:
+    """The table whose rows become JSON and columns again, each of its own name: `json_to_record(to_json(t.*))`."""
+    for names in (("json_to_record", "json_to_recordset"), ("to_json", "row_to_json")):
+        if (
+            getattr(e, "key", "") != "anonymous"
+            or e.name.lower().replace("jsonb", "json") not in names
+            or len(e.expressions) != 1
+        ):
+            return None
+        e = e.expressions[0]
+    star = e.key == "column" and e.this.key == "star"
+    return reach.get((e.table if star else e.name).lower()) if star or e.key == "column" else None
 
 
 def full_name(table: Expression) -> str:
@@ -323,3 +337,17 @@ def full_name(table: Expression) -> str:
     own = "@" if table.this.key == "parameter" else "#" if table.this.args.get("temporary") else ""
     parts = [part for part in (table.db, f"{own}{table.name}") if part]
     return ".".join(parts).lower()
+
+
+def assigned(pair: Expression, table: str, scope: Scope, sources: Sources) -> Iterator[tuple[Node, list[Trace]]]:
+    """What `a = x` and `(a, b) = (x, y)` put where."""
+    left, right = pair.this, pair.expression
+    lefts = left.expressions or [left.this] if left.key in ("tuple", "paren") else [left]
+    if right.key == "subquery":
+        values = [traces for _, traces in outputs(right, scope, sources)]
+    else:
+        rights = right.expressions or [right.this] if {left.key, right.key} <= {"tuple", "paren"} else [right]
+        values = [traced(value, scope, sources) for value in rights]
+    for one, traces in zip(lefts, values, strict=len(lefts) > 1):
+        into = Node("", f"@{one.this.name.lower()}") if one.key == "parameter" else Node(table, one.name.lower())
+        yield into, traces

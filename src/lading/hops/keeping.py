@@ -1,0 +1,49 @@
+"""Which functions give a value back with all its characters and digits. Of any other it is said that what it keeps is
+not known; see docs/why/hops.md."""
+
+from __future__ import annotations
+
+from lading.hops.nodes import Expression
+
+_WHOLE = {
+    "paren", "alias", "coalesce", "upper", "lower", "initcap", "nullif", "collate", "anyvalue", "firstvalue",
+    "lastvalue", "window", "distinct", "ordered", "first", "last",
+}  # fmt: skip
+FIRST = {"nullif", "collate", "window", "trim", "attimezone", "replace"}
+"""Of these only the first part is the value."""
+_OF_THEIR_OWN = {
+    "nextval", "currval", "lastval", "last_insert_id", "newid", "newsequentialid", "scope_identity", "sysdatetime",
+    "sysutcdatetime", "statement_timestamp", "transaction_timestamp", "txid_current",
+}  # fmt: skip
+"""Functions whose value is no column's."""
+
+
+def kept(e: Expression) -> bool:
+    """Whether what an expression gives is one of its values, with all its characters and digits."""
+    match e.key:
+        case "trim":  # of blanks, which systems add and take away by themselves
+            given = e.args.get("expression")
+            return given is None or (given.is_string and not given.name.strip(" "))
+        case "max" | "min":  # of several columns the least is as good as a limit
+            return not e.expressions
+        case "attimezone":
+            return bool(e.args["zone"].is_string and e.args["zone"].name.upper() == "UTC")
+        case "replace":
+            old, new = (length(e.args.get(part)) for part in ("expression", "replacement"))
+            return old is not None and old == new
+        case key:
+            return key in _WHOLE
+
+
+def length(e: Expression | None) -> int | None:
+    """How many characters a text has that is written in the code."""
+    if e is not None and e.key == "cast":
+        e = e.this
+    if e is not None and e.key == "chr" and len(e.expressions) == 1:
+        return 1
+    return len(e.name) if e is not None and (e.key == "national" or e.is_string) else None
+
+
+def foreign(e: Expression) -> bool:
+    """Whether a function in it can give what is not in its arguments, as one that reads a table does."""
+    return any(part.key == "anonymous" and part.name.lower() not in _OF_THEIR_OWN for part in e.walk())
