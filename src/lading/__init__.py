@@ -114,10 +114,10 @@ def prove(pipeline: str, *, quiet: bool = False, **words: Any) -> list[Diff]:
 def repair(run: str = "last", *, quiet: bool = False, **words: Any) -> Repair:
     """Copies exactly the rows again that differ, of the tables of a run or a diff; with `apply=True`, else only says
     what that would do. `deletes=True` also deletes the rows that only the target has."""
-    from lading import actions, progress
+    from lading import actions_repairing, progress
     from lading.repair import Mending
 
-    return actions.repair(run, Mending(**words), progress.watch(quiet))
+    return actions_repairing.repair(run, Mending(**words), progress.watch(quiet))
 
 
 def discover(address: str) -> list[Table]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, settings
 from lading.compare import Asked
 from lading.compare.outcome import Diff
-from lading.connector import Connection, Session
 from lading.copying import Part, compared, copied, known, planned, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
@@ -27,9 +26,8 @@ from lading.prove import Bill, StepBill, Unfinished
 from lading.reconcile import Reconciling, exporting
 from lading.record import TableVerdict, keep
 from lading.releases import Release
-from lading.repair import Collecting, Mending, Repair, Wrong, accepted, erase, mended, narrowed, pairs
-from lading.run import run as run_plan
-from lading.schema import Mode, Table
+from lading.run import new_id
+from lading.schema import Table
 from lading.spec import Move
 from lading.steps.sql import Sql
 from lading.store import Reject, Store
@@ -199,65 +197,8 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
     what the last run had seen of 'since' are on their way, and said to be so."""
     with store() as ledger:
         found = config.pipeline(pipeline, None, releasing.kept(releases.live(ledger, pipeline)))
-        return [compared(step, ledger, config.resolve, asked, watch, Part(found.name)) for step in found.moves]
-
-
-def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
-    """Compares the tables of a bill or a diff again, and copies exactly the rows that differ; unless it is applied,
-    only says what that would do."""
-    with store() as ledger:
-        kept = record.kept(ledger, run)
-        names = (kept.source, kept.target) if isinstance(kept, Bill) else (kept.left, kept.right)
-        left, right = config.at(mending.source or names[0]), config.at(mending.target or names[1])
-        asked = kept.asked if isinstance(kept, Diff) else Asked()
-        wanted, before = dict(pairs(kept)), Collecting()
-
-        def look(seen: Collecting | None) -> Diff:
-            with Reconciling(left, right, asked, watch) as reconciling:
-                return reconciling.diff(_named(reconciling.systems[0].session, wanted), seen)
-
-        done = mended(run, look(before), before.found, mending)
-        if not mending.apply:
-            return done
-        bill = _mend(before.found, accepted(kept, mending), (left, right), (ledger, watch))
-        if mending.deletes:
-            erase(right, before.found, look)
-        after = look(None)
-        keep(ledger, after)
-        return done.settled(bill, after)
-
-
-def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:
-    """The tables by their names; what is gone is not left out, since nothing is known of it."""
-    tables = []
-    for name, there in wanted.items():
-        schema, _, rest = there.rpartition(".")
-        table = session.describe(name) or Table(name=name, problems=(f"The source has no table '{name}' any more.",))
-        tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
-    return tables
-
-
-def _mend(
-    found: dict[str, Wrong], accept: tuple[str, ...], sides: tuple[Connection, Connection],
-    kept: tuple[Store, Watch | None],
-) -> Bill | None:  # fmt: skip
-    """Moves the rows that are missing or changed, as a run of its own."""
-    ledger, watch = kept
-    source, target = (side.address() for side in sides)
-    plans = []
-    for name, wrong in found.items():
-        if wrong.inserts or wrong.updates:
-            move = Move(
-                source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
-                merge_key=wrong.comparison.key, accept=accept,
-            )  # fmt: skip
-            plans.append(narrowed(planned(move, Part(), ledger, sides, config.resolve), wrong))
-    if not plans:
-        return None
-    tasks = tuple(task for each in plans for task in each.tasks)
-    bill = run_plan(plans[0].model_copy(update={"tasks": tasks}), sides, ledger, watch)
-    keep(ledger, bill)
-    return bill
+        part = Part(found.name, new_id())
+        return [compared(step, ledger, config.resolve, asked, watch, part) for step in found.moves]
 
 
 def discover(address: str) -> list[Table]:

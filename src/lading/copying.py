@@ -93,7 +93,7 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key})
         marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, ledger, (left, right)))}
         made = reconciling.diff([(table, into(move, table)) for table in tables], None, marks)
-        made = made.model_copy(update={"pipeline": of.pipeline, "accept": move.accept})
+        made = made.model_copy(update={"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "marks": marks})
         record.keep(ledger, made)
     if how.record or move.record:
         record.write(right, made)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from lading.compare import Comparison
-from lading.compare.outcome import Diff
+from lading.compare.outcome import Diff, Verdict
 from lading.connector import Connection, Load
 from lading.errors import SpecError
 from lading.plan import RECORD
@@ -230,6 +230,18 @@ def diff(store: Store, name: str) -> Diff:
     if len(found) > 1 and name != "last":
         raise SpecError(f"Several diffs begin with '{name}'.", "Write more of it.")
     return Diff.model_validate_json(found[0].diff)
+
+
+def asked_for(store: Store, name: str) -> list[Bill] | list[Diff]:
+    """As `kept`; where the newest is one diff of a prove of several steps, all of that prove that are not equal."""
+    found = kept(store, name)
+    if isinstance(found, Bill):
+        return [found]
+    if name != "last" or not found.run:
+        return [found]
+    query = sa.select(diffs.c.diff).where(diffs.c.run == found.run).order_by(diffs.c.started)
+    every = [Diff.model_validate_json(row.diff) for row in store.rows(query)]
+    return [each for each in every if each.verdict is not Verdict.EQUAL] or [found]
 
 
 def kept(store: Store, name: str) -> Bill | Diff:

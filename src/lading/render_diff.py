@@ -59,9 +59,13 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    if found.steps:
+        return Group(*(part for each in found.steps for part in (repair(each, width), Text(""))))
     word = "Repair" if found.applied else "Repair, not applied"
     parts: list[RenderableType] = [Text.assemble((word, "bold"), f"  of {found.of}  ", verdict(found.verdict))]
     parts += [Text(f"{found.source} → {found.target}"), Text("")]
+    if found.problem:
+        return Group(*parts, words(found.problem, "red"))
     lines = grid(["", "Table", ">Insert", ">Update", ">Delete", "Problem"], width)
     for each in found.tables:
         state = verdict(each.after.verdict) if each.after else words("")

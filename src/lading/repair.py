@@ -10,9 +10,9 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from lading.compare import Found
-from lading.compare.outcome import Comparison, Diff, Difference, Verdict
+from lading.compare.outcome import Comparison, Diff, Difference, Verdict, worst
 from lading.connector import Connection, Erases
-from lading.errors import DataError, Unsupported
+from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unsupported, masked
 from lading.plan import Plan
 from lading.prove import Bill
 from lading.schema import Table
@@ -49,7 +49,9 @@ class Mended(BaseModel, frozen=True):
 
 
 class Repair(BaseModel, frozen=True):
-    """What was repaired, or would be. `verdict` is that of the last comparison."""
+    """What was repaired, or would be. `verdict` is that of the last comparison. `problem` is why nothing could be
+    looked at. Where it is about several steps of a prove, each has a repair in `steps`, with its bill and its diff, and
+    this one has all tables and the worst verdict."""
 
     of: str
     applied: bool
@@ -63,6 +65,8 @@ class Repair(BaseModel, frozen=True):
     diff: str = ""
     """The id of the last comparison."""
     seconds: float = 0.0
+    problem: str = ""
+    steps: tuple[Repair, ...] = ()
 
     def settled(self, bill: Bill | None, after: Diff) -> Repair:
         """The repair once it is done."""
@@ -144,6 +148,44 @@ def mended(run: str, first: Diff, found: dict[str, Wrong], mending: Mending) -> 
         of=run, applied=False, deletes=mending.deletes, source=first.left, target=first.right, verdict=first.verdict,
         tables=tuple(tables), diff=first.id, seconds=first.seconds,
     )  # fmt: skip
+
+
+def addresses(kept: Bill | Diff) -> tuple[str, str]:
+    """Source and target of a bill or a diff."""
+    return (kept.source, kept.target) if isinstance(kept, Bill) else (kept.left, kept.right)
+
+
+def failed(kept: Bill | Diff, mending: Mending, error: LadingError) -> Repair:
+    """That of a step which could not be repaired."""
+    source, target = addresses(kept)
+    return Repair(
+        of=kept.run if isinstance(kept, Bill) else kept.id, applied=False, deletes=mending.deletes, source=source,
+        target=target, verdict=Verdict.INCONCLUSIVE, problem=masked(str(error)),
+    )  # fmt: skip
+
+
+def together(of: str, steps: Sequence[Repair]) -> Repair:
+    """The repairs of several steps as one."""
+    ends = [" and ".join(dict.fromkeys(each)) for each in zip(*((s.source, s.target) for s in steps), strict=True)]
+    return Repair(
+        of=of, applied=any(s.applied for s in steps), deletes=steps[0].deletes, source=ends[0], target=ends[1],
+        verdict=worst([s.verdict for s in steps]), tables=tuple(t for s in steps for t in s.tables),
+        seconds=round(sum(s.seconds for s in steps), 3), steps=tuple(steps),
+    )  # fmt: skip
+
+
+def lacking(error: AccessDenied, mending: Mending, ends: tuple[Connection, Connection]) -> LadingError:
+    """The error, which asks for what was not kept where that is what it is about."""
+    given = {"--source": mending.source, "--target": mending.target}
+    missing = [
+        word
+        for (word, address), end in zip(given.items(), ends, strict=True)
+        if not address and not getattr(end, "password", None)
+    ]
+    if not missing:
+        return error
+    fix = f"Give the whole address again with {' and '.join(missing)}, or keep it as a connection: 'lading connect'."
+    return SpecError(f"{error.what} Addresses are kept without their passwords.", fix)
 
 
 def narrowed(plan: Plan, wrong: Wrong) -> Plan:

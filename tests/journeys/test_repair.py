@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from lading import actions, config
+from lading import actions, actions_repairing, config, render, render_diff
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.errors import SpecError
@@ -62,7 +62,7 @@ def diff(source: str, target: str, **asked: Any) -> Diff:
 
 
 def repair(run: str, **words: Any) -> Repair:
-    return actions.repair(run, Mending(**words))
+    return actions_repairing.repair(run, Mending(**words))
 
 
 @pytest.mark.parametrize(("origin", "kind"), PAIRS)
@@ -108,13 +108,13 @@ def test_a_row_on_its_way_is_not_deleted(
     late, extra = (f"INSERT INTO orders VALUES ('r9', {n}, 1, 'late', true, NULL)" for n in (9998, 9999))
     looks.query(target, late)
     looks.query(target, extra)
-    mend = actions._mend
+    mend = actions_repairing._mend
 
     def meanwhile(*given: Any) -> Any:
         looks.query(source, late)
         return mend(*given)
 
-    monkeypatch.setattr(actions, "_mend", meanwhile)
+    monkeypatch.setattr(actions_repairing, "_mend", meanwhile)
     done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
     assert (done.verdict, done.tables[0].deletes) == ("equal", 2)
     assert looks.query(target, "SELECT id FROM orders WHERE id > 9000") == [(9998,)]
@@ -399,3 +399,73 @@ def test_a_sensitive_value_that_does_not_fit_is_in_no_message_and_not_kept(place
     failed = actions.copy(Move.model_validate({**words, "max_rejects": 0}))
     assert failed.state == "failed"
     assert "leaked" not in failed.model_dump_json()
+
+
+def nightly(folder: Path, monkeypatch: pytest.MonkeyPatch, ends: dict[str, str], steps: list[str]) -> None:
+    """A pipeline that has run once."""
+    monkeypatch.chdir(folder)
+    config.init(folder)
+    lines = "".join(f"  {name}: {address}\n" for name, address in ends.items())
+    (folder / "connections.yaml").write_text(f"connections:\n{lines}", encoding="utf-8")
+    (folder / "pipelines/nightly.yaml").write_text(
+        "".join(["steps:\n", *(f"  - {{key: s{n}, {each}}}\n" for n, each in enumerate(steps))])
+    )
+    assert actions.run("nightly").state == "proved"
+
+
+def test_the_last_prove_is_repaired_in_all_its_steps(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What cannot be repaired is said, and the rows that were on their way are left to the next run."""
+    source, target, files = place("postgres"), place("mysql"), place("parquet")
+    fill(source, "postgres", range(100))
+    looks.query(source, "CREATE TABLE loose (a integer)")
+    looks.query(source, "INSERT INTO loose VALUES (1)")
+    looks.query(source, "CREATE TABLE same (a integer PRIMARY KEY)")
+    steps = [
+        "from: crm, to: new, tables: orders, mode: merge, since: moment", "from: crm, to: new, tables: loose",
+        "from: crm, to: old, tables: orders, into: copied", "from: crm, to: new, tables: same",
+    ]  # fmt: skip
+    nightly(tmp_path, monkeypatch, {"crm": source, "new": target, "old": files}, steps)
+    looks.query(target, "UPDATE orders SET note = 'bad' WHERE id = 8")
+    looks.query(target, "DELETE FROM orders WHERE id = 9")
+    looks.query(target, "DELETE FROM loose")
+    looks.query(source, "UPDATE orders SET note = 'late', moment = '2024-06-01' WHERE id = 7")
+    looks.query(source, "INSERT INTO orders VALUES ('r1', 500, 1, 'new', true, '2024-06-02')")
+    found = actions.prove("nightly", Asked())
+    assert [each.verdict for each in found] == ["different", "different", "different", "equal"]
+    assert found[0].tables[0].states == {"moving": 2}
+
+    dry = repair("last")
+    assert (dry.applied, dry.verdict, [each.of for each in dry.steps]) == (
+        False, "different", [each.id for each in found[:3]]
+    )  # fmt: skip
+    assert [(t.table, t.inserts, t.updates) for t in dry.steps[0].tables] == [("orders", 1, 1)]
+    done = repair("last", apply=True)
+    merged, loose, copied = done.steps
+    assert (done.verdict, merged.verdict, merged.bill and merged.bill.rows.source) == ("different", "equal", 2)
+    assert (loose.bill, "no key" in loose.tables[0].problem) == (None, True)
+    assert "cannot merge" in copied.problem
+    shown = " ".join(render.text(render_diff.repair, done, 80).split())
+    assert all(f"of {each.id} " in shown for each in found[:3])
+    assert "cannot merge rows by key" in shown
+    assert looks.query(target, "SELECT note FROM orders WHERE id IN (7, 8, 9) ORDER BY id") == [
+        ("it's 7",), ("it's 8",), ("it's 9",)
+    ]  # fmt: skip
+    assert looks.query(target, "SELECT count(*) FROM orders WHERE id = 500") == [(0,)]
+    assert repair("last").of == loose.diff, "what is left of the same steps"
+    assert repair(found[0].id).verdict == "equal", "a diff by its own id is repaired alone"
+    assert actions.prove("nightly", Asked())[0].verdict == "equal"
+
+
+def test_a_password_that_was_not_kept_is_asked_for(place: Callable[[str], str]):
+    source, target = place("postgres"), place("mysql")
+    for each, kind in ((source, "postgres"), (target, "mysql")):
+        fill(each, kind, range(10))
+    looks.query(target, "DELETE FROM orders WHERE id = 3")
+    diff(source, target)
+    for given, missing in (({}, "--source and --target"), ({"source": source}, "--target")):
+        with pytest.raises(SpecError, match="are kept without their passwords") as caught:
+            repair("last", **given)
+        assert f"again with {missing}," in caught.value.fix
+    assert repair("last", source=source, target=target, apply=True).verdict == "equal"

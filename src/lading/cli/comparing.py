@@ -12,6 +12,8 @@ from lading.cli.words import as_object, move_words, option, show, watched
 
 EXITS = {"equal": 0, "different": 1, "inconclusive": 3}
 PLACES = ("tables", "into")
+KEPT = {"marks"}
+"""What a diff is kept with, and does not show: it holds values, maybe of columns that are not to be seen."""
 
 
 class Verdicts(click.Command):
@@ -83,7 +85,7 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
     if html:
         html.write_text(page_diff.diff_page(found), encoding="utf-8")
     if as_json:
-        as_object(found.model_dump(mode="json"))
+        as_object(found.model_dump(mode="json", exclude=KEPT))
     else:
         show(render_diff.diff, found)
     return EXITS[found.verdict]
@@ -102,7 +104,7 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
 
     found = actions.prove(pipeline, config.asked(move_words(given)), progress.watch(quiet))
     if as_json:
-        as_object({"diffs": [each.model_dump(mode="json") for each in found]})
+        as_object({"diffs": [each.model_dump(mode="json", exclude=KEPT) for each in found]})
     else:
         for number, each in enumerate(found):
             click.echo("", nl=number > 0)
@@ -124,10 +126,10 @@ def repair(run: str, as_json: bool, quiet: bool, **given: Any) -> int:
     RUN is a run or a diff: the beginning of its id, or 'last'.
     Exit codes: 0 equal now, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
-    from lading import actions, progress, render_diff
+    from lading import actions_repairing, progress, render_diff
     from lading.repair import Mending
 
-    found = actions.repair(run, Mending(**given), progress.watch(quiet))
+    found = actions_repairing.repair(run, Mending(**given), progress.watch(quiet))
     if as_json:
         as_object(found.model_dump(mode="json"))
     else:

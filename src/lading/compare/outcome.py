@@ -115,13 +115,15 @@ class Diff(BaseModel, frozen=True):
     id: str
     pipeline: str = ""
     run: str = ""
-    """The run whose tables were compared, where there is one."""
+    """What the diffs of one prove have in common, where they are several."""
     verdict: Verdict
     left: str
     right: str
     asked: Asked = Asked()
     accept: tuple[str, ...] = ()
     """The losses that the pipeline's step accepts, which a repair accepts too."""
+    marks: dict[str, tuple[str, str]] = {}
+    """By table of the left: a column, and the value from which on its rows are on their way."""
     started: datetime
     seconds: float
     tables: tuple[Comparison, ...] = ()

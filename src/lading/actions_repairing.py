@@ -1,0 +1,128 @@
+"""What a person can do about rows that differ: copy exactly these again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lading import config, record
+from lading.actions import store
+from lading.compare import Asked
+from lading.compare.outcome import Diff
+from lading.connector import Connection, Session
+from lading.copying import Part, planned
+from lading.errors import AccessDenied, LadingError
+from lading.moving import Watch
+from lading.prove import Bill
+from lading.reconcile import Reconciling
+from lading.record import keep
+from lading.repair import (
+    Collecting,
+    Mending,
+    Repair,
+    Wrong,
+    accepted,
+    addresses,
+    erase,
+    failed,
+    lacking,
+    mended,
+    narrowed,
+    pairs,
+    together,
+)
+from lading.run import new_id
+from lading.run import run as run_plan
+from lading.schema import Mode, Table
+from lading.spec import Move
+from lading.store import Store
+
+
+def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
+    """Compares the tables of a bill or a diff again, and copies exactly the rows that differ; unless it is applied,
+    only says what that would do. Of the last prove, those of every step; a step that cannot be repaired does not stop
+    the others."""
+    with store() as ledger:
+        wanted = record.asked_for(ledger, run)
+        if len(wanted) == 1:
+            return _repaired(wanted[0], mending, (ledger, watch))
+        done, errors, of = [], list[LadingError](), new_id()
+        for kept in wanted:
+            own = mending.model_copy(update=_given(mending, kept, wanted))
+            try:
+                done.append(_repaired(kept, own, (ledger, watch), of))
+            except LadingError as error:
+                errors.append(error)
+                done.append(failed(kept, mending, error))
+        if len(errors) == len(done):
+            raise errors[0]
+        return together(wanted[0].run, done)
+
+
+def _given(mending: Mending, kept: Bill | Diff, wanted: Sequence[Bill | Diff]) -> dict[str, str]:
+    """The addresses that are given, where they are this one's: steps may have others."""
+    sides = zip(("source", "target"), (mending.source, mending.target), addresses(kept), strict=True)
+    ends = [set(each) for each in zip(*map(addresses, wanted), strict=True)]
+    return {
+        side: given if given and (len(all_) == 1 or config.at(given).address() == name) else ""
+        for (side, given, name), all_ in zip(sides, ends, strict=True)
+    }
+
+
+def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None], of: str = "") -> Repair:
+    """One bill or diff; `of` is what the diffs that are made have in common with others."""
+    ledger, watch = at
+    names = addresses(kept)
+    left, right = config.at(mending.source or names[0]), config.at(mending.target or names[1])
+    asked, marks = (kept.asked, kept.marks) if isinstance(kept, Diff) else (Asked(), {})
+    wanted, before = dict(pairs(kept)), Collecting()
+
+    def look(seen: Collecting | None) -> Diff:
+        with Reconciling(left, right, asked, watch) as reconciling:
+            return reconciling.diff(_named(reconciling.systems[0].session, wanted), seen, marks)
+
+    try:
+        done = mended(kept.run if isinstance(kept, Bill) else kept.id, look(before), before.found, mending)
+    except AccessDenied as error:
+        raise lacking(error, mending, (left, right)) from error
+    if not mending.apply:
+        return done
+    accept = accepted(kept, mending)
+    bill = _mend(before.found, accept, (left, right), (ledger, watch))
+    if mending.deletes:
+        erase(right, before.found, look)
+    after = look(None).model_copy(update={"run": of, "accept": accept, "marks": marks})
+    keep(ledger, after)
+    return done.settled(bill, after)
+
+
+def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:
+    """The tables by their names; what is gone is not left out, since nothing is known of it."""
+    tables = []
+    for name, there in wanted.items():
+        schema, _, rest = there.rpartition(".")
+        table = session.describe(name) or Table(name=name, problems=(f"The source has no table '{name}' any more.",))
+        tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
+    return tables
+
+
+def _mend(
+    found: dict[str, Wrong], accept: tuple[str, ...], sides: tuple[Connection, Connection],
+    kept: tuple[Store, Watch | None],
+) -> Bill | None:  # fmt: skip
+    """Moves the rows that are missing or changed, as a run of its own."""
+    ledger, watch = kept
+    source, target = (side.address() for side in sides)
+    plans = []
+    for name, wrong in found.items():
+        if wrong.inserts or wrong.updates:
+            move = Move(
+                source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
+                merge_key=wrong.comparison.key, accept=accept,
+            )  # fmt: skip
+            plans.append(narrowed(planned(move, Part(), ledger, sides, config.resolve), wrong))
+    if not plans:
+        return None
+    tasks = tuple(task for each in plans for task in each.tasks)
+    bill = run_plan(plans[0].model_copy(update={"tasks": tasks}), sides, ledger, watch)
+    keep(ledger, bill)
+    return bill
