@@ -155,6 +155,14 @@ def test_numbers_are_rounded_without_a_word_and_refused_when_too_great(pg: Place
     assert pg.found("n", through="save") == [("blocks", "rounds", "v"), ("warns", "narrows", "v")]
 
 
+def test_numbers_without_a_limit_are_rounded_too(pg: Place) -> None:
+    pg.run("ALTER TABLE items ALTER n TYPE numeric", "ALTER TABLE sink ALTER n TYPE numeric")
+    body = "DECLARE v numeric(6,1) := p_n; BEGIN RETURN v; END"
+    pg.run(f"CREATE FUNCTION save(p_n numeric) RETURNS numeric LANGUAGE plpgsql AS $$ {body} $$")
+    assert [str(value) for (value,) in pg.run("SELECT save(1234.56)")] == ["1234.6"]
+    assert pg.found("n", through="save") == [("blocks", "rounds", "v"), ("warns", "narrows", "v")]
+
+
 def test_moments_are_rounded_without_a_word(pg: Place) -> None:
     body = "DECLARE v timestamp(0) := p_t; BEGIN RETURN v; END"
     pg.run(f"CREATE FUNCTION save(p_t timestamp(0)) RETURNS text LANGUAGE plpgsql AS $$ {body} $$")
@@ -366,6 +374,40 @@ def test_a_routine_keeps_the_sql_mode_that_it_was_made_in(maria: Place) -> None:
     maria.run("CALL save(1, %s)", values=(LONG,), mode="STRICT_ALL_TABLES")
     assert maria.run("SELECT char_length(d) FROM sink") == [(50,)]
     assert maria.found("d", through="save") == [("blocks", "cuts", "v")]
+
+
+@pytest.mark.parametrize(
+    ("given", "held", "value", "stored"),
+    [
+        ("decimal(20,6)", "tinyint", "1000", "127"),
+        ("decimal(20,0)", "smallint", "-100000", "-32768"),
+        ("decimal(3,0)", "int unsigned", "-1", "0"),
+        ("decimal(3,0)", "tinyint", "999", "127"),
+        ("double", "int", "1e12", "2147483647"),
+        ("double", "decimal(5,2)", "1e12", "999.99"),
+        ("double", "float", "1e300", "3.40282e38"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["variable", "column"])
+def test_a_number_without_room_becomes_the_nearest_one(
+    maria: Place, given: str, held: str, value: str, stored: str, kind: str
+) -> None:
+    """Not strict, it is kept silently; strict, it is refused."""
+    column = held if kind == "column" else "varchar(50)"
+    for table in ("items", "sink"):
+        maria.run(f"ALTER TABLE {table} MODIFY n {given if table == 'items' else column}")
+    body = "DECLARE v {}; SET v = p_n; INSERT INTO sink (id, n) VALUES (p_id, v);"
+    body = body.format(held if kind == "variable" else given)
+    for name, mode in (("loose", ""), ("strict", "STRICT_ALL_TABLES")):
+        maria.run(f"CREATE PROCEDURE {name}(p_id int, p_n {given}) BEGIN {body} END", mode=mode)
+    maria.run(f"CALL loose(1, {value})", mode="STRICT_ALL_TABLES")
+    ((came,),) = maria.run("SELECT CAST(n AS char) FROM sink")
+    assert float(came) == pytest.approx(float(stored), rel=1e-5)
+    assert maria.error(f"CALL strict(2, {value})") == "1264"
+    found = {name: [each[:2] for each in maria.found("n", through=name)] for name in ("loose", "strict")}
+    assert ("blocks", "narrows") in found["loose"]
+    assert ("blocks", "narrows") not in found["strict"]
+    assert ("warns", "narrows") in found["strict"]
 
 
 def test_a_cast_cuts_in_strict_mode_too(maria: Place) -> None:

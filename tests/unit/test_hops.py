@@ -499,6 +499,21 @@ def test_observed_digits():
     assert [each[0] for each in levels(through(code(text), observed=more), "price")] == ["blocks", "warns"]
 
 
+@pytest.mark.parametrize(
+    ("native", "kinds"),
+    [
+        ("tinyint", ["rounds", "narrows"]), ("int", ["rounds", "narrows"]), ("bigint", ["rounds"]),
+        ("float", ["rounds"]), ("decimal(16,0)", ["rounds"]),
+    ],
+)  # fmt: skip
+def test_decimals_in_whole_numbers(native, kinds):
+    text = f"CREATE PROC p @price decimal(18,4) AS DECLARE @v {native} = @price INSERT dbo.items (price) VALUES (@v)"
+    assert [kind for _, kind, at in levels(through(code(text)), "price") if at == "@v"] == kinds
+    seen = Observed(column="price", max_digits=9, max_scale=0, date=dt.date(2026, 11, 20))
+    told = {each[1]: each[0] for each in levels(through(code(text), observed=seen), "price") if each[2] == "@v"}
+    assert told.get("narrows") == {"tinyint": "warns", "int": "notes"}.get(native)
+
+
 def test_views_are_followed_to_their_base_columns():
     base = table("base", "dbo", id="int!", note="nvarchar(500)", price="decimal(18,4)")
     text = "CREATE VIEW dbo.inner_v AS SELECT id, CAST(note AS nvarchar(100)) AS n, price FROM dbo.base WITH (NOLOCK)"

@@ -234,9 +234,8 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
     if node.owner:
         if node in read.types:
             return _typed(code, read.types[node], "column", f"{node.owner}.{node.name}", line)
-        if node.owner in read.own or (
-            same_table(node.owner, task.target.full_name) and node.owner.count(".") < 2 and flow
-        ):
+        ends = same_table(node.owner, task.target.full_name) and node.owner.count(".") < 2 and flow and not code.loose
+        if node.owner in read.own or ends:
             return None  # the body's own table takes what comes; the target's column follows by itself
         return _origin(node, code)
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)

@@ -8,7 +8,7 @@ from lading.facts import Observed
 from lading.hops.native import said
 from lading.hops.rules import how, width
 from lading.route import Finding, Place
-from lading.schema import Loss, gaps
+from lading.schema import DIGITS, Loss, gaps
 from lading.types import Type
 
 LIMITS = ("cuts", "narrows", "rounds")
@@ -61,11 +61,33 @@ def _lost(carried: Type, charset: str, null: bool | None, at: Place) -> Iterator
     if at.kind == "expression" and at.type.kind == "string" and carried.kind != "string":
         yield "cuts", f"the text of {carried} can be longer than {at.type.size} characters"
     else:
-        yield from gaps(carried, at.type)
+        yield from dict((*gaps(carried, at.type), *_digits(carried, at.type))).items()
     if carried.kind == at.type.kind == "string" and at.charset and width(at.charset) < width(charset):
         yield "characters", f"characters that {at.charset} does not have are lost"
     if at.null is False and null is not False and at.kind in ("column", "variable", "parameter"):
         yield "null", "NULL is allowed before it and not in it"
+
+
+def _digits(carried: Type, at: Type) -> Iterator[tuple[str, str]]:
+    """What else is lost of numbers: `gaps` tells one kind of loss where they change their kind or have no limit."""
+    if carried.kind not in ("decimal", "float") or at.kind not in ("int", "decimal", "float"):
+        return
+    if carried.kind == "decimal" and carried.size is None and at.kind == "decimal" and at.size is not None:
+        yield "rounds", f"decimals have no limit in the source; {at.scale} digits are kept behind the point"
+    if at.kind == "int" and carried.kind == "decimal" and at.unsigned:
+        yield "narrows", f"negative numbers do not fit {at}"
+    elif at.kind == "int" and carried.kind == "decimal" and (carried.size is None or _whole(carried) > _whole(at)):
+        many = "any number of" if carried.size is None else str(_whole(carried))
+        yield "narrows", f"{many} digits before the point do not fit {at}"
+    elif carried.kind == "float":
+        room = {"int": 0, "decimal": 0 if at.size else 64, "float": at.size or 64}[at.kind]
+        if (carried.size or 64) > room:
+            yield "narrows", f"{carried} reaches beyond {at}"
+
+
+def _whole(type_: Type) -> int:
+    """The digits before the point that always fit."""
+    return DIGITS[type_.size or 64] - 1 if type_.kind == "int" else (type_.size or 0) - type_.scale
 
 
 def met(carried: Type, at: Type) -> Type:
@@ -124,8 +146,8 @@ def fits(observed: Observed, kind: str, carried: Type, at: Place) -> bool:
     if kind == "rounds" and at.type.kind in ("decimal", "int", "time", "timestamp"):
         seen = observed.max_fraction if at.type.kind in ("time", "timestamp") else observed.max_scale
         return seen is not None and seen <= scale
-    if kind == "narrows" and at.type.kind == "decimal" and size is not None and observed.max_digits is not None:
-        return observed.max_digits <= size - scale
+    if kind == "narrows" and at.type.kind in ("decimal", "int") and not at.type.unsigned:
+        return observed.max_digits is not None and observed.max_digits <= _whole(at.type)
     return False
 
 
