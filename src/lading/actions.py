@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, settings
 from lading.compare import Asked
 from lading.compare.outcome import Diff
-from lading.copying import Part, compared, copied, known, planned, sides
+from lading.copying import Part, compared, copied, known, planned, refuse_strangers, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
@@ -23,7 +23,7 @@ from lading.plan import Plan, alone, chosen, into
 from lading.profiling import profiled
 from lading.progress import Quiet
 from lading.prove import Bill, StepBill, Unfinished
-from lading.reconcile import Reconciling, exporting
+from lading.reconcile import Reconciling, both, exporting, refuse_unknown
 from lading.record import TableVerdict, keep
 from lading.releases import Release
 from lading.run import new_id
@@ -183,6 +183,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
         session = reconciling.systems[0].session
         move, held = known(move, session)
         tables = [(table, into(move, table)) for table in chosen(move, held)]
+        refuse_unknown(asked, both(tables, reconciling.systems[1].session))
         more = alone(move, (there for _, there in tables), reconciling.systems[1].session.tables())
         with exporting(export) as seen:
             found = reconciling.diff(tables, seen).model_copy(update={"alone": more})
@@ -197,6 +198,7 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
     what the last run had seen of 'since' are on their way, and said to be so."""
     with store() as ledger:
         found = config.pipeline(pipeline, None, releasing.kept(releases.live(ledger, pipeline)))
+        refuse_strangers(found.moves, config.resolve, asked)
         part = Part(found.name, new_id())
         return [compared(step, ledger, config.resolve, asked, watch, part) for step in found.moves]
 

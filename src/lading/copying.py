@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -25,7 +25,7 @@ from lading.moving import Watch, fingerprint
 from lading.plan import LOCK_SECONDS, REACHING_BACK, Plan, Side, Task, chosen, into, is_pattern
 from lading.plan import plan as make_plan
 from lading.prove import Bill
-from lading.reconcile import Reconciling
+from lading.reconcile import Reconciling, both, refuse_unknown
 from lading.run import run as run_plan
 from lading.schema import Table
 from lading.spec import Move
@@ -98,6 +98,20 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
     if how.record or move.record:
         record.write(right, made)
     return made
+
+
+def refuse_strangers(moves: Sequence[Move], resolve: Resolve, how: Asked) -> None:
+    """Raises SpecError for a column that is asked for and that no table of the moves has, on either side."""
+
+    def tables() -> Generator[Table]:
+        for move in moves:
+            left, right = sides(move, resolve)
+            with left.open() as reading, right.open() as writing:
+                here, there = known(move, reading)
+                yield from both([(table, into(here, table)) for table in chosen(here, there)], writing)
+
+    with closing(tables()) as every:
+        refuse_unknown(how, every)
 
 
 def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve, canary: bool = False) -> Plan:

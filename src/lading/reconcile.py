@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -140,6 +142,31 @@ class Reconciling:
         if self.asked.wait_seconds is None and not all(system.snapshot for system in self.systems):
             return 1.0
         return self.asked.wait_seconds
+
+
+def refuse_unknown(asked: Asked, tables: Iterable[Table]) -> None:
+    """Raises SpecError for a column that is asked for and that none of the tables has: what is meant to be hidden would
+    be shown. No more tables are looked at than it takes."""
+    wanted = [("sensitive", name) for name in asked.sensitive] + [("exclude", name) for name in asked.exclude]
+    known: set[str] = set()
+    for table in tables if wanted else ():
+        names = {column.name for column in table.columns}
+        known |= names
+        wanted = [(o, w) for o, w in wanted if not any(w == name or fnmatchcase(name, w) for name in names)]
+        if not wanted:
+            return
+    if wanted and known:
+        option, name = wanted[0]
+        close = get_close_matches(name, known, n=1)
+        fix = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(sorted(known)[:20])}."
+        raise SpecError(f"'{option}' names '{name}', which is no column of what is compared.", fix)
+
+
+def both(pairs: Iterable[tuple[Table, Table]], there: Session) -> Iterator[Table]:
+    """The tables of the left, then those of the right that are there, which are asked for one by one."""
+    pairs = list(pairs)
+    yield from (left for left, _ in pairs)
+    yield from (found for _, right in pairs if (found := there.describe(right.full_name)))
 
 
 def _absent(left: Table, right: Table, address: str) -> Comparison:

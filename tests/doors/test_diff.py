@@ -1,6 +1,7 @@
 """Comparing as people start it: what ends with which code, and what is told before anything is compared."""
 
 import shutil
+import sqlite3
 
 import duckdb
 import pytest
@@ -87,3 +88,54 @@ def test_a_column_of_an_unknown_type_is_not_compared_and_the_others_are(inside, 
     assert (done.code, table["columns"] or table["only_left"]) == (1, {"v": 1} if ending == "duckdb" else 1)
     assert list(table["not_compared"]) == ["s"]
     assert inside("plan", sides[0], "there.duckdb").code == 2, "a move still stops"
+
+
+@pytest.mark.parametrize("option", ["--sensitive", "--exclude"])
+def test_a_column_that_is_none_is_refused(copied, tmp_path, option):
+    """Or the values that were to be hidden would be shown."""
+    for name in ("nmae", "NAME", "people.name", "x*"):
+        done = copied("diff", "legacy.db", "copy.db", option, "born", option, name)
+        assert (done.code, done.out) == (2, "")
+        assert f"'{option[2:]}' names '{name}', which is no column of what is compared." in done.err
+    assert "Did you mean 'name'?" in copied("diff", "legacy.db", "copy.db", option, "nmae").err
+    for name in ("name", "n*", "?ame", "amount"):
+        assert copied("diff", "legacy.db", "copy.db", option, name).code == 0, name
+    with sqlite3.connect(tmp_path / "copy.db") as db:
+        db.execute("ALTER TABLE people ADD COLUMN more text")
+    db.close()
+    assert copied("diff", "legacy.db#people", "copy.db", "--exclude", "more").code == 0, "only the right has it"
+
+
+def test_a_column_is_one_of_any_step_of_a_pipeline(copied, tmp_path):
+    assert copied("init", ".").code == 0
+    steps = "".join(f"  - {{key: {name}, from: old, to: new, tables: {name}}}\n" for name in ("people", "amounts"))
+    (tmp_path / "connections.yaml").write_text(
+        "connections:\n  old: sqlite:///legacy.db\n  new: duckdb:///there.duckdb\n"
+    )
+    more = "  - {key: check, do: prove, step: amounts, after: [amounts], compare: {sensitive: [nmae]}}\n"
+    (tmp_path / "pipelines" / "both.yaml").write_text(f"steps:\n{steps}")
+    (tmp_path / "pipelines" / "more.yaml").write_text(f"steps:\n{steps}{more}")
+    assert copied("run", "both").code == 0
+    assert copied("prove", "both", "--sensitive", "name", "--exclude", "amount").code == 0
+    done = copied("prove", "both", "--sensitive", "nmae", "--json")
+    assert (done.code, done.json["error"]["kind"], "'nmae'" in done.err) == (2, "spec", True)
+    done = copied("run", "more")
+    assert (done.code, "'nmae', which is no column" in " ".join(done.out.split())) == (1, True), done.err
+
+
+@pytest.mark.parametrize("more", ["", "--sensitive"])
+def test_rows_whose_keys_are_not_shown_are_counted(inside, tmp_path, more):
+    for name, rows in (("left", "('b', 1, 1), ('x', 1, 1)"), ("right", "('b', 2, 2), ('y', 1, 1)")):
+        with sqlite3.connect(tmp_path / f"{name}.db") as db:
+            db.execute("CREATE TABLE t (email text PRIMARY KEY, v integer, w integer)")
+            db.execute(f"INSERT INTO t VALUES {rows}")
+        db.close()
+    words = ("diff", "left.db", "right.db", "--html", "d.html", *([more, "email"] if more else []))
+    assert inside(*words).code == 1
+    page = (tmp_path / "d.html").read_text()
+    assert (page.count("<tr><th scope") >= 4, " more</p>" in page) == (True, False)
+    for limit, rest in (("1", "2 rows"), ("3", "1 row")):
+        assert inside(*words, "--limit", limit).code == 1
+        page = (tmp_path / "d.html").read_text()
+        told = {"1": "3 differences", "3": "1 difference"}[limit] if more else rest
+        assert f"and {told} more</p>" in page

@@ -26,7 +26,7 @@ class Prove(Step):
 
 def run(step: Prove, desk: Desk) -> Outcome:
     from lading.compare.outcome import Verdict
-    from lading.copying import compared
+    from lading.copying import compared, refuse_strangers
     from lading.desk import Outcome
     from lading.errors import ProofFailed, SpecError
     from lading.prove import State
@@ -36,6 +36,7 @@ def run(step: Prove, desk: Desk) -> Outcome:
     move = desk.pipeline.step(step.step)
     if not isinstance(move, Move):
         raise SpecError(f"'{step.step}' is no step that moves tables.", "Name one in 'step'.")
+    refuse_strangers((move,), desk.resolve, step.compare)
     found = compared(move, desk.store, desk.resolve, step.compare, desk.watch, desk.part)
     count = plural(len(found.tables), "table")
     unequal = [f"{table.right}: {table.differing:,}" for table in found.tables if table.verdict is Verdict.DIFFERENT]
