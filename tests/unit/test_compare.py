@@ -302,6 +302,20 @@ def test_counts_and_sums_alone_can_only_show_a_difference():
     assert "'paid' sums to 800.0000 on the left, to 0 on the right" in sums.reasons
 
 
+def test_sums_of_texts_that_a_policy_changes_are_not_compared():
+    ours, theirs = [(1, "b  "), (2, "e\u0301")], [(1, "b"), (2, "\u00e9")]
+    policies = ("nfc", "blanks")
+    result = compared((TEXT, ours), (TEXT, theirs), Asked(way="aggregates", policies=policies))
+    assert result.verdict == "inconclusive"
+    assert "the lengths of 'v' were not compared: policies may change them" in result.reasons
+    assert compared((TEXT, ours), (TEXT, theirs), Asked(way="aggregates")).verdict == "different"
+    bare = TEXT.model_copy(update={"key": ()})
+    for way in (None, "aggregates"):  # policies are none of a table's without a key
+        assert compared((bare, ours), (bare, theirs), Asked(way=way, policies=policies)).verdict == "different"
+    with pytest.raises(SpecError, match="Counts and sums are those of all rows"):
+        config.asked({"way": "aggregates", "sample": 0.05})
+
+
 def test_rows_that_do_not_fit_on_disk_are_read_twice(monkeypatch):
     other = [*ROWS[:-1], (99, "x", None, None, None)]
     kept = compared((PEOPLE, ROWS), (PEOPLE, other))

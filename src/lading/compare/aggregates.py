@@ -8,7 +8,7 @@ from typing import Any
 
 from lading.compare.asked import Asked
 from lading.compare.outcome import HIDDEN, Cost
-from lading.compare.pairing import Pairing
+from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Session
 from lading.digest import Reading
 from lading.errors import Unsupported
@@ -18,8 +18,8 @@ from lading.schema import Table
 def aggregated(
     sides: tuple[tuple[Session, Table], tuple[Session, Table]], paired: Pairing, asked: Asked
 ) -> dict[str, Any]:
-    """What the comparison says; `unlike` are sentences about what differs. Raises Unsupported for a side that cannot
-    be asked."""
+    """What the comparison says; `unlike` are sentences about what differs, `unsummed` columns whose sums differ where a
+    policy makes values equal. Raises Unsupported for a side that cannot be asked."""
     pairs, began = paired.compared, time.monotonic()
     columns = (tuple(pair.left for pair in pairs), tuple(pair.right for pair in pairs))
     found: list[Reading] = []
@@ -31,18 +31,25 @@ def aggregated(
         found.append(reading)
     left, right = found
     unlike = [f"the left has {left.rows:,} rows, the right {right.rows:,}"] if left.rows != right.rows else []
+    unsummed = [pair.name for pair in pairs if _policed(pair, paired, asked)]
     for pair in pairs:
         ours, theirs = left.columns.get(pair.left.name), right.columns.get(pair.right.name)
         if ours is None or theirs is None:
             continue
         if ours.values != theirs.values:
             unlike.append(f"'{pair.name}' has {ours.values:,} values on the left, {theirs.values:,} on the right")
-        elif (
-            pair.left.type == pair.right.type and None not in (ours.total, theirs.total) and ours.total != theirs.total
-        ):
+        elif pair.name in unsummed or pair.left.type != pair.right.type or None in (ours.total, theirs.total):
+            continue
+        elif ours.total != theirs.total:
             sums = (HIDDEN, HIDDEN) if asked.hides(pair.name) else (ours.total, theirs.total)
             unlike.append(f"'{pair.name}' sums to {sums[0]} on the left, to {sums[1]} on the right")
     return {
         "rows_left": left.rows, "rows_right": right.rows, "unlike": unlike, "cost_left": Cost(), "cost_right": Cost(),
-        "seconds": time.monotonic() - began,
+        "seconds": time.monotonic() - began, "unsummed": unsummed,
     }  # fmt: skip
+
+
+def _policed(pair: Pair, paired: Pairing, asked: Asked) -> bool:
+    """Whether a policy may make values equal whose lengths are not."""
+    texts = pair.type is not None and pair.type.kind == "string"
+    return bool(asked.policies and paired.key) and texts and pair.name not in paired.key

@@ -56,6 +56,8 @@ class Asked(BaseModel):
     def _sample_has_a_size(self) -> Asked:
         if self.way is Way.SAMPLE and self.sample == 1:
             raise ValueError("A sample of every key is none. Say how many with 'sample', 0.01 for a hundredth.")
+        if self.way is Way.AGGREGATES and self.sample < 1:
+            raise ValueError("Counts and sums are those of all rows. Leave out 'sample', or compare another way.")
         return self
 
     def hides(self, column: str) -> bool:
