@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.compare.pairing import Pair
+from lading.compare.spans import span
 from lading.errors import DataError, Unsupported
 from lading.types import Type
 from lading.values import STRING, cast, texts
@@ -146,6 +147,9 @@ def _readable(array: pa.Array, to: Type) -> pa.Array:
             return _without_exponents(pc.utf8_ltrim(array, "+"))
         case "float":
             return pc.utf8_ltrim(array, "+")
+        case "interval":
+            rows = array.to_pylist()
+            return pa.array([v if v is None else span(v) or v for v in rows], pa.string())
         case _:
             return array
 
