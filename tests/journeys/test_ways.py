@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lading.compare import choosing
+from lading import actions, config
+from lading.compare import Asked, Comparison, choosing
 from lading.compare.asked import Way
 from tests.journeys import looks
 from tests.journeys.test_repair import diff, fill, spoil
@@ -17,7 +18,6 @@ OPTIONS = {"key": ["region", "id"]}
 
 def filled(kinds: tuple[str, str], place: Callable[[str], str]) -> tuple[str, str]:
     """Both sides, a copy of each other."""
-    from lading import actions
     from lading.spec import Move
 
     source = place("duckdb")
@@ -102,3 +102,45 @@ def test_a_multiset_is_hashed_in_place(place: Callable[[str], str]):
         looks.query(each, "INSERT INTO t VALUES " + ", ".join(["('x', 1)"] * times + ["(NULL, 2)"]))
     found = diff(left, right, way="in place").tables[0]
     assert (found.verdict, found.way, found.only_left, found.only_right) == ("different", Way.IN_PLACE, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "duckdb"])
+@pytest.mark.parametrize("form", ["double precision", "real"])
+def test_a_decimal_that_the_system_itself_made_of_a_float_is_equal(
+    kind: str, form: str, place: Callable[[str], str]
+) -> None:
+    """Whatever way it goes about it: by PostgreSQL's 15 digits, the shortest text, or a product of floats."""
+    here = place(kind)
+    form = "float" if (kind, form) == ("mysql", "real") else form  # there 'real' has 64 bits
+    looks.query(here, f"CREATE TABLE f (id integer PRIMARY KEY, v {form})")
+    values = [1.005, 0.1, 1.115, 2.5, 0.30000000000000004, 123456.789, -2.675, 8.41e-5, 0.0, 7e-7]
+    looks.query(here, "INSERT INTO f VALUES " + ", ".join(f"({n}, {value:.16e})" for n, value in enumerate(values)))
+    for name, to in (("two", "decimal(12,2)"), ("twenty", "decimal(30,20)"), ("four", "decimal(38,4)")):
+        looks.query(here, f"CREATE TABLE {name} (id integer PRIMARY KEY, v {to})")
+        looks.query(here, f"INSERT INTO {name} SELECT id, v FROM f")
+        found = one_table(here, name)
+        assert (found.verdict, found.rows_right) == ("equal", len(values)), (name, found.differences)
+        assert found.narrowed.keys() == {"v"}
+        looks.query(here, f"UPDATE {name} SET v = v + 0.1 WHERE id = 3")
+        assert one_table(here, name).columns == {"v": 1}
+
+
+def one_table(here: str, right: str) -> Comparison:
+    """The floats beside what was made of them."""
+    move = config.move({"source": f"{here}#f", "target": f"{here}#{right}"})
+    return actions.diff(move, Asked()).tables[0]
+
+
+@pytest.mark.parametrize("every", [100, 2, 1])
+def test_floats_in_another_form_are_counted_whatever_the_way(every: int, place: Callable[[str], str]):
+    left, right = place("postgres"), place("duckdb")
+    looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY, v real)")
+    looks.query(left, "INSERT INTO t SELECT n, n / 10.0 FROM generate_series(1, 2000) n")
+    looks.query(right, "CREATE TABLE t (id integer PRIMARY KEY, v double)")
+    text = f"CASE WHEN n % {every} = 1 % {every} THEN n / 10.0 ELSE CAST(n / 10.0 AS real) END"
+    looks.query(right, f"INSERT INTO t SELECT n, {text} FROM range(1, 2001) r(n)")
+    for way in ("co-located", "in place"):
+        found = diff(left, right, way=way).tables[0]
+        count = sum(1 for n in range(1, 2_001) if n % every == 1 % every and n % 5)
+        assert (found.verdict, found.narrowed) == ("equal", {"v": count})
+        assert diff(left, right, way=way, strict=True).verdict == "different"

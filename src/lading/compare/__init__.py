@@ -116,18 +116,20 @@ def _stop(halves: tuple[Half, Half]) -> None:
 
 
 def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:
+    narrowed = drill.narrowed()
     late = drill.set_aside(*mark) if mark else 0
     counts = drill.counts() | ({"states": {State.MOVING: late}} if late else {})
     return counts | {
-        "differences": tuple(each.masked(asked.hides) for each in islice(drill.differences(), asked.limit))
+        "narrowed": narrowed,
+        "differences": tuple(each.masked(asked.hides) for each in islice(drill.differences(), asked.limit)),
     }
 
 
 def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
     pairs, room = paired.compared, asked.spool_mb << 20
     ways = (False, True) if any(narrows(pair) for pair in pairs) else (False,)
-    ours = [Take(pairs, paired.key, right=False, down=down) for down in ways]
-    theirs = [Take(pairs, paired.key, right=True, down=False)]
+    ours = [Take(pairs, paired.key, right=False, other=other) for other in ways]
+    theirs = [Take(pairs, paired.key, right=True, other=False)]
     left, right = sides
     halves = Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
     for side, half in zip(sides, halves, strict=True):
@@ -163,7 +165,7 @@ def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
     left, right = (take.digester.digest() for take in takes)
     return {
         "rows_left": left.rows, "rows_right": right.rows, "root_left": left.root, "root_right": right.root,
-        "narrowed": dict(takes[0].narrowed), "buckets": int(used.sum()), "dirty": int(dirty.sum()),
+        "narrowed": dict(takes[0].narrowed + takes[1].narrowed), "buckets": int(used.sum()), "dirty": int(dirty.sum()),
     }  # fmt: skip
 
 
@@ -193,7 +195,10 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
     differs = bool(reasons) or any(measured.get(name) for name in ("only_left", "only_right", "changed"))
     if asked.strict and measured.get("narrowed"):
         differs = True
-        reasons.append("values were changed by a narrower type, and 'strict' counts that as different")
+        reasons.append(
+            "a narrower type changed values, or they are equal only as other forms of the same, "
+            "and 'strict' counts that as different"
+        )
     not_compared = {pair.name: pair.why for pair in paired.pairs if pair.type is None}
     partly = [f"column '{name}' was not compared: {why}" for name, why in not_compared.items()]
     if not paired.compared:

@@ -10,32 +10,41 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.compare.floats import shortest
 from lading.compare.pairing import Pair
 from lading.compare.spans import span
 from lading.errors import DataError, Unsupported
 from lading.types import Type
-from lading.values import STRING, cast, texts
+from lading.values import STRING, cast, short_numbers, texts
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _NUMBERS = ("int", "decimal", "float")
 _ZEROS = r"^[+-]?0[0-9]"
+_ODD = {"int": r"^(0|-?[1-9][0-9]*)$", "decimal": r"^-?(\.[0-9]|0?\.|0$|[1-9])[^eE]*$", "float": r"^[^+]"}
+"""Texts of numbers as systems write them. Others that say the number, such as +7 and 5e2, are equal and counted."""
 _EXPONENT = r"^-?[0-9]*\.?[0-9]+[eE][+-]?[0-9]{1,3}$"
 _TRUE, _FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
 
 
 class Brought(NamedTuple):
     """`array` is in the type of the pair, NULL where `unfit` is true; `raw` holds those values as they are; `changed`
-    counts values that the narrowing changed."""
+    counts values that the narrowing changed, or that are read as another form of what they say. Of floats as decimals
+    `moved` says which the narrowing changed, whichever way they are read."""
 
     array: pa.Array
     raw: pa.Array
     unfit: Mask | None = None
     changed: int = 0
+    moved: Mask | None = None
+
+    @property
+    def fit(self) -> Mask:
+        return np.ones(len(self.raw), np.bool_) if self.unfit is None else ~self.unfit
 
 
-def bring(array: pa.Array, pair: Pair, right: bool, down: bool = False) -> Brought:
-    """The values of one side. Those of the left are narrowed as a loader would: rounded half away from zero, or with
-    `down` towards zero, as some do; those of the right must fit as they are."""
+def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brought:
+    """The values of one side. Those of the left are narrowed as a loader would: rounded half away from zero, or the
+    `other` way: towards zero, and floats as the decimals that people write; those of the right must fit as they are."""
     if pair.type is None:
         raise Unsupported(f"'{pair.name}' is not compared: {pair.why}.", "Leave it out.")
     here, to = (pair.right if right else pair.left).type, pair.type
@@ -44,28 +53,74 @@ def bring(array: pa.Array, pair: Pair, right: bool, down: bool = False) -> Broug
         raw = pc.utf8_rtrim(raw, " ")
     if here == to:
         return Brought(raw, raw)
-    array, lost = raw, 0
+    other = other and narrows(pair)
     if here.kind == "string":
-        array = _readable(array, to)
-        if to.kind in _NUMBERS:
-            led = pc.match_substring_regex(raw, _ZEROS)
-            lost = _count(led)
-            if right and lost:  # no number is written so; the other side's cannot have been
-                array = pc.if_else(led, "?", array)
-    if not right and pa.types.is_string(array.type) and (beyond := _beyond(to)):
-        lost += _count(pc.match_substring_regex(array, beyond[0]))
-        array = pc.replace_substring_regex(array, beyond[1], r"\1\2") if down else array
-        found, unfit, _ = _fitted(array, here, to, True)
-        return Brought(found, raw, unfit, lost)
-    lowered, here = _lowered(array, here, to) if down and not right else (array, here)
-    found, unfit, changed = _fitted(lowered, here, to, not right)
-    if lowered is not array:
-        changed = _count(pc.not_equal(lowered, array))
-    return Brought(found, raw, unfit, changed + (0 if right else lost))
+        return _brought_text(raw, to, right, other)
+    if right:
+        found, unfit, _ = _fitted(raw, here, to, False)
+        return Brought(found, raw, unfit)
+    if here.kind == "float" and to.kind == "decimal":
+        return _brought_float(raw, here, to, other)
+    if pa.types.is_string(raw.type) and (beyond := _beyond(to)):
+        lost = _matches(raw, beyond[0])
+        cut = pc.replace_substring_regex(raw, beyond[1], r"\1\2") if other else raw
+        found, unfit, _ = _fitted(cut, here, to, True)
+        return Brought(found, raw, unfit, _those(lost, unfit))
+    lowered, own = _lowered(raw, here, to) if other else (raw, here)
+    found, unfit, changed = _fitted(lowered, own, to, True)
+    if lowered is not raw:
+        changed = _those(_unlike(lowered, raw), unfit)
+    return Brought(found, raw, unfit, changed)
 
 
-def _count(truths: pa.Array) -> int:
-    return int(pc.sum(truths).as_py() or 0)
+def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:
+    array, lost = _readable(raw, to), np.zeros(len(raw), np.bool_)
+    if to.kind in _NUMBERS:
+        led = _matches(raw, _ZEROS)
+        if right and led.any():  # no number is written so; the other side's cannot have been
+            array = pc.if_else(pa.array(led), "?", array)
+        lost = led | ~_matches(raw, _ODD[to.kind], absent=True)
+    if not right and (beyond := _beyond(to)):
+        lost |= _matches(array, beyond[0])
+        array = pc.replace_substring_regex(array, beyond[1], r"\1\2") if other else array
+    found, unfit, changed = _fitted(array, STRING, to, not right)
+    if changed and lost.any():  # a value counts once
+        changed -= _fitted(array.filter(pa.array(lost)), STRING, to, not right)[2]
+    return Brought(found, raw, unfit, changed + _those(lost, unfit))
+
+
+def _brought_float(raw: pa.Array, here: Type, to: Type, other: bool) -> Brought:
+    """A float that the decimal gives back is not changed. Another decimal than the first that is as good is."""
+    found, unfit, _ = _fitted(raw, here, to, True)
+    first = Brought(found, raw, unfit)
+    moved = np.zeros(len(raw), np.bool_)
+    if to.size is not None:
+        moved = _unlike(cast(texts(found, to), STRING, here)[0], raw) & first.fit
+    changed = moved
+    if other:
+        found = shortest(raw, here, to)
+        unfit = pc.and_(found.is_null(), raw.is_valid()).to_numpy(zero_copy_only=False)
+        plain = [short_numbers(each) if to.size is None else each for each in (first.array, found)]
+        changed = moved | _unlike(*plain)
+    return Brought(found, raw, unfit, _those(changed, unfit), moved)
+
+
+def _those(mask: Mask, unfit: Mask | None) -> int:
+    return int((mask if unfit is None else mask & ~unfit).sum())
+
+
+def _matches(array: pa.Array, pattern: str, absent: bool = False) -> Mask:
+    found: Mask = pc.match_substring_regex(array, pattern).fill_null(absent).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _unlike(one: pa.Array, two: pa.Array) -> Mask:
+    """Where two values differ, or only one of them is there; all that are no numbers are alike."""
+    differs = pc.fill_null(pc.not_equal(one, two), False)
+    if pa.types.is_floating(one.type):
+        differs = pc.and_not(differs, pc.fill_null(pc.and_(pc.is_nan(one), pc.is_nan(two)), False))
+    found: Mask = pc.or_(differs, pc.xor(one.is_null(), two.is_null())).to_numpy(zero_copy_only=False)
+    return found
 
 
 def narrows(pair: Pair) -> bool:
@@ -75,14 +130,13 @@ def narrows(pair: Pair) -> bool:
         return False
     if left.kind == "string":
         return _beyond(to) is not None
+    if left.kind == "float":
+        return to.kind in ("decimal", "int") or (left.size == 32 and to == Type("float", 64))
     if to == Type("decimal"):
         return False  # it holds every digit
-    if left.kind == "float" and to.kind == "float":
-        return left.size != to.size
-    scaled = left.kind in ("decimal", "float") and to.kind in ("decimal", "int")
-    return (scaled and (left.size is None or left.kind == "float" or left.scale > to.scale)) or (
-        left.kind in ("time", "timestamp") and left.kind == to.kind and (left.size or 0) > (to.size or 0)
-    )
+    return (
+        left.kind == "decimal" and to.kind in ("decimal", "int") and (left.size is None or left.scale > to.scale)
+    ) or (left.kind in ("time", "timestamp") and left.kind == to.kind and (left.size or 0) > (to.size or 0))
 
 
 def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array, Mask | None, int]:
@@ -179,14 +233,12 @@ def _beyond(to: Type) -> tuple[str, str] | None:
 def _lowered(array: pa.Array, here: Type, to: Type) -> tuple[pa.Array, Type]:
     """The values cut towards zero to what the narrower type holds, and their type. A float(32) that came as text is
     another float(64) than the one it equals."""
-    if here.kind in ("time", "timestamp") and to.kind == here.kind:
+    if here.kind in ("time", "timestamp"):
         unit = 9 if array.type.unit == "ns" else 6
         step = 10 ** max(unit - (to.size if to.size is not None else 6), 0)
         ints = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         absent = array.is_null().to_numpy(zero_copy_only=False)
         return pa.array(ints // step * step, mask=absent).cast(array.type), here
-    if here.kind == "float" and to.kind == "float" and here.size == 32:
+    if to.kind == "float":
         return cast(texts(array, here), STRING, to)[0], to
-    if to.kind in ("decimal", "int") and (pa.types.is_decimal(array.type) or here.kind == "float"):
-        return pc.round(array, to.scale, round_mode="towards_zero"), here
-    return array, here
+    return pc.round(array, to.scale, round_mode="towards_zero"), here

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.compare import few
 from lading.compare.asked import Asked
-from lading.compare.bringing import Brought, Mask
+from lading.compare.bringing import Brought, Mask, narrows
+from lading.compare.floats import forms
 from lading.compare.half import Half, Take
 from lading.compare.outcome import Difference
 from lading.types import Type, canonical_json
@@ -74,6 +76,7 @@ class Drill:
         names = [pair.name for pair in self.pairs]
         self.key = [names.index(name) for name in key] if key else list(range(len(names)))
         self.values = [place for place in range(len(names)) if place not in self.key]
+        self.columns = tuple(self._columns(right) for right in (False, True))
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
         self._rows = self._bytes = 0
         self._few: list[few.Row] | None = None
@@ -92,10 +95,8 @@ class Drill:
                 "preserve_insertion_order = false",
             ):
                 self._db.execute(f"SET {setting}")
-            columns = ", ".join(f"c{n} VARCHAR" for n in range(len(self.pairs)))
-            extra = "".join(f", a{n} VARCHAR" for n in range(len(self.pairs))) if self.other else ""
-            self._db.execute(f"CREATE TABLE l ({columns}{extra})")
-            self._db.execute(f"CREATE TABLE r ({columns})")
+            for side, columns in zip("lr", self.columns, strict=True):
+                self._db.execute(f"CREATE TABLE {side} ({', '.join(f'{name} VARCHAR' for name in columns)})")
         return self._db
 
     def close(self) -> None:
@@ -110,10 +111,50 @@ class Drill:
             rows, brought = take.picked(batch, dirty)
             if not rows.num_rows:
                 continue
-            arrays = self._texts(brought, right)
-            if self.other and not right:
-                arrays += self._texts(self.other.brought(rows), right)
-            self._hold(pa.record_batch(arrays, names=[f"x{n}" for n in range(len(arrays))]), right)
+            arrays = [self._text(each, place, right) for place, each in enumerate(brought)]
+            arrays += [self._own(brought[place], place, right) for place in self._shown(right)]
+            if not right:
+                arrays += [array for place in self._narrowed() for array in self._others(rows, brought[place], place)]
+            self._hold(pa.record_batch(arrays, names=self.columns[right]), right)
+
+    def _columns(self, right: bool) -> list[str]:
+        """The columns of a side's texts: c0.. as they are compared; k0.. those of the key as they are, where that is
+        not the same; of the left also a0_0.. the other forms that are as good, and f0.. the first one, NULL where the
+        value has been counted already."""
+        names = [f"c{place}" for place in range(len(self.pairs))]
+        names += [f"k{place}" for place in self._shown(right)]
+        if not right:
+            names += [name for place in self._narrowed() for name in (*self._forms(place), f"f{place}")]
+        return names
+
+    def _shown(self, right: bool) -> list[int]:
+        """Places of the key whose values are shown as they are."""
+        pairs = [(place, self.pairs[place]) for place in self.key]
+        types = [(place, (pair.right if right else pair.left).type, pair.type) for place, pair in pairs]
+        return [n for n, own, type_ in types if own != type_ and (own.kind != "int" or (type_ and type_.kind != "int"))]
+
+    def _narrowed(self) -> list[int]:
+        return [place for place in self.values if self.other and narrows(self.pairs[place])]
+
+    def _forms(self, place: int) -> list[str]:
+        """The names of the other forms of a value of the left."""
+        if place not in self._narrowed():
+            return []
+        left, type_ = self.pairs[place].left.type, self.pairs[place].type
+        return [f"a{place}_{n}" for n in range(7 if (left.kind, type_ and type_.kind) == ("float", "decimal") else 1)]
+
+    def _others(self, rows: pa.RecordBatch, used: Brought, place: int) -> list[pa.Array]:
+        left, type_ = self.pairs[place].left.type, self.pairs[place].type or Type("string")
+        again = (self.other or self.takes[0]).one(rows, place)
+        found = [self._text(again, place, False)]
+        if left.kind == "float" and type_.kind == "decimal":
+            found += [pc.coalesce(each, found[0]) for each in forms(used.raw, left, type_)]
+        first = again if self.takes[0].other else used
+        said = found[0] if self.takes[0].other else self._text(used, place, False)
+        counted = first.moved
+        if counted is None:  # the narrowing changed what has two forms, if it is no float in a float
+            counted = first.fit if type_.kind != "float" else np.zeros(len(said), np.bool_)
+        return [*found, pc.if_else(pa.array(counted), pa.scalar(None, pa.string()), said)]
 
     def _hold(self, batch: pa.RecordBatch, right: bool) -> None:
         """Few rows of each batch differ, and a statement a batch would cost more than they."""
@@ -133,17 +174,20 @@ class Drill:
                 held.clear()
         self._rows = self._bytes = 0
 
-    def _texts(self, brought: Sequence[Brought], right: bool) -> list[pa.Array]:
-        return [
-            plain(each, pair.type or Type("string"), (pair.right if right else pair.left).type)
-            for each, pair in zip(brought, self.pairs, strict=True)
-        ]
+    def _text(self, each: Brought, place: int, right: bool) -> pa.Array:
+        pair = self.pairs[place]
+        return plain(each, pair.type or Type("string"), (pair.right if right else pair.left).type)
+
+    def _own(self, each: Brought, place: int, right: bool) -> pa.Array:
+        type_ = (self.pairs[place].right if right else self.pairs[place].left).type
+        return plain(Brought(each.raw, each.raw), type_, type_)
 
     def join(self) -> None:
-        """Makes the table of differing rows: l0.., r0.. and, per column that is not part of the key, whether it
-        differs (d0..) and whether only a policy makes it equal (p0..)."""
+        """Makes the table of differing rows: l0.., r0.., the keys as they are, and, per column that is not part of the
+        key, whether it differs (d0..), whether only a policy makes it equal (p0..) and what is to be added to the count
+        of its narrowed values (o0..)."""
         if self._db is None and self.keyed and not self.policies:
-            self._few = few.joined(self._held, self.key, self.values)
+            self._few = few.joined(self._held, self.key, {n: self._forms(n) for n in self.values})
         if self._few is None:
             self._pour()
             self._join()
@@ -156,16 +200,36 @@ class Drill:
         both = "l.here AND r.here"
         flags = []
         for n in self.values:
-            differs = f"l.c{n} IS DISTINCT FROM r.c{n}"
-            differs += f" AND l.a{n} IS DISTINCT FROM r.c{n}" if self.other else ""
+            differs = " AND ".join(f"l.{name} IS DISTINCT FROM r.c{n}" for name in (f"c{n}", *self._forms(n)))
             like = self._like(n)
             flags.append(f"coalesce({both} AND {differs} AND NOT ({like}), false) AS d{n}")
             flags.append(f"coalesce({both} AND {differs} AND ({like}), false) AS p{n}")
+            if n in self._narrowed():
+                now = f"({both} AND NOT ({differs}) AND r.c{n} IS DISTINCT FROM l.f{n})"
+                before = f"(l.c{n} IS DISTINCT FROM l.f{n})"
+                delta = f"coalesce({now}, false)::INT - {before}::INT"
+                flags.append(f"CASE WHEN l.f{n} IS NULL THEN 0 ELSE {delta} END AS o{n}")
         columns = [f"l.c{n} AS l{n}, r.c{n} AS r{n}" for n in range(len(self.pairs))]
+        columns += [f"{side}.k{n} AS {side}k{n}" for right, side in enumerate("lr") for n in self._shown(bool(right))]
         select = ", ".join(["coalesce(l.here, false) AS hl, coalesce(r.here, false) AS hr", *columns, *flags])
         joined = f"(SELECT *, true AS here FROM {left}) l FULL JOIN (SELECT *, true AS here FROM {right}) r ON {on}"
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n} OR p{n}" for n in self.values)])
+        some += "".join(f" OR o{n} <> 0" for n in self._narrowed())
         self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
+
+    def narrowed(self) -> dict[str, int]:
+        """How many values of each column the narrowing changed, or are equal in another form only."""
+        found = self.takes[0].narrowed + self.takes[1].narrowed
+        places = self._narrowed()
+        if self._few is not None:
+            sums = [sum(row[f"o{n}"] for row in self._few) for n in places]
+        elif places:
+            items = ", ".join(f"coalesce(sum(o{n}), 0)::BIGINT" for n in places)
+            sums = list(self.db.execute(f"SELECT {items} FROM found").fetchall()[0])
+        else:
+            sums = []
+        found.update({self.pairs[n].name: more for n, more in zip(places, sums, strict=True)})
+        return dict(+found)
 
     def set_aside(self, column: str, mark: str) -> int:
         """Takes out the rows whose value of a column on the left is beyond a mark; returns how many there were."""
@@ -240,7 +304,7 @@ class Drill:
 
     def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
         side = "l" if row["hl"] else "r"
-        key = {self.pairs[n].name: _shown(row[f"{side}{n}"]) for n in self.key}
+        key = {self.pairs[n].name: _shown(row.get(f"{side}k{n}", row[f"{side}{n}"])) for n in self.key}
         if not (row["hl"] and row["hr"]):
             yield Difference(kind="only_left" if row["hl"] else "only_right", key=key)
             return

@@ -14,37 +14,46 @@ Row = dict[str, Any]
 """As a row of the drill's table `found`."""
 
 
-def joined(sides: Sequence[Sequence[pa.RecordBatch]], key: Sequence[int], values: Sequence[int]) -> list[Row] | None:
-    """The rows that differ, in the order of their keys; None where a side has a key twice. Columns beyond those of the
-    right are the left's, narrowed another way that is as good."""
-    left, right = ({tuple(row[n] for n in key): row for row in _rows(side)} for side in sides)
+def joined(
+    sides: Sequence[Sequence[pa.RecordBatch]], key: Sequence[int], values: dict[int, list[str]]
+) -> list[Row] | None:
+    """The rows that differ or are to be counted, in the order of their keys; None where a side has a key twice. For
+    each column that is not part of the key the left's columns are named that hold it in another form as good."""
+    left, right = ({tuple(row[f"c{n}"] for n in key): row for row in _rows(side)} for side in sides)
     if [len(left), len(right)] != [sum(batch.num_rows for batch in side) for side in sides]:
         return None
     found = [_row(left.get(each), right.get(each), values) for each in sorted(left.keys() | right.keys(), key=_order)]
-    return [row for row in found if not (row["hl"] and row["hr"]) or any(row[f"d{n}"] for n in values)]
+    marks = [f"{mark}{n}" for n in values for mark in "do"]
+    return [row for row in found if not (row["hl"] and row["hr"]) or any(row[mark] for mark in marks)]
 
 
-def _rows(batches: Sequence[pa.RecordBatch]) -> Iterator[tuple[Text, ...]]:
+def _rows(batches: Sequence[pa.RecordBatch]) -> Iterator[dict[str, Text]]:
     for batch in batches:
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        columns = (column.to_pylist() for column in batch.columns)
+        yield from (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _order(key: tuple[Text, ...]) -> list[tuple[bool, str]]:
     return [(text is None, text or "") for text in key]
 
 
-def _row(left: tuple[Text, ...] | None, right: tuple[Text, ...] | None, values: Sequence[int]) -> Row:
+def _row(left: dict[str, Text] | None, right: dict[str, Text] | None, values: dict[int, list[str]]) -> Row:
     row: Row = {"hl": left is not None, "hr": right is not None}
     for mark, side in (("l", left), ("r", right)):
-        row |= {f"{mark}{n}": text for n, text in enumerate(side or ())}
-    for n in values:
-        row[f"d{n}"] = left is not None and right is not None and right[n] not in left[n :: len(right)]
+        row |= {f"{mark}{name.removeprefix('c')}": text for name, text in (side or {}).items()}
+    for n, others in values.items():
+        both = left is not None and right is not None
+        like = both and row[f"r{n}"] in (row[f"l{n}"], *(row[f"l{name}"] for name in others))
+        row[f"d{n}"] = both and not like
+        row[f"o{n}"] = 0
+        if (first := row.get(f"lf{n}")) is not None:
+            row[f"o{n}"] = (like and row[f"r{n}"] != first) - (row[f"l{n}"] != first)
     return row
 
 
 def counts(found: Sequence[Row], names: dict[int, str]) -> dict[str, Any]:
     """Rows that only the left has, only the right, that were changed; and changed rows by column."""
-    changed = [row for row in found if row["hl"] and row["hr"]]
+    changed = [row for row in found if any(row[f"d{n}"] for n in names)]
     columns = {name: sum(row[f"d{n}"] for row in changed) for n, name in names.items()}
     return {
         "only_left": sum(not row["hr"] for row in found), "only_right": sum(not row["hl"] for row in found),

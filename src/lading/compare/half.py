@@ -47,22 +47,21 @@ class Buckets:
 class Take:
     """The digest and the buckets of one way of narrowing."""
 
-    def __init__(self, pairs: Sequence[Pair], key: Sequence[str], right: bool, down: bool) -> None:
+    def __init__(self, pairs: Sequence[Pair], key: Sequence[str], right: bool, other: bool) -> None:
         columns = [Column(name=pair.name, type=pair.type) for pair in pairs if pair.type is not None]
-        self.pairs, self.right, self.down = pairs, right, down
+        self.pairs, self.right, self.other = pairs, right, other
         self.digester = Digester(columns, key)
         self.buckets = Buckets()
         self.narrowed: Counter[str] = Counter()
 
     def add(self, batch: pa.RecordBatch, sampled: int = BUCKETS) -> None:
         """Takes the rows of a batch whose bucket is below `sampled`."""
+        if sampled < BUCKETS:
+            batch = batch.filter(pa.array((self._keys(batch) >> _SHIFT).astype(np.intp) < sampled))
         brought = self.brought(batch)
         hashes = [self._hashes(each, column) for each, column in zip(brought, self.digester.columns, strict=True)]
         keys = self.digester.keys(hashes)
         places = (keys >> _SHIFT).astype(np.intp)
-        if sampled < BUCKETS:
-            kept = places < sampled
-            hashes, keys, places = [words[kept] for words in hashes], keys[kept], places[kept]
         total = np.zeros(len(keys), dtype=np.uint64)
         for words in self.digester.take(hashes, keys):
             total += words
@@ -79,14 +78,17 @@ class Take:
 
     def brought(self, batch: pa.RecordBatch) -> list[Brought]:
         """Its columns as they are compared."""
-        return [bring(batch.column(n), pair, self.right, self.down) for n, pair in enumerate(self.pairs)]
+        return [self.one(batch, place) for place in range(len(self.pairs))]
+
+    def one(self, batch: pa.RecordBatch, place: int) -> Brought:
+        """One of its columns as it is compared."""
+        return bring(batch.column(place), self.pairs[place], self.right, self.other)
 
     def _keys(self, batch: pa.RecordBatch) -> Words:
         """The words of the keys alone, which a second look at all rows can afford."""
         hashes = [np.zeros(0, dtype=np.uint64) for _ in self.pairs]
         for place in self.digester.key:
-            each = bring(batch.column(place), self.pairs[place], self.right, self.down)
-            hashes[place] = self._hashes(each, self.digester.columns[place])
+            hashes[place] = self._hashes(self.one(batch, place), self.digester.columns[place])
         return self.digester.keys(hashes)
 
     def _hashes(self, each: Brought, column: Column) -> Words:

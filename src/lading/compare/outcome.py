@@ -68,9 +68,9 @@ class Cost(BaseModel, frozen=True):
 
 class Comparison(BaseModel, frozen=True):
     """Two tables side by side. Counts are of rows: `changed` have one key and other values, `moved` count rows by
-    their state after waiting. `columns` counts changed rows by column, `narrowed` the left values that the narrower
-    type of the right changed, `policy` values that are equal only under a policy. `differences` are the first of all
-    of them."""
+    their state after waiting. `columns` counts changed rows by column, `narrowed` the values that the narrower
+    type of the right changed or that are equal only in another form of the same, `policy` values that are equal only
+    under a policy. `differences` are the first of all of them."""
 
     left: str
     right: str
