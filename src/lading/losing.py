@@ -1,5 +1,5 @@
-"""Which values a type would round, cut or refuse, as a condition in SQL: the same as a strict `values.cast`, which
-`lost_of` asks value by value."""
+"""Which values a type would round, cut or refuse, and which texts a number would write otherwise, as a condition in
+SQL: the same as `lost_of` says value by value, which asks a strict `values.cast`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from lading.dialect import Aspects
 from lading.errors import DataError, Unsupported
-from lading.patterns import DECIMAL, PATTERNS, POWER, UNSIGNED, WHOLE
+from lading.patterns import DECIMAL, PATTERNS, UNSIGNED, WHOLE
 from lading.schema import DIGITS, gaps
 from lading.types import Type
 from lading.values import cast
@@ -16,6 +16,8 @@ from lading.values import cast
 NEVER = "false"
 """No value is lost."""
 _WIDTHS = {"uuid": 36, "bool": 1, "date": 10}
+_FORMS = {"int": f"^({WHOLE})$", "decimal": f"^({DECIMAL})$", "float": "^-?([^+0-]|0$|0[^0-9])"}
+"""How texts of numbers are written that stay as they are."""
 _EXACT = {32: 2**24, 64: 2**53}
 
 
@@ -130,15 +132,22 @@ def odd(aspects: Aspects, source: Type, target: Type) -> str:
     """The condition on texts of numbers that `lost` cannot judge; empty when there are none."""
     if source.kind != "string" or target.kind != "decimal" or not aspects.matches:
         return ""
-    power = aspects.matches.replace("{p}", POWER)
-    return f"{power} OR ({aspects.characters} > 38 AND {aspects.matches.replace('{p}', DECIMAL)})"
+    return f"{aspects.characters} > 38 AND {aspects.matches.replace('{p}', DECIMAL)}"
 
 
 def lost_of(array: pa.Array, source: Type, target: Type) -> int:
-    """How many values a strict cast refuses."""
+    """How many values a strict cast refuses, or a number would write otherwise."""
     if source.kind == target.kind == "string" and target.size is not None:
         length = (pc.binary_length if target.in_bytes else pc.utf8_length)(array)
         return int(pc.sum(pc.greater(length, target.size)).as_py() or 0)
+    if source.kind == "string" and (form := _FORMS.get(target.kind)):
+        array = array.drop_null()
+        kept = array.filter(pc.match_substring_regex(array, form))
+        return len(array) - len(kept) + _refused(kept, source, target)
+    return _refused(array, source, target)
+
+
+def _refused(array: pa.Array, source: Type, target: Type) -> int:
     if array.null_count == len(array):
         return 0
     try:
@@ -147,5 +156,5 @@ def lost_of(array: pa.Array, source: Type, target: Type) -> int:
         if len(array) == 1:
             return 1
         half = len(array) // 2
-        return lost_of(array[:half], source, target) + lost_of(array[half:], source, target)
+        return _refused(array[:half], source, target) + _refused(array[half:], source, target)
     return 0

@@ -145,7 +145,7 @@ def facts(column: Column, rows: int, raw: dict[str, Any], about: bool, target: T
         return None if raw.get(name) is None else int(raw[name])
 
     if count("odd"):
-        what = f"'{column.name}' holds numbers with an exponent, or very long ones, which only a reader can judge."
+        what = f"'{column.name}' holds very long numbers, which only a reader can judge."
         raise Unsupported(what, "The table is read instead.")
     kind, values = column.type.kind, count("values") or 0
     parses = {name.partition(":")[2]: int(raw[name] or 0) for name in raw if name.startswith("parses:")}

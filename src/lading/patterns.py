@@ -17,7 +17,7 @@ PATTERNS = {
     "uuid": f"{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}",
     "bool": "[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|0|1",
 }
-WHOLE = "[+-]?[0-9]+"
-UNSIGNED = "[+]?[0-9]+"
-DECIMAL = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)"
-POWER = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)[eE][+-]?[0-9]+"
+WHOLE = "0|-?[1-9][0-9]*"
+UNSIGNED = "0|[1-9][0-9]*"
+DECIMAL = "-?((0|[1-9][0-9]*)([.][0-9]*)?|[.][0-9]+)"
+"""Numbers as systems write them: of 05, +5 and 5e2 a number keeps no more than what they say."""

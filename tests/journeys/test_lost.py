@@ -1,8 +1,10 @@
-"""What a profile in place says a type would lose is what a strict cast refuses, value by value."""
+"""What a profile in place says a type would lose is what a strict cast refuses, or a number writes otherwise, value by
+value."""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -89,9 +91,23 @@ def sessions(request, tmp_path_factory) -> Iterator[dict[str, SqlSession]]:
         yield Opened(made)
 
 
+def otherwise(text: str | None, target: str) -> bool:
+    """Whether a number would write the text otherwise: the zeros before it, a plus, an exponent."""
+    if text is None or not target.startswith(("int", "decimal", "float")):
+        return False
+    if target.startswith("float"):
+        return text.startswith("+") or bool(re.match("-?0[0-9]", text))
+    if target.startswith("int"):
+        return not re.fullmatch("[+-]?[0-9]+", text) or str(int(text)) != text
+    return bool(re.match("[+]|-?0[0-9]", text)) or "e" in text.lower()
+
+
 def refused(values: pa.Array, source: str, target: str) -> int:
     count = 0
     for n in range(len(values)):
+        if source.startswith("string") and otherwise(values[n].as_py(), target):
+            count += 1
+            continue
         try:
             cast(values[n : n + 1], parse(source), parse(target))
         except DataError:
@@ -133,7 +149,7 @@ def test_in_place_as_value_by_value(sessions, kind, source):
             assert lost_of(held, parse(read_as), parse(target)) == there
             asked = in_place(session, table, wanted)
             if isinstance(asked, str):
-                assert (source, target) in READ.get(kind, ()) or "exponent" in asked, asked
+                assert (source, target) in READ.get(kind, ()) or "very long numbers" in asked, asked
                 continue
             rows, (facts,) = asked
             assert (rows, facts.nulls) == (len(drawn), drawn.count(None))

@@ -91,6 +91,19 @@ def test_what_is_lost_is_counted_where_it_is_read():
     assert seen("string", ["1", "12", "123"], "string(2)").lost == {"string(2)": 1}
 
 
+@pytest.mark.parametrize(
+    ("target", "lost"),
+    [("int(32)", ["05", "+5", "5e0", "-0", "5.0", "00", "x"]), ("decimal(6,2)", ["05", "+5", "5e0", "00", "x"]),
+     ("float(64)", ["05", "+5", "00", "x"])],
+)  # fmt: skip
+def test_texts_that_a_number_would_write_otherwise_are_lost(target, lost):
+    """As comparing counts them."""
+    every = ["05", "+5", "5e0", "-0", "5.0", "00", "x", "5", "0", "-5", None]
+    assert seen("string", every, target).lost == {target: len(lost)}
+    for text in every:
+        assert seen("string", [text], target).lost == {target: int(text in lost)}, text
+
+
 def test_a_wide_table_is_held_once_and_a_large_one_read_in_parts(monkeypatch):
     names = [f"c {n}" for n in range(120)]
     table = Table(name="t", columns=tuple(Column(name=name, type=parse("int(64)")) for name in names))
