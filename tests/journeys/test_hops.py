@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,12 @@ from lading import actions
 from lading.connector import Load
 from lading.connectors.mysql import MySQL
 from lading.errors import SpecError
+from lading.hops.canary import greatest
 from lading.plan import Task
 from lading.route import Finding
-from lading.schema import Mode
+from lading.schema import Column, Mode
 from lading.spec import Move
+from lading.types import parse
 from tests.journeys.shell import lading
 
 LONG = "a" * 1_000 + "é" * 1_000 + "日" * 1_000 + "😀" * 1_000
@@ -573,10 +576,49 @@ def test_a_session_is_after_a_trial_as_before(maria: Place) -> None:
         assert session.driver.query("SELECT @@sql_mode, (SELECT count(*) FROM sink)") == [(before[0][0], "0")]
 
 
-def test_a_canary_for_a_table_that_is_not_there_tries_the_stage(pg: Place) -> None:
-    pg.run("DROP TABLE sink")
-    assert {each.at for each in pg.task(canary=True).arrivals} == {"the stage of sink"}
-    assert pg.run("SELECT to_regclass('sink')") == [(None,)]
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_canary_for_a_table_that_is_not_there_tries_the_stage(system: str, request: pytest.FixtureRequest) -> None:
+    at: Place = request.getfixturevalue(system)
+    at.run("DROP TABLE sink")
+    assert {(each.at, each.outcome) for each in at.task(canary=True).arrivals} == {("the stage of sink", "whole")}
+    assert at.run("SELECT count(*) FROM information_schema.tables WHERE table_name = 'sink'") == [(0,)]
+
+
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_canary_goes_into_narrower_columns_as_any_row_does(system: str, request: pytest.FixtureRequest) -> None:
+    at: Place = request.getfixturevalue(system)
+    at.run("DROP TABLE sink", "CREATE TABLE sink (id smallint PRIMARY KEY, d varchar(255), n decimal(14,2))")
+    words = {"canary": True, "exclude": ("items.t", "items.z")[: 1 if at.maria else 2]}
+    refused = {each.column: each.what for each in at.task(**words).arrivals if each.outcome == "refused"}
+    assert list(refused) == ["id", "d", "n"]
+    assert refused["d"] == "a value of 4,000 characters does not fit string(255)"
+    assert re.fullmatch(r"\d{10} does not fit int\(16\)", refused["id"])
+    assert re.fullmatch(r"\d{14}\.\d{4} does not fit decimal\(14,2\)", refused["n"])
+    taken = at.task(**words, accept="*").arrivals
+    assert [(each.column, each.at, each.outcome) for each in taken] == [
+        ("id", "the stage of sink", "refused"), ("d", "the stage of sink", "cut"), ("d", "sink", "cut"),
+        ("n", "the stage of sink", "refused"),
+    ]  # fmt: skip
+    assert {each.what for each in taken if each.outcome == "cut"} == {"4,000 characters were sent, 255 arrived"}
+    at.run("ALTER TABLE sink DROP COLUMN n", "ALTER TABLE sink ADD COLUMN n decimal(16,2)")
+    rounded = [each for each in at.task(**words, accept="*").arrivals if each.column == "n"]
+    assert [(each.at, each.outcome) for each in rounded] == [("the stage of sink", "changed"), ("sink", "changed")]
+    assert left_behind(at) == ([], 0)
+
+
+def test_a_canary_of_every_type_is_compared_in_the_form_that_it_gets(pg: Place) -> None:
+    """All digits of a long decimal, one without a limit, and values of one type in columns of another."""
+    columns = (
+        "id bigint PRIMARY KEY, a numeric(38,10), b numeric, c boolean, d date, e integer, f uuid, g interval, h time"
+    )
+    wide = "id bigint PRIMARY KEY, a text, b text, c text, d timestamp, e numeric(12,2), f text, g text, h text"
+    pg.run("DROP TABLE items", "DROP TABLE sink", f"CREATE TABLE items ({columns})", f"CREATE TABLE sink ({columns})")
+    for made in (columns, wide):
+        pg.run("DROP TABLE sink", f"CREATE TABLE sink ({made})")
+        arrivals = pg.task(canary=True, accept="*").arrivals
+        assert {each.outcome for each in arrivals} == {"whole"}, arrivals
+        assert {each.at for each in arrivals} == {"the stage of sink", "sink"}
+    assert len(greatest(Column(name="a", type=parse("decimal(38,10)"))).as_tuple().digits) == 38
 
 
 def test_other_targets_take_no_canary(pg: Place, tmp_path: Path) -> None:

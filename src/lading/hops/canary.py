@@ -14,7 +14,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from lading.connector import Load, Tries
-from lading.errors import LadingError
+from lading.errors import DataError, LadingError
 from lading.facts import Observed
 from lading.hops.chain import plain
 from lading.hops.flow import RESULT, Body
@@ -25,6 +25,7 @@ from lading.route import Arrival, Code, Parameter
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
 from lading.types import Type
+from lading.values import cast as values_cast
 
 LONGEST = 20_000
 """Characters that are sent where nothing limits them and nothing was observed."""
@@ -64,7 +65,7 @@ def greatest(column: Column, charset: str = "", observed: Observed | None = None
             return _DICE.randbytes(min(type_.size or LONGEST, LONGEST))
         case "decimal":
             size, scale = (38, 10) if type_.size is None else (type_.size, type_.scale)
-            return Decimal(_DICE.choice("123456789") + "".join(_DICE.choices("123456789", k=size - 1))).scaleb(-scale)
+            return Decimal((0, tuple(_DICE.choices(range(1, 10), k=size)), -scale))
         case "int":
             top = 2 ** ((type_.size or 64) - (0 if type_.unsigned else 1)) - 1
             return _DICE.randint(top // 2, top)
@@ -125,8 +126,9 @@ def _loaded(session: SqlSession, task: Task, values: Values) -> list[Arrival]:
     if not any(each.outcome == "refused" for each in found) or len(values) == 1:
         return found
     # Which one was it? Each on its own, among small values.
-    small = {name: _plain(column.type) for name in values if (column := task.source.column(name))}
-    marked = {name: values[name] for name in task.key if name in values}
+    there = {name: column for name in values if (column := task.target.column(name)) is not None}
+    small = {name: _plain(column.type) for name, column in there.items()}
+    marked = {name: greatest(there[name]) for name in task.key if name in there}
     each = [_try(session, task, {**small, **marked, name: values[name]}, (name,)) for name in values]
     return [arrival for one in each for arrival in one]
 
@@ -136,7 +138,8 @@ def _try(session: SqlSession, task: Task, values: Values, names: Sequence[str] =
     names, at, found = names or tuple(values), "stage", list[Arrival]()
     try:
         with cast(Tries, session).trial(load, ()):
-            session.driver.load(session._placed(load.stage), [_batch(load.stage, values)])
+            batch, values = _batch(task, load.stage, values, names)
+            session.driver.load(session._placed(load.stage), [batch])
             found += _compared(session, load.stage, values, names, f"the stage of {task.into}")
             if not task.fresh:
                 at = task.into
@@ -145,28 +148,41 @@ def _try(session: SqlSession, task: Task, values: Values, names: Sequence[str] =
                 over = " OVERRIDING SYSTEM VALUE" if session.dialect.name == "postgres" else ""
                 session.driver.execute(f"INSERT INTO {into} ({columns}){over} SELECT {columns} FROM {stage}")
                 found += _compared(session, load.table, values, names, task.into)
-    except (LadingError, pa.ArrowInvalid) as error:
+    except LadingError as error:
         where = f"the stage of {task.into}" if at == "stage" else at
-        what = error.what if isinstance(error, LadingError) else str(error).split("\n")[0]
-        found += [Arrival(column=", ".join(names), at=where, outcome="refused", what=what)]
+        found += [Arrival(column=", ".join(names), at=where, outcome="refused", what=error.what)]
     return found
 
 
-def _batch(table: Table, values: Values) -> pa.RecordBatch:
-    arrays = []
-    for column in table.columns:
-        value, to = values.get(column.name), column.type.arrow()
-        if isinstance(value, Decimal) and column.type.kind == "decimal" and column.type.size is not None:
-            value = value.quantize(Decimal(1).scaleb(-column.type.scale)) if value.is_finite() else value
-        same = value is not None and _kind_of(value) == column.type.kind
-        arrays.append(pa.array([value if same or value is None else _plain(column.type)], to))
-    return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in table.columns])
+def _batch(task: Task, stage: Table, values: Values, names: Sequence[str]) -> tuple[pa.RecordBatch, Values]:
+    """The values as they are staged, those of `names` cast from the source's type as any row's are; and what must
+    arrive: a value in the form that it was cast to, or where the cast changed it as it was."""
+    arrays, wanted = [], dict(values)
+    for there in stage.columns:
+        here, name = task.source.column(there.name), there.name
+        if here is None or name not in names:
+            arrays.append(_array(values.get(name), there.type))
+            continue
+        lossy = not task.problem and any(loss.column == name for loss in task.losses)
+        try:
+            array, changed = values_cast(_array(values[name], here.type), here.type, there.type, lossy)
+        except DataError as error:
+            raise DataError(f"{_said(values[name])} does not fit {there.type}", "") from error
+        if not changed:
+            wanted[name] = array[0].as_py()
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in stage.columns]), wanted
 
 
-def _kind_of(value: Any) -> str:
-    kinds = {bool: "bool", int: "int", Decimal: "decimal", float: "float", bytes: "binary", dt.date: "date"}
-    kinds |= {dt.time: "time", dt.datetime: "timestamp"}
-    return kinds.get(type(value), "string")
+def _array(value: Any, type_: Type) -> pa.Array:
+    to = type_.arrow()
+    return pa.array([str(value) if isinstance(value, Decimal) and pa.types.is_string(to) else value], to)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, (str, bytes)):
+        return f"a value of {len(value):,} {'characters' if isinstance(value, str) else 'bytes'}"
+    return str(value)
 
 
 # Routines

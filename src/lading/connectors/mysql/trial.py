@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lading.connector import Load
 from lading.errors import Unsupported
 from lading.schema import Table
+from lading.sql import SLICE
 
 if TYPE_CHECKING:
     from lading.connectors.mysql.session import MySQLSession
@@ -27,9 +28,11 @@ def trial(session: MySQLSession, load: Load | None, tables: Sequence[Table]) -> 
     driver, stage = session.driver, session.name(load.stage) if load else ""
     if load is not None:
         alike = f"LIKE {session.name(load.table)}"
-        made = alike if not load.fresh else f"({', '.join(session._definitions(load.stage)[:])}) ENGINE=InnoDB"
+        slice_column = session.dialect.quote(SLICE.name)
+        own = (line for line in session._definitions(load.stage) if not line.startswith(f"{slice_column} "))
+        made = alike if not load.fresh else f"({', '.join(own)}) ENGINE=InnoDB"
         driver.execute(f"CREATE TEMPORARY TABLE {stage} {made}")
-    own = str(driver.query("SELECT @@sql_mode")[0][0])
+    mode = str(driver.query("SELECT @@sql_mode")[0][0])
     try:
         if load is None:
             driver.execute("SET sql_mode = @@global.sql_mode")
@@ -37,6 +40,6 @@ def trial(session: MySQLSession, load: Load | None, tables: Sequence[Table]) -> 
         yield
     finally:
         driver.rollback()
-        driver.execute(f"SET sql_mode = {session.dialect.text(own)}")
+        driver.execute(f"SET sql_mode = {session.dialect.text(mode)}")
         if load is not None:
             driver.execute(f"DROP TEMPORARY TABLE IF EXISTS {stage}")
