@@ -36,7 +36,7 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
     lines = grid(["", "Table", ">Left", ">Right", *kinds, ">Narrowed", ">Time"], width)
     for table in found.tables:
         counts = [table.only_left, table.only_right, table.changed] if wide else [table.differing]
-        cells: list[Any] = [verdict(table.verdict), words(_route(table)), f"{table.rows_left:,}"]
+        cells: list[Any] = [verdict(table.verdict), words(_route(table.left, table.right)), f"{table.rows_left:,}"]
         cells += [f"{table.rows_right:,}", *map(_count, counts), _count(sum(table.narrowed.values()), "yellow")]
         lines.add_row(*cells, clock(table.seconds))
     told = [line for table in found.tables for line in _told(table)]
@@ -82,23 +82,25 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
 
 
 def trend(found: Sequence[TableVerdict], width: int = 80) -> RenderableType:
-    """The record, the newest first."""
-    names = ["", "Table", "Started", ">Rows", ">Differ", ">Narrowed", ">Time"]
-    wide = width >= 100
+    """The record, the newest first, and between which systems; where these are several, they have numbers."""
+    from rich.console import Group
+    from rich.text import Text
+
+    sides = list(dict.fromkeys((row.source, row.target) for row in found))
+    several, wide = len(sides) > 1, width >= 100
+    names = ["", "Table", *([">Sides"] if several else []), "Started", ">Rows", ">Differ", ">Narrowed", ">Time"]
     lines = grid([*names, "Run"] if wide else names, width)
     for row in found:
         differing = None if row.changed is None else (row.only_source or 0) + (row.only_target or 0) + row.changed
         style = _STATES.get(row.verdict) or COLOURS.get(Verdict(row.verdict), "")
         began = row.started[:16].replace("T", " ")
-        cells: list[Any] = [
-            words(row.verdict, style),
-            row.source_table,
-            began if wide else began[5:],
-            f"{row.rows_source:,}",
-        ]
+        cells: list[Any] = [words(row.verdict, style), words(_route(row.source_table, row.target_table))]
+        cells += [str(sides.index((row.source, row.target)) + 1)] if several else []
+        cells += [began if wide else began[5:], f"{row.rows_source:,}"]
         cells += ["–" if differing is None else _count(differing), _count(row.narrowed, "yellow"), clock(row.seconds)]
         lines.add_row(*cells, *([row.run] if wide else []))
-    return lines
+    told = [f"{f'{n}  ' if several else ''}{left} ↔ {right}" for n, (left, right) in enumerate(sides, 1)]
+    return Group(lines, Text(""), *(Text(each, style="dim") for each in told))
 
 
 def verdict(found: Verdict) -> Text:
@@ -106,8 +108,8 @@ def verdict(found: Verdict) -> Text:
     return words(f"{MARKS[found]} {found}", COLOURS[found])
 
 
-def _route(table: Comparison) -> str:
-    return table.left if table.left == table.right else f"{table.left} ↔ {table.right}"
+def _route(left: str, right: str) -> str:
+    return left if left == right else f"{left} ↔ {right}"
 
 
 def _count(number: int, style: str = "red") -> Text:
@@ -136,7 +138,9 @@ def _told(table: Comparison) -> Iterable[RenderableType]:
     if (rest := len(table.differences) - SHOWN) > 0 or table.differing > len(table.differences):
         more = "and more" if rest <= 0 else f"and {plural(rest, 'difference')} more that are kept"
         lines.append(("", f"{more}; see --json, or write all of them with --export"))
-    yield from named(_route(table), lines, COLOURS[table.verdict] if table.verdict != Verdict.EQUAL else "")
+    yield from named(
+        _route(table.left, table.right), lines, COLOURS[table.verdict] if table.verdict != Verdict.EQUAL else ""
+    )
 
 
 def _difference(each: Difference) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 import lading
+from lading.canon import Compared
 from lading.connector import WHOLE, Connection
 from lading.connectors.sqlite import SQLite
 from lading.errors import DataError, SpecError, Unreachable
@@ -106,6 +107,15 @@ def test_the_value_itself_is_in_the_message(session, sql):
     sql("CREATE TABLE orders (v INTEGER)")
     sql("INSERT INTO orders VALUES (1), ('twelve')")
     assert "twelve" in refused(session, "orders")
+
+
+def test_it_is_in_the_message_where_rows_are_hashed_too(session, sql):
+    sql("CREATE TABLE orders (id INTEGER PRIMARY KEY, w TEXT, n INTEGER)")
+    sql("INSERT INTO orders VALUES (1, x'00', 1), (2, 'a', 2.5)")
+    table = found(session, "orders")
+    columns = [Compared(name=column.name, type=column.type) for column in table.columns if column.name != "w"]
+    with pytest.raises(DataError, match=r"^Column 'n' of 'orders' is declared INTEGER and holds 2\.5\. Correct"):
+        session.fingerprints(table, columns, ("id",), 4)
 
 
 def test_a_column_without_a_type_is_a_problem(session, sql):

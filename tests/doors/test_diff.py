@@ -139,3 +139,11 @@ def test_rows_whose_keys_are_not_shown_are_counted(inside, tmp_path, more):
         page = (tmp_path / "d.html").read_text()
         told = {"1": "3 differences", "3": "1 difference"}[limit] if more else rest
         assert f"and {told} more</p>" in page
+
+
+def test_a_small_share_is_not_said_to_be_none(copied):
+    """One bucket of 65,536 is compared at least."""
+    for sample, share in (("0.5", "50.00%"), ("0.05", "5.00%"), ("0.0001", "0.0092%"), ("1e-9", "0.0015%")):
+        done = copied("diff", "legacy.db#people", "copy.db", "--sample", sample, "--json")
+        assert f"only {share} of the keys were compared" in done.json["tables"][0]["reasons"], done.json
+    assert done.json["tables"][0]["why"] == "asked for: 0.00000010% of the keys, chosen by their hash"

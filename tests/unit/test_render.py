@@ -316,3 +316,21 @@ def test_a_trend_shows_whole_names_and_times_in_80_columns():
     shown = render.text(render_diff.trend, [line], 80).splitlines()
     assert shown[2].split() == ["different", "territories", "11-28", "22:31", "1,000,000", "3", "–", "18", "ms"]
     assert render.text(render_diff.trend, [line], 120).splitlines()[2].split()[-1] == line.run
+
+
+def test_a_trend_names_both_sides():
+    """One table against three others is no one series."""
+    line = TableVerdict(
+        run="20261128-223103-bc75", place=0, kind="diff", pipeline="", started="2026-11-28T22:31:03+00:00",
+        source="sqlite:///a.db", target="sqlite:///b.db", source_table="t", target_table="t", verdict="equal", why="",
+        rows_source=1, rows_target=1, rejected=0, only_source=0, only_target=0, changed=0, narrowed=0, not_compared=0,
+        root_source="", root_target="", seconds=0.018, bytes=0,
+    )  # fmt: skip
+    other = line.model_copy(update={"target_table": "u"})
+    shown = [each.rstrip() for each in render.text(render_diff.trend, [line, other], 80).splitlines()]
+    assert [each.split()[1:4] for each in shown[2:4]] == [["t", "11-28", "22:31"], ["t", "↔", "u"]]
+    assert shown[5:] == ["sqlite:///a.db ↔ sqlite:///b.db"]
+    there = line.model_copy(update={"target": "duckdb:///c.duckdb"})
+    shown = [each.rstrip() for each in render.text(render_diff.trend, [line, there, line], 80).splitlines()]
+    assert [each.split()[1:3] for each in shown[2:5]] == [["t", "1"], ["t", "2"], ["t", "1"]]
+    assert shown[6:] == ["1  sqlite:///a.db ↔ sqlite:///b.db", "2  sqlite:///a.db ↔ duckdb:///c.duckdb"]

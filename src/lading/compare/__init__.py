@@ -16,7 +16,7 @@ import numpy as np
 from lading.compare.aggregates import aggregated
 from lading.compare.apart import both
 from lading.compare.asked import Asked as Asked
-from lading.compare.asked import Way
+from lading.compare.asked import Way, percent
 from lading.compare.bringing import Mask, narrows
 from lading.compare.choosing import CHANGE_OVER, CHANGED_OVER, READ, Cuts, chosen, in_place
 from lading.compare.drill import Drill
@@ -101,13 +101,18 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         halves = _halves((left, right), paired, asked, Path(name))
         for half, cut in zip(halves, cuts or (), strict=False):
             half.cut = cut
-        both(lambda side: halves[side].take(int(BUCKETS * asked.sample) or 1), lambda: _stop(halves))
+        both(lambda side: halves[side].take(_sampled(asked)), lambda: _stop(halves))
         takes, dirty = _nearest(halves)
         measured, drill = _measured(takes, dirty), None
         if dirty.any():
             drill = stack.enter_context(closing(_drilled(halves, (takes, dirty), paired, asked, Path(name))))
             measured |= _counted(drill, asked, mark)
         yield Found(said(measured | _costs(halves) | (first if cuts else {})), asked, drill)
+
+
+def _sampled(asked: Asked) -> int:
+    """How many buckets are compared: one at least."""
+    return int(BUCKETS * asked.sample) or 1
 
 
 def _stop(halves: tuple[Half, Half]) -> None:
@@ -207,7 +212,7 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
         partly.append("only counts and sums were compared")
         partly += [f"the lengths of '{name}' were not compared: policies may change them" for name in unsummed]
     elif measured["way"] is Way.SAMPLE:
-        partly.append(f"only {asked.sample:.2%} of the keys were compared")
+        partly.append(f"only {percent(_sampled(asked) / BUCKETS)} of the keys were compared")
     verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
     unlike = {pair.name: f"{pair.left.type} as {pair.type}" for pair in paired.compared
               if not pair.left.type == pair.right.type == pair.type}  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from math import floor, log10
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -63,3 +64,8 @@ class Asked(BaseModel):
     def hides(self, column: str) -> bool:
         """Whether the column's values are not to be shown."""
         return any(column == pattern or fnmatchcase(column, pattern) for pattern in self.sensitive)
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits however small it is."""
+    return f"{share * 100:.{max(2, 1 - floor(log10(share * 100)))}f}%"

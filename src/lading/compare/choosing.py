@@ -6,7 +6,7 @@ from typing import Any
 
 from lading.canon import VERSION, Compared, form
 from lading.compare.apart import both
-from lading.compare.asked import Asked, Way
+from lading.compare.asked import Asked, Way, percent
 from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Fingerprints, Session, Slice
 from lading.fingerprint import FEWEST, Fingerprint, differing, fingerprint_of, root
@@ -30,7 +30,7 @@ def chosen(sides: tuple[Place, Place], paired: Pairing, asked: Asked) -> tuple[W
     if asked.way is Way.AGGREGATES:
         return Way.AGGREGATES, "asked for; each side counts and sums its own columns"
     if asked.sample < 1:
-        return Way.SAMPLE, f"asked for: {asked.sample:.2%} of the keys, chosen by their hash"
+        return Way.SAMPLE, f"asked for: {percent(asked.sample)} of the keys, chosen by their hash"
     size = max((table.bytes or 0) for _, table in sides)
     if (asked.way is None and size < LARGE) or asked.way is Way.CO_LOCATED:
         return Way.CO_LOCATED, READ

@@ -10,12 +10,14 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import Field
 
-from lading.connector import Capabilities, Connection, Load
+from lading.canon import Compared
+from lading.connector import WHOLE, Capabilities, Connection, Load, Slice
 from lading.connectors.sqlite.driver import SQLiteDriver
 from lading.connectors.sqlite.faults import misfit
 from lading.dialects.sqlite import dialect
 from lading.errors import DataError, SpecError
 from lading.facts import Facts
+from lading.fingerprint import Fingerprint
 from lading.schema import Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -94,6 +96,19 @@ class _Session(SqlSession):
             if "malformed JSON" not in str(error):
                 raise
             raise misfit(self.driver, self._file.path, table, error) from error
+
+    def fingerprints(
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
+    ) -> Fingerprint:
+        try:
+            return super().fingerprints(table, columns, key, buckets, slice)
+        except DataError as error:
+            cause = error.__cause__
+            if not isinstance(cause, Exception) or "malformed JSON" not in str(cause):
+                raise
+            names = {each.name for each in columns}  # what was asked for are texts of rows, and no columns
+            only = table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in names)})
+            raise misfit(self.driver, self._file.path, only, cause) from error
 
     def placing(self, load: Load) -> list[str]:
         # Altering a table fails where any view or trigger of the file names a table that is not there.
