@@ -164,3 +164,33 @@ def test_a_key_is_shown_as_its_own_side_has_it(monkeypatch):
         assert [each[:2] for each in told(back)] == [("only_right", "5.40"), ("changed", "6"), ("only_left", "7")]
     words = table("t", ("k",), k="string!", v="string")
     assert told(compared((words, [("1", "a"), ("01", "x")]), (slim, [(1, "a")])))[0][:2] == ("only_left", "01")
+
+
+@pytest.mark.parametrize("every", [1, 2, 50])
+def test_rows_without_a_key_are_counted_too(every):
+    """However the forms are mixed: rows are found by their other columns, and in the order of their numbers."""
+    bare = [shape(form, w=form).model_copy(update={"key": ()}) for form in ("float(32)", "float(64)")]
+    ours = [(n % 3, n / 10, n / 100) for n in range(1, 201)] * 2
+    theirs = [(n, *((v if i % every == 0 else single(v)) for v in values)) for i, (n, *values) in enumerate(ours)]
+    counts = {"v": sum(v != single(v) for i, (_, v, _) in enumerate(ours) if i % every == 0)}
+    counts["w"] = sum(w != single(w) for i, (*_, w) in enumerate(ours) if i % every == 0)
+    assert said(compared((bare[0], ours), (bare[1], theirs[::-1]))) == ("equal", counts)
+    wrong = compared((bare[0], ours), (bare[1], [(1, 0.15, 1.5), *theirs[1:]]))
+    assert (wrong.only_left, wrong.only_right, wrong.changed, wrong.columns) == (1, 1, 0, {})
+    assert {each.kind: tuple(each.key.values()) for each in wrong.differences} == {
+        "only_left": ("1", "0.1", "0.01"), "only_right": ("1", "0.15", "1.5")
+    }  # fmt: skip
+    less = compared((bare[0], ours), (bare[1], theirs[1:]))
+    assert (less.verdict, less.only_left - less.only_right, less.changed) == ("different", 1, 0)
+
+
+def test_loaders_that_round_and_cut_by_turns_are_right_without_a_key():
+    bare = [table("t", (), v=form, w="string") for form in ("decimal(10,3)", "decimal(10,2)")]
+    ours = [("1.125", "a"), ("1.125", "a"), ("1.135", "a"), ("1.130", "b"), (None, "b")]
+    theirs = [("1.12", "a"), ("1.13", "a"), ("1.14", "a"), ("1.13", "b"), (None, "b")]
+    assert said(compared((bare[0], ours), (bare[1], theirs))) == ("equal", {"v": 3})
+    for place, row in ((0, ("1.11", "a")), (3, ("1.12", "b")), (4, ("1.13", "b"))):
+        result = compared((bare[0], ours), (bare[1], [*theirs[:place], row, *theirs[place + 1 :]]))
+        assert (result.verdict, result.only_left, result.only_right) == ("different", 1, 1), row
+    alone = [table("t", (), v=form) for form in ("decimal(10,3)", "decimal(10,2)")]
+    assert said(compared((alone[0], [("1.125",)] * 2), (alone[1], [("1.12",), ("1.13",)]))) == ("equal", {"v": 2})

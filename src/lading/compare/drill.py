@@ -74,7 +74,8 @@ class Drill:
         self.policies = asked.policies
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
-        self.key = [names.index(name) for name in key] if key else list(range(len(names)))
+        self.told = [names.index(name) for name in key] if key else list(range(len(names)))
+        self.key = [n for n in self.told if key or not (other and narrows(self.pairs[n]))]
         self.values = [place for place in range(len(names)) if place not in self.key]
         self.columns = tuple(self._columns(right) for right in (False, True))
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
@@ -129,7 +130,7 @@ class Drill:
 
     def _shown(self, right: bool) -> list[int]:
         """Places of the key whose values are shown as they are."""
-        pairs = [(place, self.pairs[place]) for place in self.key]
+        pairs = [(place, self.pairs[place]) for place in self.told]
         types = [(place, (pair.right if right else pair.left).type, pair.type) for place, pair in pairs]
         return [n for n, own, type_ in types if own != type_ and (own.kind != "int" or (type_ and type_.kind != "int"))]
 
@@ -195,8 +196,8 @@ class Drill:
     def _join(self) -> None:
         doubled = not self.keyed or any(self._doubled(side) for side in "lr")
         left, right = ("l", "r") if not doubled else (self._numbered("l", "r"), self._numbered("r", "l"))
-        on = " AND ".join(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key)
-        on += " AND l.turn = r.turn" if doubled else ""
+        turns = ["l.turn = r.turn"] if doubled else []
+        on = " AND ".join([*(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key), *turns])
         both = "l.here AND r.here"
         flags = []
         for n in self.values:
@@ -216,6 +217,17 @@ class Drill:
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n} OR p{n}" for n in self.values)])
         some += "".join(f" OR o{n} <> 0" for n in self._narrowed())
         self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
+        if not self.keyed and self.values:
+            self._part()
+
+    def _part(self) -> None:
+        """Rows without a key that differ are rows of one side only."""
+        differ = "hl AND hr AND (" + " OR ".join(f"d{n}" for n in self.values) + ")"
+        none = [f"false AS d{n}, 0 AS o{n}" for n in self.values]
+        copied = ", ".join(["false AS hl", *none])
+        self.db.execute(f"INSERT INTO found SELECT * REPLACE ({copied}) FROM found WHERE {differ}")
+        left = ", ".join(["hr = false", *(f"d{n} = false" for n in self.values)])
+        self.db.execute(f"UPDATE found SET {left} WHERE {differ}")
 
     def narrowed(self) -> dict[str, int]:
         """How many values of each column the narrowing changed, or are equal in another form only."""
@@ -254,14 +266,16 @@ class Drill:
     def _numbered(self, side: str, other: str) -> str:
         """The rows of one side that have no equal on the other, numbered within their key."""
         every = ", ".join(f"c{n}" for n in range(len(self.pairs)))
-        keys = ", ".join(f"c{n}" for n in self.key)
+        keys = ", ".join(f"c{n}" for n in self.key) or "1"
         same = " AND ".join(f"a.c{n} IS NOT DISTINCT FROM b.c{n}" for n in range(len(self.pairs)))
         turn = f"row_number() OVER (PARTITION BY {every}) AS twin"
         rest = (
             f"SELECT a.* EXCLUDE (twin) FROM (SELECT *, {turn} FROM {side}) a "
             f"ANTI JOIN (SELECT {every}, {turn} FROM {other}) b ON {same} AND a.twin = b.twin"
         )
-        order = ", ".join(f"c{n}" for n in self.values) or "1"
+        numbers = set(self._narrowed())  # other forms of a number are near it
+        terms = [f"try_cast(c{n} AS DOUBLE), c{n}" if n in numbers else f"c{n}" for n in self.values]
+        order = ", ".join(terms) or "1"
         return f"(SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS turn FROM ({rest}))"
 
     def _like(self, place: int) -> str:
@@ -294,7 +308,7 @@ class Drill:
             for each in self._few:
                 yield from self._told(each)
             return
-        order = ", ".join(f"coalesce(l{n}, r{n})" for n in self.key)
+        order = ", ".join(f"coalesce(l{n}, r{n})" for n in self.told)
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n}" for n in self.values)])
         found = self.db.execute(f"SELECT * FROM found WHERE {some} ORDER BY {order}")
         names = [column[0] for column in found.description or ()]
@@ -304,7 +318,7 @@ class Drill:
 
     def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
         side = "l" if row["hl"] else "r"
-        key = {self.pairs[n].name: _shown(row.get(f"{side}k{n}", row[f"{side}{n}"])) for n in self.key}
+        key = {self.pairs[n].name: _shown(row.get(f"{side}k{n}", row[f"{side}{n}"])) for n in self.told}
         if not (row["hl"] and row["hr"]):
             yield Difference(kind="only_left" if row["hl"] else "only_right", key=key)
             return
