@@ -200,6 +200,21 @@ def test_a_procedure_is_followed_into_a_table_between(pg: Place) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "UPDATE sink SET d = left(p_d, 3) WHERE id = 1",
+        "INSERT INTO sink (id, d) VALUES (1, p_d) ON CONFLICT (id) DO UPDATE SET d = left(excluded.d, 3)",
+        "UPDATE sink SET d = p_d RETURNING left(d, 3) INTO v; UPDATE sink SET d = v",
+    ],
+)
+def test_every_way_to_fill_a_table_is_followed(pg: Place, body: str) -> None:
+    pg.run(declared(f"DECLARE v text; BEGIN {body}; RETURN NULL; END"), "INSERT INTO sink (id) VALUES (1)")
+    pg.run("SELECT save('aaaaaa')")
+    assert pg.run("SELECT d FROM sink") == [("aaa",)]
+    assert ("blocks", "cuts") in [each[:2] for each in pg.found("d", through="save")]
+
+
 def test_views_on_views_are_followed(pg: Place) -> None:
     pg.run(
         "CREATE VIEW narrow AS SELECT id, d::varchar(100) AS d, n, t, z FROM items",
@@ -413,6 +428,26 @@ def test_a_number_without_room_becomes_the_nearest_one(
     assert ("warns", "narrows") in found["strict"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "INSERT IGNORE INTO halfway (id, d) VALUES (p_id, p_d);",
+        "INSERT INTO halfway (id) VALUES (p_id); UPDATE IGNORE halfway SET d = p_d WHERE id = p_id;",
+    ],
+)
+def test_a_statement_that_ignores_cuts_in_strict_mode_too(maria: Place, body: str) -> None:
+    """The same without the word is refused."""
+    maria.run("CREATE TABLE halfway (id int PRIMARY KEY, d varchar(12))")
+    after = "INSERT INTO sink (id, d) SELECT id, d FROM halfway WHERE id = p_id;"
+    for name, text in (("loose", body), ("strict", body.replace("IGNORE ", ""))):
+        maria.run(f"CREATE PROCEDURE {name}(p_id int, p_d text) BEGIN {text} {after} END", mode="STRICT_ALL_TABLES")
+    maria.run("CALL loose(1, %s)", values=(LONG,), mode="STRICT_ALL_TABLES")
+    assert maria.run("SELECT char_length(d) FROM sink") == [(12,)]
+    assert maria.error("CALL strict(2, %s)", values=(LONG,)) == "1406"
+    assert [each[:2] for each in maria.found("d", through="loose")] == [("blocks", "cuts")]
+    assert [each[:2] for each in maria.found("d", through="strict")] == [("warns", "cuts")]
+
+
 def test_a_cast_cuts_in_strict_mode_too(maria: Place) -> None:
     body = "INSERT INTO sink (id, d) VALUES (p_id, CAST(p_d AS char(12)));"
     maria.run(f"CREATE PROCEDURE save(p_id int, p_d text) BEGIN {body} END", mode="STRICT_ALL_TABLES")
@@ -588,7 +623,7 @@ def test_a_canary_for_a_table_that_is_not_there_tries_the_stage(system: str, req
 def test_a_canary_goes_into_narrower_columns_as_any_row_does(system: str, request: pytest.FixtureRequest) -> None:
     at: Place = request.getfixturevalue(system)
     at.run("DROP TABLE sink", "CREATE TABLE sink (id smallint PRIMARY KEY, d varchar(255), n decimal(14,2))")
-    words = {"canary": True, "exclude": ("items.t", "items.z")[: 1 if at.maria else 2]}
+    words: dict[str, Any] = {"canary": True, "exclude": ("items.t", "items.z")[: 1 if at.maria else 2]}
     refused = {each.column: each.what for each in at.task(**words).arrivals if each.outcome == "refused"}
     assert list(refused) == ["id", "d", "n"]
     assert refused["d"] == "a value of 4,000 characters does not fit string(255)"

@@ -252,6 +252,30 @@ def test_a_mariadb_body_as_people_write_them():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "flow"),
+    [
+        ("begin update t set a = left(p_d, 3); end", "plpgsql", {"t.a <- p_d | cuts 3"}),
+        ("begin update t set a[1] = left(p_d, 3); end", "plpgsql", {"t.a <- p_d | cuts 3"}),
+        ("begin update t set a = left(p_d, 3); end", "mysql", {"t.a <- p_d | cuts 3"}),
+        ("begin update ignore t set a = p_d; end", "mysql", {"t.a <- p_d"}),
+        ("begin insert into t set a = left(p_d, 3), b = p_d; end", "mysql", {"t.a <- p_d | cuts 3", "t.b <- p_d"}),
+        ("begin replace into t (a) values (left(p_d, 3)); end", "mysql", {"t.a <- p_d | cuts 3"}),
+        ("begin insert into t (a) values (p_d) on duplicate key update a = coalesce(values(a), a); end", "mysql",
+         {"t.a <- p_d", "t.a <- t.a"}),
+        ("begin insert into t (a) values (p_d) on conflict (a) do update set b = left(excluded.a, 2); end", "plpgsql",
+         {"t.a <- p_d", "t.b <- p_d | cuts 2"}),
+        ("declare v text; begin update t set b = 1 returning left(a, 3) into v; end", "plpgsql", {"v <- t.a | cuts 3"}),
+        ("declare v text; begin delete from t returning left(a, 3) into v; end", "plpgsql", {"v <- t.a | cuts 3"}),
+        ("values (left(p_d, 3))", "sql", {"result <- p_d | cuts 3"}),
+        ("insert into t (a) values (p_d) returning left(a, 3)", "sql", {"t.a <- p_d", "result <- t.a | cuts 3"}),
+    ],
+)  # fmt: skip
+def test_every_way_to_fill_a_table_is_followed(text, language, flow):
+    assert gaps(text, language) == []
+    assert flows(text, language, "p_d") == flow
+
+
 def test_temporary_tables_and_ctes_are_followed():
     text = """BEGIN CREATE TEMP TABLE w (d varchar(12)); INSERT INTO w SELECT p_d;
       WITH c AS (SELECT d AS e FROM w) INSERT INTO items (description) SELECT c.e FROM c; END"""

@@ -227,6 +227,7 @@ def _placed_path(code: Code, read: Body, path: Path, task: Task) -> Iterator[Pla
 
 def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) -> Place | None:
     line = flow.line if flow else 0
+    code = code.model_copy(update={"loose": True}) if flow and flow.loose else code
     if node == RESULT:
         return _typed(code, code.returns, "result", f"the result of {code.name}", line) if code.returns else None
     if node.owner == RESULT.name:

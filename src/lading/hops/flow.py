@@ -19,11 +19,12 @@ RESULT = Node("", "\0result")
 
 
 class Flow(NamedTuple):
-    """A value that goes into a variable, a column or the result."""
+    """A value that goes into a variable, a column or the result. `loose`: by a statement that cuts what has no room."""
 
     into: Node
     trace: Trace
     line: int
+    loose: bool = False
 
 
 class Gap(NamedTuple):

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from lading.hops.filling import Unnamed, filled, paired, returned
 from lading.hops.flow import ODD, RESULT, Body, Flow, Gap, parsed
-from lading.hops.nodes import Node, Outputs, Scope, Sources, Trace
+from lading.hops.nodes import Node, Outputs, Scope, Trace
 from lading.hops.split import GRAMMARS, Statement, Token, word
-from lading.hops.trace import assigned, ctes, full_name, outputs, read_by, traced, unread
+from lading.hops.trace import ctes, full_name, outputs, read_by, traced, unread
 from lading.hops.words import (
     IGNORED,
     by_commas,
     joined,
     outer,
-    selecting,
     short,
     text_of,
     type_end,
@@ -73,9 +73,10 @@ class Reading:
         self.body.gaps.append(Gap(statement.line, what, fix))
 
     def flow(self, into: Node, traces: Iterable[Trace], statement: Statement) -> None:
+        loose = self.code.language == "mysql" and "IGNORE" in statement.words[:3]
         for trace in traces:
             for whole in self._expanded(trace):
-                self.body.flows.append(Flow(into, whole, statement.line))
+                self.body.flows.append(Flow(into, whole, statement.line, loose))
 
     def _expanded(self, trace: Trace) -> list[Trace]:
         """Through the fields of a record to what the record was filled from."""
@@ -174,8 +175,8 @@ class Reading:
         signs = [n for n, token in enumerate(statement.tokens[:6]) if token.text in (":=", "=")]
         if not signs or self.code.language not in ("plpgsql", "mysql"):
             return False
-        start = statement.words[0] if self.code.language == "mysql" else ""
-        return start != "SET" and all(re.fullmatch(r"[\w.\[\]]+", t.text) for t in statement.tokens[: signs[0]])
+        name = joined(statement.tokens[: signs[0]]).replace("[ ", "[").replace(" [", "[").replace(" ]", "]")
+        return re.fullmatch(r"[\w.\[\]]+", name) is not None
 
     def assign(self, statement: Statement) -> None:
         at = next(n for n, token in enumerate(statement.tokens) if token.text in (":=", "="))
@@ -275,27 +276,24 @@ class Reading:
             return self.gap(statement, f"fills a table by running another routine: {short(text)}")
         if self.code.language == "tsql" and "OUTPUT" in statement.words:
             text = without_output(statement)
-        text = (
-            re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
-            if self.code.language == "tsql"
-            else text
-        )
+        if self.code.language == "tsql":
+            text = re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
+        if self.code.language == "mysql":
+            text = re.sub(
+                r"^\s*REPLACE\b", "INSERT", re.sub(r"^(\s*UPDATE\s+)IGNORE\b", r"\1", text, flags=re.I), flags=re.I
+            )
         e = parsed(text, self.code.language)
         self.seen(e)
         ctes(e, self.scope, {})  # one that writes is not read, which is told
-        if e.key == "insert":
-            self._insert(e, statement)
-        elif e.key == "update":
-            self._update(e, statement)
-        elif e.key == "merge":
-            self._merge(e, statement)
-        elif e.key in ("select", "union"):
-            self._select(e, names, statement)
-        if e.key == "insert" and names and e.args.get("returning") is not None:
-            target = full_name(e.this.this if e.this.key == "schema" else e.this)
-            found = outputs(selecting(e.args["returning"].expressions, target), self.scope)
-            self._fill(names, found, statement)
-        return None
+        try:
+            for into, traces in filled(e, self.scope):
+                self.flow(into, traces, statement)
+        except Unnamed as error:
+            return self.gap(statement, str(error))
+        if e.key in ("select", "union", "except", "intersect", "values"):
+            return self._select(e, names, statement)
+        given = returned(e, self.scope)
+        return self._fill(names, given, statement) if names else self._result(given, statement)
 
     def _select(self, e: Any, names: Sequence[str], statement: Statement) -> None:
         if names:
@@ -307,61 +305,18 @@ class Reading:
             for column, traces in outputs(e, self.scope):
                 self.flow(Node(table, column.lower()), traces, statement)
             return None
-        if self.code.language == "sql":  # the last one is the result; an earlier one is lost, which is no harm
-            found = outputs(e, self.scope)
+        if self.code.language == "sql":
+            self._result(outputs(e, self.scope), statement)
+        if self.code.language == "tsql" and e.key == "select":  # SELECT @a = b
+            for variable, traces in paired(e.expressions, "", self.scope, read_by(e, self.scope, {})):
+                self.flow(variable, traces, statement)
+        return None
+
+    def _result(self, found: Outputs, statement: Statement) -> None:
+        """In SQL what the last statement gives is the result; what an earlier one gives is lost, which is no harm."""
+        if self.code.language == "sql":
             for column, traces in found:
                 self.flow(RESULT if len(found) == 1 else Node("\0result", column.lower()), traces, statement)
-        if self.code.language == "tsql" and e.key == "select":  # SELECT @a = b
-            self._pairs(e.expressions, "", read_by(e, self.scope, {}), statement)
-        return None
-
-    def _insert(self, e: Any, statement: Statement) -> None:
-        table = full_name(e.this.this if e.this.key == "schema" else e.this)
-        given = [column.name.lower() for column in e.this.expressions] if e.this.key == "schema" else self._order(table)
-        if not given:
-            return self.gap(statement, f"fills '{table}' without naming its columns, which are not known")
-        if e.expression is None:
-            return None
-        if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
-            e.expression.set("with_", e.args["with_"])
-        for name, (_, traces) in zip(given, outputs(e.expression, self.scope), strict=False):
-            self.flow(Node(table, name), traces, statement)
-        conflict = e.args.get("conflict")
-        for pair in (conflict.expressions if conflict is not None else None) or ():
-            if pair.key == "eq" and getattr(pair.expression, "table", "").lower() not in ("excluded", "values"):
-                self.flow(Node(table, pair.this.name.lower()), traced(pair.expression, self.scope, {}), statement)
-        return None
-
-    def _order(self, table: str) -> list[str]:
-        return [name.lower() for name in self.scope.columns(table) or ()]
-
-    def _update(self, e: Any, statement: Statement) -> None:
-        sources = read_by(e, self.scope, ctes(e, self.scope, {}))
-        alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
-        found = sources.get(alias)
-        table = found if isinstance(found, str) and not e.this.db else name
-        sources.setdefault(alias, table)
-        self._pairs(e.expressions, table, sources, statement)
-
-    def _pairs(self, pairs: Iterable[Any], table: str, sources: Sources, statement: Statement) -> None:
-        for pair in pairs:
-            if pair.key != "eq":
-                continue
-            for into, traces in assigned(pair, table, self.scope, sources):
-                self.flow(into, traces, statement)
-
-    def _merge(self, e: Any, statement: Statement) -> None:
-        table, sources = full_name(e.this), read_by(e, self.scope, ctes(e, self.scope, {}))
-        sources[(e.this.alias_or_name or "").lower()] = table
-        for when in e.args["whens"].expressions:
-            then = when.args.get("then")
-            if then is None or then.key not in ("insert", "update"):
-                continue
-            if then.key == "update":
-                self._pairs(then.expressions, table, sources, statement)
-            elif then.this is not None and then.expression is not None:
-                for column, value in zip(then.this.expressions, then.expression.expressions, strict=False):
-                    self.flow(Node(table, column.name.lower()), traced(value, self.scope, sources), statement)
 
     # What runs elsewhere
 

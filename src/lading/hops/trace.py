@@ -25,6 +25,8 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
         case "subquery" | "select" | "union" | "except" | "intersect":
             found = outputs(e, scope, sources)
             return found[0][1] if found else []
+        case "anonymous" if e.name.lower() in ("value", "values") and "excluded" in scope.around:
+            return _from_source(scope.around["excluded"], e.expressions[0].name.lower())
         case key if key in _JOINED:
             return _joined(e, scope, sources)
         case "replace" if not kept(e):
@@ -349,5 +351,6 @@ def assigned(pair: Expression, table: str, scope: Scope, sources: Sources) -> It
         rights = right.expressions or [right.this] if {left.key, right.key} <= {"tuple", "paren"} else [right]
         values = [traced(value, scope, sources) for value in rights]
     for one, traces in zip(lefts, values, strict=len(lefts) > 1):
+        one = one.this if one.key == "bracket" else one
         into = Node("", f"@{one.this.name.lower()}") if one.key == "parameter" else Node(table, one.name.lower())
         yield into, traces
