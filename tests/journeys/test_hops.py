@@ -286,6 +286,8 @@ def test_rows_that_become_json_and_columns_again_have_the_declared_types(pg: Pla
     [
         "b.d FROM ((items b JOIN items c ON c.id = b.id) CROSS JOIN LATERAL (SELECT c.id) x(y))",
         "coalesce(trim(b.d), '') AS d FROM items b",
+        "trim(both ' ' from b.d) AS d FROM items b",
+        "replace(b.d, chr(10), ' ') AS d FROM items b",
         "CASE WHEN b.n > 0 THEN upper(b.d) ELSE nullif(b.d, '') END AS d FROM items b",
         "(SELECT max(c.d) FROM items c WHERE c.id = b.id) AS d FROM items b",
         "v.e AS d FROM items b JOIN (SELECT id, d FROM items UNION ALL SELECT -1, 'x') v(k, e) ON v.k = b.id",

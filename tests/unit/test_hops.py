@@ -331,6 +331,7 @@ def test_a_statement_whose_columns_are_not_known_is_a_gap(text):
 
 WHOLE = ["upper(a)", "coalesce(a, '-')", "CASE WHEN b = 1 THEN a ELSE '' END", "trim(a)", "rtrim(a)",
          "trim(both ' ' from a)", "nullif(a, '')", "max(a)", "replace(a, 'x', 'y')", "replace(a, chr(13), ' ')",
+         "trim(both ' '::text from a)", "replace(a, 'x'::text, 'y'::text)", "a AT TIME ZONE 'UTC'::text",
          "a AT TIME ZONE 'UTC'", "a COLLATE \"C\""]  # fmt: skip
 NOT_WHOLE = ["replace(a, 'x', '')", "replace(a, b, 'y')", "replace(a, 'xy', 'z')", "ltrim(a, 'x')", "rtrim(a, '0')",
              "btrim(a, 'x')", "trim(both 'x' from a)", "least(a, 'x')", "greatest(a, 'x')",

@@ -13,7 +13,7 @@ FIRST = {"nullif", "collate", "window", "trim", "attimezone", "replace"}
 """Of these only the first part is the value."""
 _OF_THEIR_OWN = {
     "nextval", "currval", "lastval", "last_insert_id", "newid", "newsequentialid", "scope_identity", "sysdatetime",
-    "sysutcdatetime", "statement_timestamp", "transaction_timestamp", "txid_current",
+    "sysutcdatetime", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "txid_current",
 }  # fmt: skip
 """Functions whose value is no column's."""
 
@@ -22,12 +22,13 @@ def kept(e: Expression) -> bool:
     """Whether what an expression gives is one of its values, with all its characters and digits."""
     match e.key:
         case "trim":  # of blanks, which systems add and take away by themselves
-            given = e.args.get("expression")
+            given = _bare(e.args.get("expression"))
             return given is None or (given.is_string and not given.name.strip(" "))
         case "max" | "min":  # of several columns the least is as good as a limit
             return not e.expressions
         case "attimezone":
-            return bool(e.args["zone"].is_string and e.args["zone"].name.upper() == "UTC")
+            zone = _bare(e.args["zone"])
+            return bool(zone.is_string and zone.name.upper() == "UTC")
         case "replace":
             old, new = (length(e.args.get(part)) for part in ("expression", "replacement"))
             return old is not None and old == new
@@ -37,11 +38,15 @@ def kept(e: Expression) -> bool:
 
 def length(e: Expression | None) -> int | None:
     """How many characters a text has that is written in the code."""
-    if e is not None and e.key == "cast":
-        e = e.this
+    e = _bare(e)
     if e is not None and e.key == "chr" and len(e.expressions) == 1:
         return 1
     return len(e.name) if e is not None and (e.key == "national" or e.is_string) else None
+
+
+def _bare(e: Expression | None) -> Expression | None:
+    """Without the cast that PostgreSQL writes to the texts of a view."""
+    return e.this if e is not None and e.key == "cast" else e
 
 
 def foreign(e: Expression) -> bool:
