@@ -44,7 +44,7 @@ def length(e: Expression | None) -> int | None:
     return len(e.name) if e is not None and (e.key == "national" or e.is_string) else None
 
 
-def _bare(e: Expression | None) -> Expression | None:
+def _bare(e: Expression) -> Expression:
     """Without the cast that PostgreSQL writes to the texts of a view."""
     return e.this if e is not None and e.key == "cast" else e
 
