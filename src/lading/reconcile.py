@@ -192,7 +192,10 @@ def exporting(path: Path | None) -> Iterator[Seen | None]:
     if path.suffix not in (".parquet", ".csv"):
         raise SpecError(f"'{path}' ends neither in .parquet nor in .csv.", "Name the file so.")
     schema = pa.schema([(name, pa.string()) for name in EXPORTED])
-    writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)
+    try:
+        writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)
+    except OSError as error:
+        raise SpecError(f"'{path}' cannot be written.", "Name a file in a folder that is there.") from error
 
     def seen(found: Found) -> None:
         differences = (each.masked(found.asked.hides) for each in found.differences())

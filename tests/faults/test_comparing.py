@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import time
 from typing import Any
 
@@ -95,6 +96,32 @@ def test_a_connection_cut_while_it_is_read(request, place, proxy, kind, which):
     urls = [cable.url(cut.url), whole.url]
     cable.cut_after(1 << 20)
     inconclusive(*Started(*(urls if which == "left" else urls[::-1])).end(), str(cable.port))
+
+
+@pytest.mark.parametrize("way", ["co-located", "in place", "aggregates"])
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_connection_cut_at_any_moment_says_nothing_of_the_rows(request, place, proxy, kind, way):
+    """While it is made, while a catalogue or a sum is read, or while rows come: the exit code is never 1."""
+    cut, whole = place(kind), place(other_of(kind))
+    fill(cut)
+    fill(whole)
+    cable = proxy(request.getfixturevalue(kind))
+    urls, words = (cable.url(cut.url), whole.url), ("--way", way)
+    ended = 3 if way == "aggregates" else 0
+    before = cable.bytes_up + cable.bytes_down
+    code, found = Started(*urls, *words).end()
+    assert code == ended, found
+    passed = cable.bytes_up + cable.bytes_down - before
+    rng = random.Random(7)
+    seen = set()
+    for count in (500, *(rng.randrange(passed) for _ in range(4)), passed * 97 // 100):
+        cable.heal()
+        cable.cut_after(count)
+        code, found = Started(*urls, *words).end()
+        assert code in (3, ended), (count, found)
+        assert found.get("verdict", "inconclusive") != "different"
+        seen.add("verdict" in found)
+    assert False in seen, "one was cut before there was a table"
 
 
 class Meanwhile(Silent):

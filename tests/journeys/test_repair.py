@@ -197,6 +197,9 @@ def test_all_differences_are_exported(place: Callable[[str], str], tmp_path: Pat
     rows = pq.read_table(path)
     assert rows.num_rows == 100
     assert set(rows["kind"].to_pylist()) == {"only_left"}
+    for name in ("nowhere/all.parquet", "nowhere/all.csv"):
+        with pytest.raises(SpecError, match="cannot be written"):
+            actions.diff(move, Asked(), export=tmp_path / name)
 
 
 class Lagging(threading.Thread):
