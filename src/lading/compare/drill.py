@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from lading.compare import few
 from lading.compare.asked import Asked
 from lading.compare.bringing import Brought, Mask, narrows
-from lading.compare.floats import forms
+from lading.compare.floats import FORMS, forms
 from lading.compare.half import Half, Take
 from lading.compare.outcome import Difference
 from lading.types import Type, canonical_json
@@ -142,7 +142,8 @@ class Drill:
         if place not in self._narrowed():
             return []
         left, type_ = self.pairs[place].left.type, self.pairs[place].type
-        return [f"a{place}_{n}" for n in range(7 if (left.kind, type_ and type_.kind) == ("float", "decimal") else 1)]
+        count = 1 + FORMS if (left.kind, type_ and type_.kind) == ("float", "decimal") else 1
+        return [f"a{place}_{n}" for n in range(count)]
 
     def _others(self, rows: pa.RecordBatch, used: Brought, place: int) -> list[pa.Array]:
         left, type_ = self.pairs[place].left.type, self.pairs[place].type or Type("string")

@@ -14,15 +14,17 @@ from lading.values import cast, short_numbers, texts
 _ROOM = Context(prec=2_000)
 _DIGITS = {32: 6, 64: 15}
 """Digits that PostgreSQL's own cast keeps: `FLT_DIG` and `DBL_DIG`."""
+FORMS = 6
+"""How many there are."""
 
 
 def shortest(array: pa.Array, here: Type, to: Type) -> pa.Array:
     """The shortest decimals that give the floats back, rounded half away from zero, as MariaDB's own cast makes them.
     Without a limit, where these are what is compared, with PostgreSQL's digits. What has no such form is NULL."""
+    fit, rows = _fitting(to), _both(array, here)
     if to.size is None:
-        return pa.array([_plain(v, lambda v: _digits(v, here)) for v in array.to_pylist()], pa.string())
-    rows = [_rounded(v if v is None else Decimal(text), to) for v, text in _both(array, here)]
-    return pa.array([v if v is None else format(v, "f") for v in rows], pa.string()).cast(to.arrow())
+        return pa.array([v if v is None else fit(_digits(v, here)) for v, _ in rows], pa.string())
+    return pa.array([v if v is None else fit(Decimal(text)) for v, text in rows], pa.string()).cast(to.arrow())
 
 
 def forms(array: pa.Array, here: Type, to: Type) -> list[pa.Array]:
@@ -30,10 +32,27 @@ def forms(array: pa.Array, here: Type, to: Type) -> list[pa.Array]:
     as a float of its own size and as one of 64 bits; of PostgreSQL's digits; and of DuckDB's product of floats. NULL
     where the type does not hold it."""
     wide = cast(array, here, Type("float", 64))[0]
-    wides = [text for _, text in _both(wide, Type("float", 64))]
-    rows = [_forms(v, text, long, here, to) for (v, text), long in zip(_both(array, here), wides, strict=True)]
-    found = [pa.array(each, pa.string()) for each in zip(*rows, strict=True)]
-    return [short_numbers(each) for each in found] if to.size is None else found
+    fit, cut = _fitting(to), _fitting(to, ROUND_DOWN)
+    power = float(f"1e{to.scale}")
+    found: list[list[str | None]] = [[] for _ in range(FORMS)]
+    for (value, text), (_, long) in zip(_both(array, here), _both(wide, Type("float", 64)), strict=True):
+        row: list[str | None] = [None] * FORMS
+        if value is not None:
+            exact, short = Decimal(value), fit(Decimal(text))
+            other = short if long == text else fit(Decimal(long))
+            product = None if to.size is None else _product(value * power, to.scale)
+            row = [
+                fit(exact),
+                cut(exact),
+                short,
+                other,
+                fit(_digits(value, here)),
+                None if product is None else fit(product),
+            ]
+        for column, form in zip(found, row, strict=True):
+            column.append(form)
+    made = [pa.array(column, pa.string()) for column in found]
+    return [short_numbers(each) for each in made] if to.size is None else made
 
 
 def _both(array: pa.Array, here: Type) -> list[tuple[float | None, str]]:
@@ -42,38 +61,26 @@ def _both(array: pa.Array, here: Type) -> list[tuple[float | None, str]]:
     return [(v if v is not None and isfinite(v) else None, text) for v, text in pairs]
 
 
-def _forms(value: float | None, text: str, wide: str, here: Type, to: Type) -> list[str | None]:
-    if value is None:
-        return [None] * 6
-    exact, digits = Decimal(value), _digits(value, here)
-    if to.size is None:
-        return [format(each, "f") for each in (exact, exact, Decimal(text), Decimal(wide), digits, exact)]
-    found = [_rounded(each, to) for each in (exact, Decimal(text), Decimal(wide), digits)]
-    found += [_rounded(exact, to, ROUND_DOWN), _product(value, to)]
-    return [v if v is None else format(v, "f") for v in found]
-
-
-def _plain(value: float | None, make: Callable[[float], Decimal]) -> str | None:
-    return format(make(value), "f") if value is not None and isfinite(value) else None
-
-
 def _digits(value: float, here: Type) -> Decimal:
     return Decimal(f"{value:.{_DIGITS[here.size or 64]}g}")
 
 
-def _rounded(value: Decimal | None, to: Type, how: str = ROUND_HALF_UP) -> Decimal | None:
-    """With the digits of the type; None when it has too few."""
-    if value is None:
-        return None
-    found = value.quantize(Decimal(1).scaleb(-to.scale), how, context=_ROOM)
-    if not found:
-        return abs(found)
-    return found if found.adjusted() < (to.size or 0) - to.scale else None
+def _fitting(to: Type, how: str = ROUND_HALF_UP) -> Callable[[Decimal], str | None]:
+    """The text of a number with the digits of the type; None when it has too few."""
+    unit, most = Decimal(1).scaleb(-to.scale), (to.size or 0) - to.scale
+
+    def fit(value: Decimal) -> str | None:
+        if to.size is None:
+            return format(value, "f")
+        found = value.quantize(unit, how, context=_ROOM)
+        if not found:
+            return format(abs(found), "f")
+        return format(found, "f") if found.adjusted() < most else None
+
+    return fit
 
 
-def _product(value: float, to: Type) -> Decimal | None:
-    product = value * float(f"1e{to.scale}")
+def _product(product: float, scale: int) -> Decimal | None:
     if not isfinite(product):
         return None
-    whole = Decimal(product).quantize(Decimal(1), ROUND_HALF_UP, context=_ROOM)
-    return _rounded(whole.scaleb(-to.scale, _ROOM), to)
+    return Decimal(product).quantize(Decimal(1), ROUND_HALF_UP, context=_ROOM).scaleb(-scale, _ROOM)
