@@ -69,7 +69,7 @@ def test_a_copy_imports_what_its_two_systems_need(tmp_path):
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)")
     db.close()
     copy = ("copy", "a.db", "b.duckdb", "--quiet")
-    assert {"alembic", "duckdb", "pyarrow"} <= imported(tmp_path, *copy)  # the store is made
+    assert "alembic" not in imported(tmp_path, *copy), "though the store is made"
     for name in ("pandas", "polars"):  # as if they were installed
         (tmp_path / f"there/{name}").mkdir(parents=True)
         (tmp_path / f"there/{name}/__init__.py").write_text("__version__ = '9.9'\n", encoding="utf-8")
