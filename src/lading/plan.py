@@ -151,14 +151,13 @@ def _narrowed(move: Move, table: Table) -> Table:
     """The table without the columns that are excluded by name; they keep nothing from being moved."""
     patterns = [p for p in move.exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema
     left = [c.name for c in table.columns if not any(_names(p, table, c) for p in patterns)]
-    gone = [f"column '{c.name}' " for c in table.columns if c.name not in left]
+    gone = [c.name for c in table.columns if c.name not in left]
     if not gone:
         return table
     if lost := [name for name in table.key if name not in left]:
         raise SpecError(f"'{lost[0]}' is part of the key of '{table.full_name}'.", "Take it out of 'exclude'.")
     columns = tuple(c for c in table.columns if c.name in left)
-    problems = tuple(p for p in table.problems if not p.startswith(tuple(gone)))
-    return table.model_copy(update={"columns": columns, "problems": problems})
+    return table.model_copy(update={"columns": columns, "problems": table.problems_beside(gone)})
 
 
 def _names(pattern: str, table: Table, column: Column) -> bool:

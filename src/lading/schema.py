@@ -60,11 +60,15 @@ class Table(BaseModel, frozen=True):
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
+    def problems_beside(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The problems that are not those of these columns: their sentences begin with the column."""
+        begun = tuple(f"column '{name}' " for name in columns)
+        return tuple(problem for problem in self.problems if not problem.startswith(begun))
+
     @property
-    def unreadable(self) -> list[str]:
+    def unreadable(self) -> tuple[str, ...]:
         """The problems that keep all of it from being read, and not only some columns."""
-        some = tuple(f"column '{column.name}' " for column in self.columns if column.unread)
-        return [problem for problem in self.problems if not problem.startswith(some)]
+        return self.problems_beside(column.name for column in self.columns if column.unread)
 
     @property
     def keyed(self) -> tuple[Column, ...]:

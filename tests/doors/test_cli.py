@@ -208,6 +208,18 @@ def test_our_own_fault_says_so(shell, legacy):
     )
 
 
+def test_the_code_of_a_library_s_error_is_no_exit_code(inside):
+    class NotFound(Exception):
+        code = 404
+
+    def refuse(_address: str) -> None:
+        raise NotFound
+
+    inside.patch.setattr("lading.actions.check", refuse)
+    done = inside("check", "legacy.db")
+    assert (done.code, "This is a fault of Lading" in done.err) == (1, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_ends_with_130_and_goes_on_later(shell, legacy, number):
     with sqlite3.connect(legacy) as db:

@@ -84,10 +84,10 @@ def _failed(error: Exception) -> int:
 
     if errors.debugging():
         raise error
-    code = getattr(error, "code", 0)
     if isinstance(error, errors.Bug) or not isinstance(error, errors.LadingError):
+        code = error.code if isinstance(error, errors.LadingError) else 0  # others' codes are no exit codes
         error = errors.fault(error)
-        error.code = code if isinstance(code, int) else 0
+        error.code = code
     cancelled = error.code == errors.CANCELLED
     _say("" if cancelled else "error: ", error.what, error.fix)
     _nothing_done("cancelled" if cancelled else "failed", _plain(error))

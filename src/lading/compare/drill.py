@@ -77,6 +77,7 @@ class Drill:
         self.told = [names.index(name) for name in key] if key else list(range(len(names)))
         self.key = [n for n in self.told if key or not (other and narrows(self.pairs[n]))]
         self.values = [place for place in range(len(names)) if place not in self.key]
+        self.forms = {n: self._forms(n) for n in self.values if other and narrows(self.pairs[n])}
         self.columns = tuple(self._columns(right) for right in (False, True))
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
         self._rows = self._bytes = 0
@@ -115,7 +116,7 @@ class Drill:
             arrays = [self._text(each, place, right) for place, each in enumerate(brought)]
             arrays += [self._own(brought[place], place, right) for place in self._shown(right)]
             if not right:
-                arrays += [array for place in self._narrowed() for array in self._others(rows, brought[place], place)]
+                arrays += [array for place in self.forms for array in self._others(rows, brought[place], place)]
             self._hold(pa.record_batch(arrays, names=self.columns[right]), right)
 
     def _columns(self, right: bool) -> list[str]:
@@ -125,7 +126,7 @@ class Drill:
         names = [f"c{place}" for place in range(len(self.pairs))]
         names += [f"k{place}" for place in self._shown(right)]
         if not right:
-            names += [name for place in self._narrowed() for name in (*self._forms(place), f"f{place}")]
+            names += [name for place, forms in self.forms.items() for name in (*forms, f"f{place}")]
         return names
 
     def _shown(self, right: bool) -> list[int]:
@@ -134,13 +135,8 @@ class Drill:
         types = [(place, (pair.right if right else pair.left).type, pair.type) for place, pair in pairs]
         return [n for n, own, type_ in types if own != type_ and (own.kind != "int" or (type_ and type_.kind != "int"))]
 
-    def _narrowed(self) -> list[int]:
-        return [place for place in self.values if self.other and narrows(self.pairs[place])]
-
     def _forms(self, place: int) -> list[str]:
-        """The names of the other forms of a value of the left."""
-        if place not in self._narrowed():
-            return []
+        """The names of the other forms of a value of the left that is narrowed."""
         left, type_ = self.pairs[place].left.type, self.pairs[place].type
         count = 1 + FORMS if (left.kind, type_ and type_.kind) == ("float", "decimal") else 1
         return [f"a{place}_{n}" for n in range(count)]
@@ -189,7 +185,7 @@ class Drill:
         key, whether it differs (d0..), whether only a policy makes it equal (p0..) and what is to be added to the count
         of its narrowed values (o0..)."""
         if self._db is None and self.keyed and not self.policies:
-            self._few = few.joined(self._held, self.key, {n: self._forms(n) for n in self.values})
+            self._few = few.joined(self._held, self.key, {n: self.forms.get(n, []) for n in self.values})
         if self._few is None:
             self._pour()
             self._join()
@@ -202,11 +198,11 @@ class Drill:
         both = "l.here AND r.here"
         flags = []
         for n in self.values:
-            differs = " AND ".join(f"l.{name} IS DISTINCT FROM r.c{n}" for name in (f"c{n}", *self._forms(n)))
+            differs = " AND ".join(f"l.{name} IS DISTINCT FROM r.c{n}" for name in (f"c{n}", *self.forms.get(n, ())))
             like = self._like(n)
             flags.append(f"coalesce({both} AND {differs} AND NOT ({like}), false) AS d{n}")
             flags.append(f"coalesce({both} AND {differs} AND ({like}), false) AS p{n}")
-            if n in self._narrowed():
+            if n in self.forms:
                 now = f"({both} AND NOT ({differs}) AND r.c{n} IS DISTINCT FROM l.f{n})"
                 before = f"(l.c{n} IS DISTINCT FROM l.f{n})"
                 delta = f"coalesce({now}, false)::INT - {before}::INT"
@@ -216,7 +212,7 @@ class Drill:
         select = ", ".join(["coalesce(l.here, false) AS hl, coalesce(r.here, false) AS hr", *columns, *flags])
         joined = f"(SELECT *, true AS here FROM {left}) l FULL JOIN (SELECT *, true AS here FROM {right}) r ON {on}"
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n} OR p{n}" for n in self.values)])
-        some += "".join(f" OR o{n} <> 0" for n in self._narrowed())
+        some += "".join(f" OR o{n} <> 0" for n in self.forms)
         self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
         if not self.keyed and self.values:
             self._part()
@@ -233,7 +229,7 @@ class Drill:
     def narrowed(self) -> dict[str, int]:
         """How many values of each column the narrowing changed, or are equal in another form only."""
         found = self.takes[0].narrowed + self.takes[1].narrowed
-        places = self._narrowed()
+        places = list(self.forms)
         if self._few is not None:
             sums = [sum(row[f"o{n}"] for row in self._few) for n in places]
         elif places:
@@ -274,8 +270,8 @@ class Drill:
             f"SELECT a.* EXCLUDE (twin) FROM (SELECT *, {turn} FROM {side}) a "
             f"ANTI JOIN (SELECT {every}, {turn} FROM {other}) b ON {same} AND a.twin = b.twin"
         )
-        numbers = set(self._narrowed())  # other forms of a number are near it
-        terms = [f"try_cast(c{n} AS DOUBLE), c{n}" if n in numbers else f"c{n}" for n in self.values]
+        # Other forms of a number are near it.
+        terms = [f"try_cast(c{n} AS DOUBLE), c{n}" if n in self.forms else f"c{n}" for n in self.values]
         order = ", ".join(terms) or "1"
         return f"(SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS turn FROM ({rest}))"
 
