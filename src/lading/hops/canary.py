@@ -19,6 +19,7 @@ from lading.facts import Observed
 from lading.hops.chain import plain
 from lading.hops.flow import RESULT, Body
 from lading.hops.native import placed
+from lading.hops.nodes import same_table
 from lading.hops.rules import width
 from lading.plan import Task
 from lading.route import Arrival, Code, Parameter
@@ -246,8 +247,6 @@ def _as_text(value: Any) -> Any:
 
 def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table], values: Values) -> Iterator[Arrival]:
     """What the tables hold that the routine wrote to."""
-    from lading.hops.nodes import same_table
-
     for table in tables:
         names = {
             flow.into.name for flow in read.flows if flow.into.owner and same_table(flow.into.owner, table.full_name)
