@@ -26,6 +26,7 @@ from lading.prove import Bill, StepBill, Unfinished
 from lading.reconcile import Reconciling, both, exporting, refuse_unknown
 from lading.record import TableVerdict, keep
 from lading.releases import Release
+from lading.render import plural
 from lading.run import new_id
 from lading.schema import Table
 from lading.spec import Move
@@ -239,7 +240,7 @@ def check(address: str) -> str:
     with connection.open() as session:
         session.check()
         count = sum(1 for _ in session.tables())
-    return f"{name} answers: {connection.address()}, {count:,} tables"
+    return f"{name} answers: {connection.address()}, {plural(count, 'table')}"
 
 
 def history(limit: int = 20, pipeline: str = "") -> list[Bill]:

@@ -328,6 +328,7 @@ def test_a_project_from_nothing(inside, legacy):
     inside.patch.delenv("LADING_STORE")
     done = inside("run", "nightly", "--json")
     assert (done.code, done.json["state"]) == (0, "proved")
+    assert inside("check", "crm").out.endswith(", 3 tables\n")
     assert [table["table"] for table in done.json["tables"]] == ["people", "amounts", "an empty one"]
     assert [(step["key"], step["state"]) for step in done.json["steps"]] == [("people", "proved"), ("rest", "proved")]
     assert (inside.folder / ".lading/store.db").is_file()
@@ -386,3 +387,10 @@ def test_demo(inside):
     for line in done.out.partition("Try next:\n")[2].splitlines():
         tried = inside(*line.split()[1:])
         assert tried.code == 0, tried.err
+
+
+def test_one_table_is_one_table(inside, tmp_path):
+    with sqlite3.connect(tmp_path / "one.db") as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    db.close()
+    assert inside("check", "sqlite:///one.db").out.endswith(", 1 table\n")
