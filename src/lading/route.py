@@ -80,11 +80,12 @@ class Arrival(BaseModel, frozen=True):
 
 
 class Parameter(BaseModel, frozen=True):
-    """`given` says that a caller hands it over; `needed` that it has no default."""
+    """`given` says that a caller hands it over, `back` that it is handed back, `needed` that it has no default."""
 
     name: str
     native: str
     given: bool = True
+    back: bool = False
     needed: bool = True
     charset: str = ""
 
@@ -93,7 +94,8 @@ class Code(BaseModel, frozen=True):
     """A view, a routine or a trigger, as a catalogue has it. `text` is a query, or a body with or without its head.
     `language` is the one of the text: sql, plpgsql, tsql, mysql; others are not read. `loose` says that values which
     do not fit are cut inside it, `loose_call` that they are when it is called. `skips_null` says that with a NULL it
-    is not run at all. `columns` are those of a view. `tables` are those that the text names."""
+    is not run at all. `columns` are those of a view. `tables` are those that the text names. `parts` are the partitions
+    that a trigger stands on, where it does not stand on the table itself."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str
@@ -107,6 +109,7 @@ class Code(BaseModel, frozen=True):
     skips_null: bool = False
     columns: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class Route(BaseModel, frozen=True):

@@ -17,6 +17,7 @@ import pytest
 from lading import actions
 from lading.connector import Load
 from lading.connectors.mysql import MySQL
+from lading.connectors.postgres import Postgres
 from lading.errors import SpecError
 from lading.hops.canary import greatest
 from lading.plan import Task
@@ -318,6 +319,112 @@ def test_a_trigger_cuts(pg: Place) -> None:
     assert pg.task(accept="d:cuts").problem == ""
 
 
+PUT = "INSERT INTO sink (id, d) VALUES"
+
+
+@pytest.mark.parametrize(
+    ("routine", "level"),
+    [
+        ("FUNCTION save(p_d text) RETURNS text RETURN left(p_d, 3)", "blocks"),
+        ("FUNCTION save(INOUT p_d text) LANGUAGE plpgsql AS $$ BEGIN p_d := left(p_d, 3); END $$", "blocks"),
+        ("FUNCTION save(p_d text, OUT o text) LANGUAGE plpgsql AS $$ BEGIN o := left(p_d, 3); END $$", "blocks"),
+        ("PROCEDURE save(INOUT p_d text) LANGUAGE plpgsql AS $$ BEGIN p_d := left(p_d, 3); END $$", "blocks"),
+        (
+            (
+                "FUNCTION save(p_d text) RETURNS text LANGUAGE plpgsql AS $$ "
+                "DECLARE w text; BEGIN DECLARE v name; BEGIN v := left(p_d, 3); w := v; END; "
+                "DECLARE v text; BEGIN v := ''; END; RETURN w; END $$"
+            ),
+            "unknown",
+        ),
+    ],
+)
+def test_what_a_routine_hands_back_is_followed(pg: Place, routine: str, level: str) -> None:
+    pg.run(f"CREATE {routine}")
+    assert pg.run(f"{'CALL' if routine.startswith('PROC') else 'SELECT'} save('abcdef')") == [("abc",)]
+    assert level in {each.level for each in pg.task(through="save").findings if each.column == "d"}
+
+
+@pytest.mark.parametrize(
+    ("body", "level"),
+    [
+        (f"DECLARE r record; BEGIN SELECT p_id AS id, p_d AS d INTO r; r.d := left(r.d, 3); {PUT} (r.id, r.d); END",
+         "blocks"),
+        (("DECLARE r record; BEGIN FOR r IN SELECT p_id AS id, p_d AS d LOOP r.d := left(r.d, 3); "
+         f"{PUT} (r.id, r.d); END LOOP; END"), "blocks"),
+        (f"DECLARE r sink%ROWTYPE; BEGIN SELECT p_id, left(p_d, 3), 1, now(), now() INTO r; {PUT} (r.id, r.d); END",
+         "blocks"),
+        (f"DECLARE x ALIAS FOR p_d; BEGIN {PUT} (p_id, left(x, 3)); END", "unknown"),
+        (("BEGIN CREATE TEMP TABLE w (LIKE sink) ON COMMIT DROP; INSERT INTO w SELECT p_id, left(p_d, 3); "
+         "INSERT INTO sink SELECT * FROM w; END"), "unknown"),
+        ((f"BEGIN {PUT} (p_id, p_d); INSERT INTO sink AS s (id, d) VALUES (p_id, p_d) ON CONFLICT (id) "
+         "DO UPDATE SET (d, n) = (left(excluded.d, 3), excluded.n); END"), "blocks"),
+        (f"DECLARE r record; BEGIN FOR r IN {PUT} (p_id, left(p_d, 3)) RETURNING id LOOP NULL; END LOOP; END",
+         "unknown"),
+    ],
+)  # fmt: skip
+def test_what_a_body_does_with_records_and_rows_is_followed_or_unknown(pg: Place, body: str, level: str) -> None:
+    pg.run(f"CREATE FUNCTION save(p_id int, p_d text) RETURNS void LANGUAGE plpgsql AS $$ {body} $$")
+    pg.run("SELECT save(1, 'abcdef')")
+    assert pg.run("SELECT d FROM sink") == [("abc",)]
+    assert level in {each.level for each in pg.task(through="save").findings if each.column in ("d", "")}
+
+
+ROW, AFTER = "BEFORE INSERT ON {} FOR EACH ROW", "AFTER INSERT ON {} FOR EACH ROW"
+TABLE = "AFTER INSERT ON {} REFERENCING NEW TABLE AS ins FOR EACH STATEMENT"
+
+
+@pytest.mark.parametrize(
+    ("body", "when", "level"),
+    [
+        ("BEGIN SELECT left(NEW.d, 3) INTO NEW.d; RETURN NEW; END", ROW, "blocks"),
+        ("BEGIN NEW := jsonb_populate_record(NEW, jsonb_build_object('d', left(NEW.d, 3))); RETURN NEW; END", ROW,
+         "unknown"),
+        ("DECLARE r record; BEGIN r := NEW; r.d := left(NEW.d, 3); RETURN r; END", ROW, "unknown"),
+        ("BEGIN SELECT NEW.id, left(NEW.d, 3)::varchar(4000), NEW.n, NEW.t, NEW.z INTO NEW; RETURN NEW; END", ROW,
+         "unknown"),
+        ("BEGIN NEW.d := (SELECT short FROM short WHERE id = NEW.id); RETURN NEW; END", ROW, "unknown"),
+        ("BEGIN UPDATE sink SET d = left(d, 3) WHERE id = NEW.id; RETURN NULL; END", AFTER, "blocks"),
+        ("BEGIN UPDATE sink s SET d = left(i.d, 3) FROM ins i WHERE i.id = s.id; RETURN NULL; END", TABLE, "unknown"),
+    ],
+)  # fmt: skip
+def test_a_trigger_that_changes_the_row_in_another_way(pg: Place, body: str, when: str, level: str) -> None:
+    pg.run(
+        "CREATE TABLE short AS SELECT 1 AS id, 'abc' AS short",
+        f"CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+        f"CREATE TRIGGER t {when.format('sink')} EXECUTE FUNCTION change()",
+        "INSERT INTO sink (id, d) VALUES (1, 'abcdef')",
+    )
+    assert pg.run("SELECT d FROM sink") == [("abc",)]
+    assert level in {each.level for each in pg.task().findings if each.column == "d"}
+
+
+@pytest.mark.parametrize(
+    ("on", "body", "when"),
+    [
+        ("sink_1", "BEGIN NEW.d := left(NEW.d, 3); RETURN NEW; END", ROW),
+        ("sink_1", "BEGIN UPDATE sink_1 SET d = left(d, 3); RETURN NULL; END", AFTER),
+        ("sink", "BEGIN NEW.d := left(NEW.d, 3); RETURN NEW; END", ROW),
+    ],
+)
+def test_a_trigger_of_a_partition_is_seen(pg: Place, on: str, body: str, when: str) -> None:
+    pg.run(
+        "DROP TABLE sink",
+        "CREATE TABLE sink (id integer PRIMARY KEY, d varchar(4000), n numeric(18,4), t timestamp, z timestamptz) "
+        "PARTITION BY RANGE (id)",
+        "CREATE TABLE sink_1 PARTITION OF sink DEFAULT",
+        f"CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+        f"CREATE TRIGGER t {when.format(on)} EXECUTE FUNCTION change()",
+        "INSERT INTO sink (id, d) VALUES (1, 'abcdef')",
+    )
+    assert pg.run("SELECT d FROM sink") == [("abc",)]
+    assert [each[:2] for each in pg.found("d", mode="merge")] == [("blocks", "cuts")]
+    with Postgres.from_url(pg.url).open() as session:
+        sink = session.describe("sink")
+        assert sink is not None
+        assert [code.parts for code in session.route(sink).triggers] == [("public.sink_1",) if on == "sink_1" else ()]
+
+
 def test_what_cannot_be_read_is_unknown(pg: Place) -> None:
     pg.run(declared("BEGIN EXECUTE 'SELECT 1'; RETURN p_d; END"))
     task = pg.task(through="save")
@@ -524,6 +631,21 @@ def test_nothing_that_a_view_of_mariadb_reads_is_taken_for_fine(
     assert maria.run("SELECT d FROM shown") == [(stored,)]
     findings = maria.task(tables="shown", into={"shown": "sink"}).findings
     assert found in [(each.level, each.kind) for each in findings if each.column == "d"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "SELECT LEFT(p_d, 3) INTO @v; INSERT INTO sink (id, d) VALUES (p_id, @v);",
+        "SET @v = NULL; SELECT @v := LEFT(p_d, 3); INSERT INTO sink (id, d) VALUES (p_id, @v);",
+        "SET STATEMENT max_statement_time = 10 FOR INSERT INTO sink (id, d) VALUES (p_id, LEFT(p_d, 3));",
+    ],
+)
+def test_user_variables_and_statements_with_settings_are_unknown(maria: Place, body: str) -> None:
+    maria.run(f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {body} END", "CALL save(1, 'abcdef')")
+    assert maria.run("SELECT d FROM sink") == [("abc",)]
+    found = [each for each in maria.task(through="save").findings if each.column in ("d", "")]
+    assert {each.level for each in found} == {"unknown"}
 
 
 # The canary

@@ -2,6 +2,8 @@
 
 import builtins
 import datetime as dt
+import time
+from itertools import pairwise
 
 import pytest
 
@@ -226,8 +228,9 @@ def test_a_plpgsql_body_as_people_write_them():
     END"""
     assert gaps(text, "plpgsql") == []
     assert flows(text, "plpgsql", "p_id", "p_d") == {
-        "v <- p_d", "w <- p_d | cast VARCHAR(5)", "w <- v | cuts 3", "items.id <- stg.a",
-        "items.description <- stg.b | cast VARCHAR(7)", "items.id <- p_id", "items.description <- w | grows 1",
+        "v <- p_d", "w <- p_d | cast VARCHAR(5)", "w <- v | cuts 3", "r.a <- stg.a",
+        "r.bb <- stg.b | cast VARCHAR(7)", "items.id <- r.a", "items.description <- r.bb",
+        "items.id <- p_id", "items.description <- w | grows 1",
         "items.note <- p_d", "v <- items.description", "w <- items.id", "items.description <- v",
         "v <- p_d | cuts 4", "new.description <- new.description | cast VARCHAR(6)", "result <- v", "w <- p_d",
     }  # fmt: skip
@@ -306,7 +309,7 @@ def test_temporary_tables_and_ctes_are_followed():
         ("CREATE TEMP TABLE w AS SELECT p_d AS a; INSERT INTO items (note) SELECT * FROM w",
          {"w.a <- p_d", "items.note <- w.a"}),
         ("FETCH given INTO v", {"v <- unread.v"}),
-        ("SELECT f() AS a INTO r; v := r.b", {"v <- unread.the field 'r.b'"}),
+        ("SELECT f() AS a INTO r; v := r.b", {"r.a <- unread.f()", "v <- r.b"}),
     ],
 )  # fmt: skip
 def test_all_that_stands_in_from_is_followed_or_unknown(text, flow):
@@ -357,6 +360,207 @@ def test_a_trigger_that_puts_what_is_not_read_into_the_row_is_told():
     facts = Facts(target=Route(triggers=(code(text, kind="trigger", name="dbo.t"),)), systems=("sqlserver",) * 2)
     (found,) = [each for each in findings(task(), facts) if each.column == "description"]
     assert (found.level, "it comes from dbo.made()" in found.what) == ("unknown", True)
+
+
+# What was not seen to be filled, and more ways than are followed
+
+
+def unknown(*codes: Code, column: str = "description") -> list[str]:
+    """What is said to be unknown of a column, and of all."""
+    return [each.what for each in through(*codes) if each.level == "unknown" and each.column in (column, "")]
+
+
+def given(body: str, language: str = "plpgsql", **more) -> Code:
+    """A routine with the parameters p_id and p_description."""
+    parameters = (Parameter(name="p_id", native="integer"), Parameter(name="p_description", native="text"))
+    return code(body, language, parameters=parameters, **more)
+
+
+PUT = "INSERT INTO dbo.items (description) VALUES"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        (f"declare v text; begin {PUT} (v); end", "plpgsql", "it comes from 'v', which nothing that was read fills"),
+        (f"declare v text; begin v := left(v, 3); {PUT} (v); end", "plpgsql", "'v', which nothing that was read fills"),
+        (f"declare v text; w text; begin v := w; w := v; {PUT} (w); end", "plpgsql", "which nothing that was read"),
+        (f"declare x alias for p_description; begin {PUT} (left(x, 3)); end", "plpgsql", "x alias for p_description"),
+        (f"declare r record; begin r := f(p_description); {PUT} (r.d); end", "plpgsql", "a whole row: r := f("),
+        (f"declare r record; begin select p_id as id into r; {PUT} (r.d); end", "plpgsql", "'r.d', which nothing"),
+        (f"declare r x%rowtype; begin select 1, left(p_description, 3) into r; {PUT} (r.d); end", "plpgsql",
+         "a whole row: select 1, left("),
+        (f"declare r record; begin execute q into r; {PUT} (r.d); end", "plpgsql", "'r.d' is a column that was not"),
+        ("begin create temp table w (like dbo.items); insert into w select p_id, left(p_description, 3); end",
+         "plpgsql", "makes a table like another"),
+        (f"begin create temp table w (a int, b text); {PUT} (w.b); end", "plpgsql", "w.b"),
+        ("begin create temp table w (a int); insert into w select p_id, p_description; end", "plpgsql",
+         "fills 1 columns of 'w' with 2"),
+        ("begin create temp view w as select left(d, 3) d from x; end", "plpgsql", "a statement that is not read"),
+        (("declare r record; begin for r in insert into dbo.items (description) values (left(p_description, 3)) "
+         "returning id loop null; end loop; end"), "plpgsql", "loops over rows that it writes"),
+        (f"begin select left(p_description, 3) into @v; {PUT} (@v); end", "mysql", "the user variable '@v'"),
+        (f"begin select @v := left(p_description, 3); {PUT} (@v); end", "mysql", "the user variable '@v'"),
+        (f"begin set statement max_statement_time = 10 for {PUT} (left(p_description, 3)); end", "mysql",
+         "a statement that is not read: set statement"),
+        (("declare v name; begin v := p_description; declare v text; begin v := ''; end; "
+         f"{PUT} (v); end"), "plpgsql", "the type 'name or text' is not known"),
+    ],
+)  # fmt: skip
+def test_what_is_filled_by_nothing_that_was_read_is_unknown(text, language, said):
+    assert any(said in what for what in unknown(given(text, language))), unknown(given(text, language))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"DECLARE @v nvarchar(max) {PUT} (@v)", "'@v', which nothing that was read fills"),
+        (("DECLARE @log TABLE (d nvarchar(max)) UPDATE dbo.stage SET d = @description OUTPUT LEFT(inserted.d, 3) "
+          "INTO @log (d) INSERT dbo.items (description) SELECT d FROM @log"), "an OUTPUT clause: UPDATE dbo.stage"),
+        ("UPDATE dbo.stage SET d = @description OUTPUT LEFT(inserted.d, 3), inserted.id INTO dbo.items",
+         "an OUTPUT clause: UPDATE dbo.stage"),
+    ],
+)  # fmt: skip
+def test_what_tsql_fills_unseen_is_unknown(text, said):
+    assert any(said in what for what in unknown(code(f"CREATE PROC p @description nvarchar(max) AS {text}")))
+
+
+def test_a_merge_that_names_no_columns_is_a_gap():
+    text = "MERGE dbo.t USING (SELECT @d AS d) AS s ON t.d = s.d WHEN NOT MATCHED THEN INSERT VALUES (s.d);"
+    ((_, said),) = gaps(text, "tsql")
+    assert "without naming its columns" in said
+
+
+def test_constants_are_not_taken_for_unread():
+    body = f"declare v text := '-'; begin {PUT} (coalesce(p_description, v)); end"
+    assert levels(through(given(body))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("declare r record; begin for r in select p_id as id, p_description as d loop r.d := left(r.d, 3); "
+        f"{PUT} (r.d); end loop; end"),
+        f"declare r record; begin select p_description d into r; loop {PUT} (r.d); r.d := left(r.d, 3); end loop; end",
+        f"declare items record; begin select p_description as d into items; {PUT} (left(items.d, 3)); end",
+        ("begin insert into dbo.items (id, description) values (p_id, p_description) on conflict (id) do update "
+        "set (id, description) = (excluded.id, left(excluded.description, 3)); end"),
+        ("begin create temp table w (d text) on commit drop; insert into w select p_description; "
+        f"{PUT[:-7]} select left(d, 3) from w; end"),
+    ],
+)  # fmt: skip
+def test_what_is_changed_behind_its_filling_is_followed(text):
+    assert [each[:2] for each in levels(through(given(text)))] == [("blocks", "cuts")]
+    assert unknown(given(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "back"),
+    [("begin p_description := left(p_description, 3); end", True), ("begin o := left(p_description, 3); end", False)],
+)
+def test_what_is_handed_back_is_followed(text, back):
+    """As INOUT, and as OUT."""
+    parameters = (
+        Parameter(name="p_description", native="text", back=back),
+        Parameter(name="o", native="text", given=False, back=True),
+    )
+    found = through(code(text, "plpgsql", parameters=parameters))
+    assert [each[:2] for each in levels(found)] == [("blocks", "cuts")]
+
+
+def test_a_result_that_comes_from_elsewhere_is_unknown():
+    text = "declare v text; begin get diagnostics v = message_text; return v; end"
+    assert unknown(given(text, kind="function")) != []
+
+
+def test_a_function_of_sql_that_is_one_expression_is_read():
+    assert flows("RETURN left(p_d, 3)", "sql", "p_d") == {"result <- p_d | cuts 3"}
+    ((_, said),) = gaps("CREATE OR REPLACE FUNCTION f(p_d text) RETURNS text RETURN left(p_d, 3)", "sql")
+    assert "a statement that is not read" in said
+
+
+def changed(text: str, language: str = "plpgsql", **more) -> list[tuple[str, str]]:
+    """Level and kind of what a trigger of the target does to 'description'."""
+    facts = Facts(target=Route(triggers=(code(text, language, kind="trigger", name="dbo.t", **more),)),
+                  systems=("sqlserver", "sqlserver"))  # fmt: skip
+    return [each[:2] for each in levels(findings(task(), facts))]
+
+
+CUT, UNKNOWN = [("blocks", "cuts")], [("unknown", "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("begin select left(NEW.description, 3) into NEW.description; return NEW; end", CUT),
+        ("begin NEW := jsonb_populate_record(NEW, '{}'); return NEW; end", UNKNOWN),
+        ("declare r record; begin r := NEW; return r; end", UNKNOWN),
+        ("begin select NEW.id, left(NEW.description, 3) into NEW; return NEW; end", UNKNOWN),
+        ("begin NEW.description := (select d.short from dict d where d.long = NEW.description); return NEW; end",
+         UNKNOWN),
+        ("begin update dbo.items set description = left(description, 3) where id = NEW.id; return null; end", CUT),
+        (("begin update dbo.items i set description = left(n.description, 3) from ins n where n.id = i.id; "
+         "return null; end"), UNKNOWN),
+        ("begin NEW.note := NEW.description; return coalesce(NEW, OLD); end", []),
+        (("begin NEW.description := upper(NEW.description); insert into log (description) values (left(NEW.note, 3)); "
+         "return NEW; end"), []),
+    ],
+)  # fmt: skip
+def test_what_a_trigger_makes_of_the_row(text, found):
+    assert changed(text) == found
+
+
+def test_a_trigger_of_sql_server_that_cuts_what_the_table_has():
+    text = """CREATE TRIGGER dbo.cut ON dbo.items AFTER INSERT AS
+      UPDATE t SET description = LEFT(t.description, 30) FROM dbo.items t JOIN inserted i ON i.id = t.id"""
+    assert changed(text, "tsql") == CUT
+
+
+def test_a_trigger_of_a_partition_may_name_the_partition():
+    text = "begin update dbo.items_1 set description = left(description, 3) where id = NEW.id; return null; end"
+    assert changed(text) == []
+    assert changed(text, parts=("dbo.items_1",)) == CUT
+
+
+def test_the_same_from_many_statements_is_one_way():
+    body = " ".join(f"if p_id = {n} then {PUT} (p_description); end if;" for n in range(70))
+    assert levels(through(given(f"begin {body} {PUT} (left(p_description, 3)); end"))) == [
+        ("blocks", "cuts", "LEFT(p_description, 3)")
+    ]
+
+
+def test_more_ways_than_are_followed_are_told():
+    body = " ".join(f"{PUT} (left(p_description, {n}));" for n in range(5000, 5070))
+    told = unknown(given(f"begin {body} end"))
+    assert len(told) == 1
+    assert "more ways than the 64 that are followed" in told[0] or "more than 64 ways lead there" in told[0]
+
+
+def test_a_counter_that_is_raised_in_many_places_ends():
+    body = " ".join(f"v := v + {n};" for n in range(40))
+    started = time.monotonic()
+    told = unknown(
+        given(f"declare v int := 0; begin {body} insert into dbo.items (price) values (v); end"), column="price"
+    )
+    assert time.monotonic() - started < 20
+    assert any("more ways than" in what for what in told)
+
+
+def test_views_that_read_a_column_many_times_end():
+    base = table("base", "dbo", id="int!", description="nvarchar(500)")
+    names = ["dbo.base", *(f"dbo.v{n}" for n in range(12))]
+    views = []
+    for n, (of, name) in enumerate(pairwise(names)):
+        parts = " UNION ALL ".join(
+            f"SELECT id, LEFT(description, {400 + 10 * n + k}) AS description FROM {of}" for k in range(6)
+        )
+        views.append(code(f"CREATE VIEW {name} AS {parts}", kind="view", name=name, tables=(base,)))
+    seen = ITEMS.model_copy(update={"view": True, "name": "v11"})
+    facts = Facts(source=Route(views=tuple(reversed(views))), systems=("sqlserver", "sqlserver"))
+    started = time.monotonic()
+    found = findings(task(seen), facts)
+    assert time.monotonic() - started < 20
+    assert any("more than 64 ways" in each.what for each in found if each.column == "description")
 
 
 def test_parameters_are_told_by_their_names():

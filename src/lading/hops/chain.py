@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import NamedTuple
 
 from lading.hops.body import body
-from lading.hops.flow import ODD, RESULT, Body, Flow, parsed, quiet
+from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, parsed, quiet
 from lading.hops.native import of_column, placed
 from lading.hops.nodes import UNREAD, Node, Outputs, Scope, Step, same_table
 from lading.hops.split import GRAMMARS, body_start, tokens
@@ -22,6 +23,10 @@ from lading.types import Type
 Way = tuple[Place, ...]
 MOST = 64
 """The most ways that are followed for one column."""
+_DEEPEST = 8
+_MOST_STEPS = 4_096
+"""The most steps back that are taken for one place."""
+_MORE = Node(UNREAD, f"more ways than the {MOST} that are followed")
 INSTALL = "Install what reads code: pip install 'lading[hops]'."
 
 
@@ -121,14 +126,20 @@ def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
     if traces is None:
         raise ValueError(name)
     found: list[Way] = []
-    for trace in traces:
+    for trace in dict.fromkeys(traces):
+        if len(found) > MOST:
+            break  # which is told
         steps = tuple(_stepped(step, view, 0) for step in trace.steps)
         inner = next((v for v in route.views[1:] if same_table(v.name, trace.node.owner)), None)
         origin = _origin(trace.node, view)
         begun = () if inner and origin.type is None else (origin,)
-        before = _viewed(inner, trace.node.name, route, depth + 1) if inner and depth < 8 else [()]
+        before: list[Way] = [()]
+        if inner is not None and depth < _DEEPEST:
+            before = _viewed(inner, trace.node.name, route, depth + 1)
+        elif inner is not None:
+            before = [(Place(kind="expression", name=inner.name, why=f"more than {_DEEPEST} views stand on another"),)]
         found += [(*way, *begun, *steps) for way in before]
-    return found
+    return found[: MOST + 1]
 
 
 def _origin(node: Node, code: Code) -> Place:
@@ -136,7 +147,7 @@ def _origin(node: Node, code: Code) -> Place:
     if node.owner == UNREAD:
         why = f"it comes from {node.name}"
         return Place(kind="expression", name=node.name, system=code.system, code=code.name, why=why)
-    name = f"{node.owner}.{node.name}"
+    name = node.text
     table = next((t for t in code.tables if same_table(t.full_name, node.owner)), None)
     column = next((c for c in table.columns if c.name.lower() == node.name), None) if table else None
     if column is None:
@@ -174,17 +185,22 @@ def _stepped(step: Step, code: Code, line: int) -> Place:
 def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Iterator[Way]:
     """The ways of a column through one routine: into the columns of its name, and from the parameter of its name."""
     task, name, mapped = wanted
-    sinks = list(dict.fromkeys(flow.into for flow in read.flows if flow.into.owner or flow.into == RESULT))
+    back = {Node("", each.name.lower()) for each in read.parameters if each.back}
+    filled = [flow.into for flow in read.flows if flow.into.owner or flow.into == RESULT or flow.into in back]
+    sinks = list(dict.fromkeys(node._replace(name=name.lower()) if node.name == EVERY else node for node in filled))
     own = [node for node in sinks if node.name == name.lower() and same_table(node.owner, task.target.full_name)]
     own = own or [node for node in sinks if node.name == name.lower() and node.owner not in read.own]
     others = {plain(each) for each in mapped if plain(each) != plain(name)}
     found = [path for node in own for path in _back(node, read) if plain(path[0][0].name) not in others]
-    parameter = next((each for each in read.parameters if plain(each.name) == plain(name)), None)
+    named = [each for each in read.parameters if plain(each.name) == plain(name)]
+    parameter = next((each for each in named if each.given), named[0] if named else None)
     if parameter is not None and not any(path[0][0] == Node("", parameter.name.lower()) for path in found):
         start = Node("", parameter.name.lower())
         rest = [node for node in sinks if node not in own and node.owner not in read.own]
-        more = [path for node in rest for path in _back(node, read) if path[0][0] == start]
-        found += more or [[(start, None)]]
+        paths = [path for node in rest for path in _back(node, read)]
+        given = back | ({RESULT} if code.kind == "function" else set())
+        lost = [path for path in paths if path[0][0].owner == UNREAD and path[-1][0] in given and not found]
+        found += [path for path in paths if path[0][0] in (start, _MORE)] or lost or [[(start, None)]]
     for path in found:
         yield tuple(_placed_path(code, read, path, task))
 
@@ -193,35 +209,61 @@ Path = list[tuple[Node, Flow | None]]
 """Places with the flow that leads into each."""
 
 
-def _back(sink: Node, read: Body) -> list[Path]:
-    """The paths that end in a place."""
-    found: list[Path] = []
+def _back(sink: Node, read: Body, row: tuple[str, ...] = ()) -> list[Path]:
+    """The paths that end in a place, the shortest first. Where there are more than are followed, one of them says so.
+    `row` are the tables whose values are there before the code runs."""
+    into = defaultdict[str, list[Flow]](list)
+    for flow in read.flows:
+        into[flow.into.name].append(flow)
+    found, left, constant = list[Path](), _MOST_STEPS, False
+    waiting = deque[tuple[Node, Path]]([(sink, [])])
+    while waiting and left > 0 and len(found) <= MOST:
+        node, path = waiting.popleft()
+        flows = [flow for flow in (*into[node.name], *into[EVERY]) if _fills(flow.into, node)]
+        used = [flow for _, flow in path]
+        on = [(flow.trace.node, [(node, flow), *path]) for flow in flows if flow not in used]
+        begun = _begins(node, flows, read, not on or _one_of(node, row)) if path else None
+        if begun is not None:
+            found.append([(begun, None), *path])
+        waiting.extend(on)
+        left, constant = left - len(on), constant or read.filled.get(node, False)
+    if not found and not waiting and not constant:
+        return [[(_unfilled(sink), None)]]  # only by each other
+    return found if not waiting and len(found) <= MOST else [*found[:MOST], [(_MORE, None)]]
 
-    def walk(node: Node, used: tuple[Flow, ...], path: Path) -> None:
-        if len(found) >= MOST:
-            return
-        into = [flow for flow in read.flows if _same(flow.into, node) and flow not in used]
-        parameter = not node.owner and any(each.name.lower() == node.name for each in read.parameters)
-        if parameter or (node.owner and (not into or node.owner == "new")):
-            found.append([(node, None), *path])
-        for flow in into:
-            walk(flow.trace.node, (*used, flow), [(node, flow), *path])
 
-    walk(sink, (), [])
-    return [path for path in found if len(path) > 1]
+def _begins(node: Node, flows: list[Flow], read: Body, there: bool) -> Node | None:
+    """What a path begins with at a place; None where it only goes on from there, or is a constant. `there` says that a
+    table holds a value before."""
+    if not node.owner and any(each.name.lower() == node.name for each in read.parameters):
+        return node
+    if node.owner and node.owner not in read.own:
+        return node if there else None
+    if read.filled.get(node) or any(flow.trace.node != node for flow in flows):
+        return None
+    return _unfilled(node)
 
 
-def _same(left: Node, right: Node) -> bool:
-    if left.name != right.name or bool(left.owner) != bool(right.owner):
+def _unfilled(node: Node) -> Node:
+    return Node(UNREAD, f"'{node.text}', which nothing that was read fills")
+
+
+def _fills(left: Node, right: Node) -> bool:
+    """Whether what goes into one place goes into the other."""
+    if left.name not in (right.name, EVERY) or bool(left.owner) != bool(right.owner):
         return False
     return not left.owner or same_table(left.owner, right.owner)
 
 
-def _placed_path(code: Code, read: Body, path: Path, task: Task) -> Iterator[Place]:
+def _one_of(node: Node, tables: tuple[str, ...]) -> bool:
+    return any(same_table(node.owner, table) for table in tables)
+
+
+def _placed_path(code: Code, read: Body, path: Path, task: Task, row: tuple[str, ...] = ()) -> Iterator[Place]:
     for node, flow in path:
         for step in flow.trace.steps if flow else ():
             yield _stepped(step, code, flow.line if flow else 0)
-        if (place := _place(code, read, node, flow, task)) is not None:
+        if not _one_of(node, row) and (place := _place(code, read, node, flow, task)) is not None:
             yield place
 
 
@@ -234,14 +276,15 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
         return None
     if node.owner:
         if node in read.types:
-            return _typed(code, read.types[node], "column", f"{node.owner}.{node.name}", line)
+            return _typed(code, read.types[node], "column", node.text, line)
         ends = same_table(node.owner, task.target.full_name) and node.owner.count(".") < 2 and flow and not code.loose
         if node.owner in read.own or ends:
             return None  # the body's own table takes what comes; the target's column follows by itself
         return _origin(node, code)
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)
     if given is not None:
-        return _parameter(code, given)
+        place = _parameter(code, given)  # which the body fills by its own rules
+        return place.model_copy(update={"loose": code.loose, "null": None, "line": line}) if flow else place
     native = read.types.get(node)
     if native is None:
         return Place(kind="variable", name=node.name, code=code.name, line=line, why=f"'{node.name}' has no type here")
@@ -283,16 +326,18 @@ def _ended(task: Task, column: Column, facts: Facts) -> Way:
 
 def _changed(code: Code, read: Body, task: Task, name: str) -> Iterator[Way]:
     """What a trigger makes of a new row's value, in the row or in its table."""
-    for flow in read.flows:
-        of_row = flow.into == Node("new", name.lower())
-        of_table = flow.into.name == name.lower() and same_table(flow.into.owner, task.target.full_name)
-        if not (of_row or of_table):
-            continue
-        for path in _back(flow.into, read):
-            begun = path[0][0] == Node("new", name.lower()) or path[0][0].owner == UNREAD
-            if begun and path[-1][1] == flow:
-                found = [p for p in _placed_path(code, read, path, task) if p.kind != "column"]
-                yield tuple(p.model_copy(update={"code": code.name}) for p in found)
+    row, own = ("new", task.target.full_name, *code.parts), name.lower()
+    sinks = dict.fromkeys(
+        Node(flow.into.owner, own) for flow in read.flows if flow.into.name in (own, EVERY) and _one_of(flow.into, row)
+    )
+    for path in (path for node in sinks for path in _back(node, read, row)):
+        begun = path[0][0]
+        if not _one_of(begun, row) and begun.owner != UNREAD:
+            elsewhere = Node(UNREAD, f"'{begun.text}', which is not of the row")
+            path = [(elsewhere, None), *path[1:]]
+        elif _one_of(begun, row) and begun.name != own:
+            continue  # what people make of the row's other columns
+        yield tuple(_placed_path(code, read, path, task, row))
 
 
 def mentioned(code: Code) -> set[str]:

@@ -12,7 +12,7 @@ Filled = Iterator[tuple[Node, list[Trace]]]
 
 
 class Unnamed(ValueError):
-    """A table is filled whose columns are not named and not known."""
+    """Values go into columns that are not named and not known."""
 
 
 def filled(e: Expression, scope: Scope) -> Filled:
@@ -54,18 +54,25 @@ def _inserted(e: Expression, scope: Scope) -> Filled:
         return
     if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
         e.expression.set("with_", e.args["with_"])
-    new = [(name, traces) for name, (_, traces) in zip(given, outputs(e.expression, scope), strict=False)]
+    made = outputs(e.expression, scope)
+    fewer = scope.grammar == "postgres" and not named and table not in scope.own and len(made) < len(given)
+    if made and len(made) != len(given) and not fewer:
+        raise Unnamed(f"fills {len(given)} columns of '{table}' with {len(made)}: which is which is not known")
+    new = [(name, traces) for name, (_, traces) in zip(given, made, strict=False)]
     yield from ((Node(table, name), traces) for name, traces in new)
     conflict = e.args.get("conflict")
     around = scope._replace(around={**scope.around, "excluded": new})
     target = e.this.this if named else e.this
+    sources: Sources = {(target.alias_or_name or "").lower(): table}
     for pair in (conflict.expressions if conflict is not None else None) or ():
-        if pair.key == "eq" and getattr(pair.expression, "table", "").lower() != "excluded":
-            sources = {(target.alias_or_name or "").lower(): table}
-            yield Node(table, pair.this.name.lower()), traced(pair.expression, around, sources)
+        if pair.key != "eq":
+            raise ValueError("what it sets is not read")
+        yield from assigned(pair, table, around, sources)
 
 
 def _updated(e: Expression, scope: Scope) -> Filled:
+    if any(pair.key != "eq" for pair in e.expressions):
+        raise ValueError("what it sets is not read")
     sources = read_by(e, scope, ctes(e, scope, {}))
     alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
     found = sources.get(alias)
@@ -83,6 +90,9 @@ def _merged(e: Expression, scope: Scope) -> Filled:
             continue
         if then.key == "update":
             yield from paired(then.expressions, table, scope, sources)
-        elif then.this is not None and then.expression is not None:
-            for column, value in zip(then.this.expressions, then.expression.expressions, strict=False):
-                yield Node(table, column.name.lower()), traced(value, scope, sources)
+            continue
+        columns, values = (getattr(part, "expressions", ()) for part in (then.this, then.expression))
+        if not columns or len(columns) != len(values):
+            raise Unnamed(f"fills '{table}' without naming its columns")
+        for column, value in zip(columns, values, strict=True):
+            yield Node(table, column.name.lower()), traced(value, scope, sources)

@@ -16,6 +16,8 @@ ODD = (ValueError, AttributeError, LookupError, TypeError, RecursionError)
 """What code raises here that is no SQL, or a tree of a shape that nobody expected: it is not read, which is told."""
 RESULT = Node("", "\0result")
 """What a function gives back."""
+EVERY = "\0every"
+"""The name of all columns of a table, record or row that is filled as a whole."""
 
 
 class Flow(NamedTuple):
@@ -44,6 +46,9 @@ class Body:
     flows: list[Flow] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     own: set[str] = field(default_factory=set)
+    """The tables and records that it makes for itself."""
+    filled: dict[Node, bool] = field(default_factory=dict)
+    """What is filled, in that order, and whether by a constant too, of which there is no flow."""
     tables: set[str] = field(default_factory=set)
     """Tables that it reads or writes, its own left out."""
     commits: bool = False

@@ -20,6 +20,16 @@ class Node(NamedTuple):
     owner: str
     name: str
 
+    @property
+    def text(self) -> str:
+        """As people read it."""
+        return ".".join(part for part in self if part).replace("\0", "")
+
+
+def record(name: str) -> str:
+    """The owner of the fields of a record, which is never a table's name."""
+    return f"{name}\0"
+
 
 class Step(NamedTuple):
     """What happens to a value. `native` is the type of a cast, or of what holds it; `size` the characters or

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lading.hops.filling import Unnamed, filled, paired, returned
-from lading.hops.flow import ODD, RESULT, Body, Flow, Gap, parsed
-from lading.hops.nodes import Node, Outputs, Scope, Trace
+from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, Gap, parsed
+from lading.hops.nodes import Node, Outputs, Scope, Trace, record
 from lading.hops.split import GRAMMARS, Statement, Token, word
 from lading.hops.trace import ctes, full_name, outputs, read_by, traced, unread
 from lading.hops.words import (
     IGNORED,
+    NO_COLUMN,
+    NO_ROW,
     by_commas,
     joined,
     outer,
@@ -31,18 +33,22 @@ class Reading:
     def __init__(self, code: Code, parameters: tuple[Parameter, ...]) -> None:
         self.code, self.body = code, Body(parameters=parameters)
         self.names = {each.name.lower() for each in parameters}
-        self.records: dict[str, Outputs] = {}
         self.cursors: dict[str, Outputs] = {}
-        self.rows = {"inserted", "deleted", "new", "old"}
+        self.rows = dict.fromkeys(("inserted", "deleted", "new", "old"), "")
+        """Rows by name, each with the table that it is like."""
+        self.partial: set[str] = set()
+        """The body's own tables of which not all columns are known."""
+        self.told: set[tuple[Node, Trace, bool]] = set()
 
     @property
     def scope(self) -> Scope:
         places = tuple(each.name for each in self.body.parameters if each.given)
         grammar = GRAMMARS[self.code.language]
         own: dict[str, tuple[str, ...]] = {}
-        for node in dict.fromkeys((*self.body.types, *(flow.into for flow in self.body.flows))):
-            own[node.owner] = (*own.get(node.owner, ()), node.name)
-        own = {name: columns for name, columns in own.items() if name in self.body.own}
+        for node in dict.fromkeys((*self.body.types, *self.body.filled)):
+            if node.name != EVERY:
+                own[node.owner] = (*own.get(node.owner, ()), node.name)
+        own = {name: columns for name, columns in own.items() if name in self.body.own - self.partial}
         return Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
 
     def take(self, statement: Statement) -> None:
@@ -60,6 +66,8 @@ class Reading:
                 getattr(self, f"_{first.lower()}")(statement)
             elif first == "CREATE" and "TABLE" in statement.words[:5]:
                 self.make(statement)
+            elif first == "CREATE" and not {"FUNCTION", "PROCEDURE", "VIEW"}.isdisjoint(statement.words[:5]):
+                self.gap(statement, f"has a statement that is not read: {short(statement.text)}")
             elif first in ("CREATE", "ALTER", "DROP", "TRUNCATE", "LOCK", "GRANT", "REVOKE", "ANALYZE"):
                 self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words[:3]
             elif first in ("SELECT", "INSERT", "UPDATE", "MERGE", "DELETE", "WITH", "REPLACE", "(", "VALUES"):
@@ -73,19 +81,20 @@ class Reading:
         self.body.gaps.append(Gap(statement.line, what, fix))
 
     def flow(self, into: Node, traces: Iterable[Trace], statement: Statement) -> None:
+        """What goes into a place; the same from several statements is told once."""
         loose = self.code.language == "mysql" and "IGNORE" in statement.words[:3]
+        traces = list(traces)
+        self.body.filled[into] = self.body.filled.get(into, False) or not traces
         for trace in traces:
-            for whole in self._expanded(trace):
-                self.body.flows.append(Flow(into, whole, statement.line, loose))
+            if (into, trace, loose) not in self.told:
+                self.told.add((into, trace, loose))
+                self.body.flows.append(Flow(into, trace, statement.line, loose))
 
-    def _expanded(self, trace: Trace) -> list[Trace]:
-        """Through the fields of a record to what the record was filled from."""
-        found = self.records.get(trace.node.owner)
-        if found is None:
-            return [trace]
-        missing = unread(f"the field '{trace.node.owner}.{trace.node.name}'")
-        inner = next((traces for name, traces in found if name.lower() == trace.node.name), missing)
-        return [Trace(each.node, (*each.steps, *trace.steps)) for each in inner]
+    def whole(self, name: str, statement: Statement) -> None:
+        """A record or the row gets all of its fields from what is not read."""
+        owner = name if name == "new" else record(name)
+        self.body.own |= {owner} - {"new"}
+        self.flow(Node(owner, EVERY), unread(f"a whole row: {short(statement.text)}"), statement)
 
     def expression(self, text: str, statement: Statement, into: Node) -> None:
         """A value that an expression gives goes into a variable."""
@@ -98,6 +107,8 @@ class Reading:
 
     def declare(self, statement: Statement) -> None:
         words = statement.words
+        if words[1:3] == ("ALIAS", "FOR"):
+            return self.gap(statement, f"has a declaration that is not read: {short(statement.text)}")
         if "CURSOR" in words[:4]:
             at = next((n for n, w in enumerate(words) if w in ("FOR", "IS")), 0)
             name = statement.tokens[0].text.lower() if words[0] != "CURSOR" else ""
@@ -125,9 +136,14 @@ class Reading:
     def _variable(self, name: str, native: str) -> None:
         self.names.add(name)
         if re.search(r"% ?rowtype$", native.lower()):
-            self.rows.add(name)
+            self.rows[name] = re.sub(r" ?% ?rowtype$", "", native.lower())
         elif native.lower() != "record":
-            self.body.types[Node("", name)] = native
+            self._typed(Node("", name), native)
+
+    def _typed(self, node: Node, native: str) -> None:
+        """A name that is declared twice may have either type, which is none that is known."""
+        before = self.body.types.get(node, native)
+        self.body.types[node] = native if before.lower() == native.lower() else f"{before} or {native}"
 
     def _declare_many(self, statement: Statement) -> None:
         """T-SQL: several variables, each with a type and perhaps a value; or a table."""
@@ -156,6 +172,8 @@ class Reading:
         self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words
         if start is not None and statement.tokens[start].text == "(":
             self._own_table(name, statement.tokens[start:])
+            if name in self.partial:
+                self.gap(statement, f"makes a table like another, whose columns are not read: {short(statement.text)}")
         elif (select := next((n for n, w in enumerate(statement.words) if w in ("SELECT", "WITH")), None)) is not None:
             self.body.own.add(name)
             for column, traces in self.query(statement.between(select), statement):
@@ -163,10 +181,11 @@ class Reading:
 
     def _own_table(self, name: str, found: Sequence[Token]) -> None:
         self.body.own.add(name)
-        inner = list(found[1:-1]) if found and found[0].text == "(" else []
-        for part in by_commas(inner):
-            if len(part) > 1 and word(part[0]) not in ("PRIMARY", "CONSTRAINT", "UNIQUE", "CHECK", "INDEX", "FOREIGN"):
-                self.body.types[Node(name, part[0].text.lower())] = joined(part[1 : type_end(part, 1)])
+        for part in by_commas(found[1:] if found and found[0].text == "(" else ()):
+            if word(part[0]) == "LIKE":
+                self.partial.add(name)
+            elif len(part) > 1 and word(part[0]) not in NO_COLUMN:
+                self._typed(Node(name, part[0].text.lower()), joined(part[1 : type_end(part, 1)]))
 
     # What moves
 
@@ -180,17 +199,24 @@ class Reading:
 
     def assign(self, statement: Statement) -> None:
         at = next(n for n, token in enumerate(statement.tokens) if token.text in (":=", "="))
-        self.expression(statement.between(at + 1), statement, self._named(joined(statement.tokens[:at])))
+        into = self._named(re.sub(r" ?\[.*", "", joined(statement.tokens[:at])))
+        if not into.owner and into.name in {*self.names, *self.rows} and self._record(into.name):
+            self.whole(into.name, statement)
+        self.expression(statement.between(at + 1), statement, into)
 
     def _named(self, text: str) -> Node:
         """A variable, or a field of a record or of the row."""
         text = re.sub(r"^@ ", "@", text).replace("`", "").replace('"', "").lower()
         owner, _, name = text.rpartition(".")
         own = self.code.name.rpartition(".")[2].lower()
-        return Node("" if owner in (own, "") else owner, name)
+        if owner in (own, ""):
+            return Node("", name)
+        return Node(record(owner) if owner in self.names else owner, name)
 
     def _set(self, statement: Statement) -> None:
         """`SET @a = x`, `SET a = x, NEW.b = y`; settings of the session are none."""
+        if statement.words[1:2] == ("STATEMENT",):
+            return self.gap(statement, f"has a statement that is not read: {short(statement.text)}")
         for part in by_commas(statement.tokens[1:]):
             at = next((n for n, token in enumerate(part) if token.text in ("=", ":=")), None)
             if at is None or at + 1 >= len(part) or statement.words[1] in ("SESSION", "GLOBAL", "TRANSACTION", "LOCAL"):
@@ -200,18 +226,20 @@ class Reading:
             into, text = self._named(name), text_of(statement, part[at + 1 :])
             if into.owner == "" and into.name not in self.names and not into.name.startswith("@"):
                 continue
-            self.names.add(into.name)
             self.expression(f"{name} {sign} ({text})" if sign else text, statement, into)
+        return None
 
     def _return(self, statement: Statement) -> None:
         words = statement.words
-        if len(words) == 1 or words[1] in ("NEW", "OLD", "NULL"):
-            return
+        if len(words) == 1 or words[1] in ("NEW", "OLD", "NULL") or words[1:] == ("NEXT",):
+            return None
+        if self.code.kind == "trigger":
+            return None if NO_ROW.issuperset(words[1:]) else self.whole("new", statement)
         if words[1] == "QUERY":
             if "EXECUTE" in words:
                 return self.dynamic(statement)
             found = self.query(statement.between(2), statement)
-        elif words[1] in ("NEXT",):
+        elif words[1] == "NEXT":
             found = [("", traced(parsed(statement.between(2), self.code.language), self.scope, {}))]
         else:
             e = parsed(f"SELECT {statement.between(1)}", self.code.language)
@@ -227,11 +255,13 @@ class Reading:
         """`FOR r IN query LOOP`."""
         at = next((n for n, w in enumerate(statement.words) if w == "IN"), None)
         if at is None or ".." in statement.text:
-            return
+            return None
         if "EXECUTE" in statement.words:
             return self.dynamic(statement)
+        if statement.words[at + 1] in ("INSERT", "UPDATE", "DELETE", "MERGE"):
+            return self.gap(statement, f"loops over rows that it writes, which is not read: {short(statement.text)}")
         names = [token.text.lower() for token in statement.tokens[1:at] if token.text != ","]
-        if statement.words[at + 1] in ("SELECT", "WITH", "("):
+        if statement.words[at + 1] in ("SELECT", "WITH", "VALUES", "("):
             found = self.query(statement.between(at + 1, -1), statement)
         else:
             found = self.cursors.get(statement.tokens[at + 1].text.lower(), [])
@@ -255,14 +285,32 @@ class Reading:
 
     def _fill(self, names: Sequence[str], found: Outputs, statement: Statement) -> None:
         """Variables, or one record, take the columns of a query."""
-        record = len(names) == 1 and (names[0] in self.rows or Node("", names[0]) not in self.body.types)
-        if record and names[0] not in {each.name.lower() for each in self.body.parameters}:
-            self.records[names[0]] = [
-                (column, [e for t in traces for e in self._expanded(t)]) for column, traces in found
-            ]
-            return
+        if len(names) == 1 and self._record(names[0]):
+            return self._fill_record(names[0], found, statement)
         for n, name in enumerate(names):
             self.flow(self._named(name), found[n][1] if n < len(found) else unread(name), statement)
+        return None
+
+    def _record(self, name: str) -> bool:
+        """Whether a name is that of a record or a row: variables have types."""
+        typed = name not in self.rows and Node("", name) in self.body.types
+        given = any(each.name.lower() == name for each in self.body.parameters)
+        return not (typed or given or "." in name or name.startswith("@"))
+
+    def _fill_record(self, name: str, found: Outputs, statement: Statement) -> None:
+        """A row like a table takes the columns by their places, a record by their names."""
+        like, owner = self.rows.get(name), record(name)
+        if like is not None and like not in self.cursors:
+            columns = self.scope.columns(like) or ()
+            found = [(columns[n], traces) for n, (_, traces) in enumerate(found)] if len(columns) == len(found) else []
+            self.body.types.update((Node(owner, c.lower()), f"{like}.{c}%TYPE") for c, _ in found)
+        if not found:
+            return self.whole(name, statement)
+        self.names.add(name)
+        self.body.own.add(owner)
+        for column, traces in found:
+            self.flow(Node(owner, column.lower()), traces, statement)
+        return None
 
     def query(self, text: str, statement: Statement) -> Outputs:
         e = parsed(text, self.code.language)
@@ -275,7 +323,9 @@ class Reading:
         if self.code.language == "tsql" and re.search(r"^\s*INSERT\b.*?\bEXEC", text, re.I | re.S):
             return self.gap(statement, f"fills a table by running another routine: {short(text)}")
         if self.code.language == "tsql" and "OUTPUT" in statement.words:
-            text = without_output(statement)
+            text, log = without_output(statement)
+            if log:
+                self.flow(Node(log, EVERY), unread(f"an OUTPUT clause: {short(statement.text)}"), statement)
         if self.code.language == "tsql":
             text = re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
         if self.code.language == "mysql":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lading.hops.keeping import FIRST, foreign, kept, length
-from lading.hops.nodes import UNREAD, Expression, Node, Outputs, Scope, Source, Sources, Step, Trace, Unread
+from lading.hops.nodes import UNREAD, Expression, Node, Outputs, Scope, Source, Sources, Step, Trace, Unread, record
 
 
 def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
@@ -61,7 +61,7 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     if owner in sources or owner in scope.around:
         return _from_source(sources[owner] if owner in sources else scope.around[owner], name)
     if owner:
-        return [Trace(Node(owner, name))]
+        return [Trace(Node(record(owner) if owner in scope.variables else owner, name))]
     if name in scope.variables:
         return [Trace(Node("", name))]
     named = [source for source in sources.values() if _has(source, name, scope)]
@@ -96,6 +96,8 @@ def _parameter(e: Expression, scope: Scope) -> list[Trace]:
     if name.isdigit():
         at = int(name) - 1
         return [Trace(Node("", scope.places[at].lower()))] if at < len(scope.places) else unread(f"${name}")
+    if scope.grammar == "mysql" and e.key == "parameter":  # it is the session's, which anything may fill
+        return unread(f"the user variable '@{name}'")
     return [Trace(Node("", f"@{name}"))] if name else []
 
 
@@ -248,11 +250,12 @@ def outputs_of(items: Iterable[Expression], scope: Scope, sources: Sources) -> O
     for item in items:
         if item.key == "star" or (item.key == "column" and item.this.key == "star"):
             owner = (getattr(item, "table", "") or "").lower()
-            reached = sources if owner in ("", *sources) else {owner: scope.around.get(owner, owner)}
+            own = record(owner) if owner in scope.variables else owner
+            reached = sources if owner in ("", *sources) else {owner: scope.around.get(owner, own)}
             for alias, source in reached.items():
                 found += _starred(source, scope, alias) if owner in ("", alias) else []
         else:
-            found.append((item.alias_or_name, traced(item, scope, sources)))
+            found.append((item.alias_or_name, list(dict.fromkeys(traced(item, scope, sources)))))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lading.hops.split import Statement, Token, body_start, word
@@ -16,6 +16,10 @@ IGNORED = {
     "DENY", "DBCC", "RECONFIGURE", "INVOKER", "SECURITY",
 }  # fmt: skip
 """Words of statements that move no value."""
+NO_COLUMN = {"PRIMARY", "CONSTRAINT", "UNIQUE", "CHECK", "INDEX", "FOREIGN"}
+"""What else stands between the columns of a table that is made."""
+NO_ROW = {"COALESCE", "(", ")", ",", "NEW", "OLD", "NULL"}
+"""Words with which a trigger gives back no other row than it got."""
 
 
 def head(found: Sequence[Token]) -> tuple[Parameter, ...]:
@@ -39,7 +43,8 @@ def head(found: Sequence[Token]) -> tuple[Parameter, ...]:
         rest = next((n for n in range(stop, until) if found[n].text == "@"), until)
         out = any(word(token) in ("OUTPUT", "OUT") for token in found[stop:rest])
         default = any(token.text == "=" for token in found[stop:rest])
-        given.append(Parameter(name=f"@{found[at + 1].text}", native=native, given=not out, needed=not default))
+        name = f"@{found[at + 1].text}"
+        given.append(Parameter(name=name, native=native, given=not out, back=out, needed=not default))
         at = rest
     return tuple(given)
 
@@ -71,6 +76,8 @@ def by_commas(found: Sequence[Token]) -> list[list[Token]]:
     depth = 0
     for token in found:
         depth += (token.text == "(") - (token.text == ")")
+        if depth < 0:
+            break  # what stands behind the list
         if token.text == "," and depth == 0:
             parts.append([])
         else:
@@ -96,33 +103,42 @@ def without_into(statement: Statement) -> tuple[str, list[str]]:
             end = first
             while end < len(statement.tokens) and not (
                 end > first
-                and statement.tokens[end - 1].text not in (",", ".")
+                and statement.tokens[end - 1].text not in (",", ".", "@")
                 and statement.tokens[end].text not in (",", ".")
             ):
                 end += 1
-            names = [joined(part).lower() for part in by_commas(statement.tokens[first:end])]
+            names = [joined(part).replace("@ ", "@").lower() for part in by_commas(statement.tokens[first:end])]
             return f"{statement.between(0, at)} {statement.between(end)}", names
     return statement.text, []
 
 
 def outer(words: Sequence[str], found: Sequence[Token], wanted: str) -> int:
     """Where a word stands last outside of parentheses; -1 when it does not."""
-    depth, at = 0, -1
-    for n, token in enumerate(found):
-        depth += (token.text == "(") - (token.text == ")")
-        at = n if depth == 0 and words[n] == wanted else at
-    return at
+    return max((n for n in outside(found) if words[n] == wanted), default=-1)
 
 
-def without_output(statement: Statement) -> str:
-    """Without the clause that hands written rows on, which sqlglot does not read everywhere."""
+def outside(found: Sequence[Token], start: int = 0) -> Iterator[int]:
+    """The places of what stands in no parentheses."""
+    depth = 0
+    for n in range(start, len(found)):
+        depth += (found[n].text == "(") - (found[n].text == ")")
+        if depth == 0:
+            yield n
+
+
+def without_output(statement: Statement) -> tuple[str, str]:
+    """Without the clause that hands written rows on, which sqlglot does not read everywhere; and the table that it
+    fills, if any."""
     start = outer(statement.words, statement.tokens, "OUTPUT")
-    ends, depth = ("VALUES", "SELECT", "FROM", "WHERE", "DEFAULT", "WITH"), 0
-    for n in range(start, len(statement.tokens)):
-        depth += (statement.tokens[n].text == "(") - (statement.tokens[n].text == ")")
-        if depth == 0 and statement.words[n] in ends:
-            return f"{statement.between(0, start)} {statement.between(n)}"
-    return statement.between(0, start) if start > 0 else statement.text
+    if start < 0:
+        return statement.text, ""
+    ends = ("VALUES", "SELECT", "FROM", "WHERE", "DEFAULT", "WITH")
+    end = next((n for n in outside(statement.tokens, start) if statement.words[n] in ends), len(statement.tokens))
+    into = next((n + 1 for n in outside(statement.tokens, start) if statement.words[n] == "INTO" and n < end), end)
+    last = next((n for n in range(into, end) if statement.tokens[n].text == "("), end)
+    table = joined(statement.tokens[into:last]).replace("@ ", "@").replace("# ", "#").lower()
+    rest = statement.between(end)
+    return f"{statement.between(0, start)} {rest}" if rest else statement.between(0, start), table
 
 
 def short(text: str) -> str:

@@ -67,7 +67,13 @@ def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
             owner, own, kind, text, mode, returns, specific = (str(value or "") for value in row)
             given = session.driver.query(_PARAMETERS, (owner, specific, kind))
             parameters = [
-                Parameter(name=str(p), native=str(native), charset=str(charset), given=str(way or "IN") != "OUT")
+                Parameter(
+                    name=str(p),
+                    native=str(native),
+                    charset=str(charset),
+                    given=str(way or "IN") != "OUT",
+                    back=str(way or "IN") != "IN",
+                )
                 for p, native, charset, way in given
             ]
             found.append(Code(

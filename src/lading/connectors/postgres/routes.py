@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,21 @@ _VIEWS = """
             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
     FROM (SELECT oid, min(depth) AS depth FROM v GROUP BY oid) v
     JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY v.depth, 1"""
-# The bits of tgtype: 4 for INSERT, 16 for UPDATE.
+# The bits of tgtype: 4 for INSERT, 16 for UPDATE. The own triggers of a partition fire for rows of the whole table too;
+# those that have a parent are copies of the whole table's.
 _TRIGGERS = """
-    SELECT n.nspname || '.' || p.proname, l.lanname, p.prosrc
+    WITH RECURSIVE r (oid, part) AS (
+        SELECT to_regclass(%s)::oid, false UNION ALL
+        SELECT i.inhrelid, true FROM r JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'p'
+        JOIN pg_inherits i ON i.inhparent = r.oid)
+    SELECT n.nspname || '.' || p.proname, l.lanname, p.prosrc,
+           array_agg(DISTINCT s.nspname || '.' || c.relname) FILTER (WHERE r.part)
     FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
-    JOIN pg_language l ON l.oid = p.prolang
-    WHERE t.tgrelid = to_regclass(%s) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0
-    ORDER BY t.tgname"""
+    JOIN pg_language l ON l.oid = p.prolang JOIN r ON r.oid = t.tgrelid JOIN pg_class c ON c.oid = r.oid
+    JOIN pg_namespace s ON s.oid = c.relnamespace
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 20 <> 0
+          AND coalesce(to_jsonb(t) ->> 'tgparentid', '0') = '0'
+    GROUP BY 1, 2, 3 ORDER BY min(t.tgname)"""
 # Lengths of parameters and results are not in the catalogue: PostgreSQL forgets them. Those of domains are kept.
 _TYPE = """CASE WHEN {t}.oid = 'bpchar'::regtype THEN 'bpchar'
     WHEN {t}.typtype = 'd' THEN format_type({t}.typbasetype, {t}.typtypmod) ELSE format_type({t}.oid, NULL) END"""
@@ -55,9 +64,12 @@ def route(session: PostgresSession, table: Table) -> Route:
         for own, text, columns in session.driver.query(_VIEWS, (name,))
     ]
     triggers = [
-        Code(kind="trigger", name=str(own), system="postgres", language=str(language), text=str(text))
-        for own, language, text in session.driver.query(_TRIGGERS, (name,))
-    ]
+        Code(
+            kind="trigger", name=str(own), system="postgres", language=str(language), text=str(text),
+            parts=tuple(parts or ()),
+        )
+        for own, language, text, parts in session.driver.query(_TRIGGERS, (name,))
+    ]  # fmt: skip
     encoding = str(session.driver.query("SELECT current_setting('server_encoding')")[0][0]).lower()
     charsets = {} if encoding == "utf8" else {c.name: encoding for c in table.columns if c.type.kind == "string"}
     return Route(views=tuple(views), triggers=tuple(triggers), charsets=charsets)
@@ -79,12 +91,16 @@ def _code(session: PostgresSession, row: Sequence[Any]) -> Code:
     places = [n for n, (_, mode, _) in enumerate(given) if mode in "ibv"]
     optional = set(places[len(places) - int(defaults) :]) if defaults else set()
     parameters = [
-        Parameter(name=str(own) or f"${n + 1}", native=str(native), given=n in places, needed=n not in optional)
-        for n, (own, _, native) in enumerate(given)
-    ]
-    at = str(text).find("BEGIN ATOMIC") if text else -1
+        Parameter(
+            name=str(own) or f"${n + 1}", native=str(native), given=n in places, back=mode in "bot",
+            needed=n not in optional,
+        )
+        for n, (own, mode, native) in enumerate(given)
+    ]  # fmt: skip
+    whole = language == "sql" and str(text).startswith("CREATE OR REPLACE ")
+    body = re.search(r"^[ \t]*(?:BEGIN ATOMIC|RETURN)\b.*", str(text), re.M | re.S) if whole else None
     return Code(
         kind="procedure" if kind == "p" else "function", name=str(name), system="postgres", language=str(language),
-        text=str(text)[at:] if at > 0 and language == "sql" else str(text), parameters=tuple(parameters),
+        text=body[0] if body else str(text), parameters=tuple(parameters),
         returns=str(returns), skips_null=bool(strict),
     )  # fmt: skip

@@ -18,7 +18,7 @@ VIEWS = f"""
         SELECT o.object_id, 0 FROM sys.objects o WHERE o.object_id = OBJECT_ID(?) AND o.type = 'V'
         UNION ALL SELECT o.object_id, v.depth + 1 FROM v
         JOIN sys.sql_expression_dependencies d ON d.referencing_id = v.object_id
-        JOIN sys.objects o ON o.object_id = d.referenced_id AND o.type = 'V' WHERE v.depth < 8)
+        JOIN sys.objects o ON o.object_id = d.referenced_id AND o.type = 'V' WHERE v.depth < 9)
     {_DEFINED} FROM (SELECT object_id, MIN(depth) AS depth FROM v GROUP BY object_id) v
     JOIN sys.objects o ON o.object_id = v.object_id ORDER BY v.depth, o.name"""
 TRIGGERS = f"""
