@@ -147,3 +147,10 @@ def test_a_small_share_is_not_said_to_be_none(copied):
         done = copied("diff", "legacy.db#people", "copy.db", "--sample", sample, "--json")
         assert f"only {share} of the keys were compared" in done.json["tables"][0]["reasons"], done.json
     assert done.json["tables"][0]["why"] == "asked for: 0.00000010% of the keys, chosen by their hash"
+
+
+def test_nothing_to_compare_is_no_fault(copied):
+    words = ("diff", "legacy.db#people", "copy.db", "--exclude", "*", "--json")
+    for way in ("co-located", "in place"):
+        done = copied(*words, "--way", way)
+        assert (done.code, done.json["tables"][0]["reasons"]) == (3, ["no column could be compared"]), done

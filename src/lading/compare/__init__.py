@@ -90,7 +90,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         return
     first: dict[str, Any] = {}
     cuts: Cuts | None = None
-    if way is Way.IN_PLACE:
+    if way is Way.IN_PLACE and paired.compared:
         first, cuts = in_place((left.place, right.place), paired)
         if cuts is None:
             way, why = Way.CO_LOCATED, f"{CHANGED_OVER}; {READ}"
