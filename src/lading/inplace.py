@@ -101,7 +101,8 @@ def _totalled(dialect: Dialect, column: Column) -> str | None:
     return dialect.totals.get(column.type.kind)
 
 
-def _total(value: Any) -> Decimal:
-    """A sum as `Dialect.totals` give it."""
+def _total(value: Any) -> Decimal | None:
+    """A sum as `Dialect.totals` give it; None of values that have none, such as NaN."""
     high, _, low = str(value or 0).rpartition(":")
-    return Decimal(int(high) * 2**32 + int(low)) if high else Decimal(low)
+    total = Decimal(int(high) * 2**32 + int(low)) if high else Decimal(low)
+    return total if total.is_finite() else None

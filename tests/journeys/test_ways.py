@@ -69,6 +69,15 @@ def test_what_cannot_be_written_in_place_is_read_and_said(place: Callable[[str],
     assert "not in place: 'ratio'" in found.why
 
 
+def test_what_has_no_sum_is_not_summed(place: Callable[[str], str]):
+    left, right = place("postgres"), place("postgres")
+    for each in (left, right):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY, v numeric(10,2))")
+        looks.query(each, "INSERT INTO t VALUES (1, 'NaN'), (2, 1)")
+    found = diff(left, right, way="aggregates").tables[0]
+    assert (found.verdict, found.reasons) == ("inconclusive", ("only counts and sums were compared",))
+
+
 def test_values_that_are_narrowed_are_counted_in_place(place: Callable[[str], str]):
     left, right = place("postgres"), place("duckdb")
     looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY, a numeric(12,4), b text, c timestamp)")
