@@ -22,7 +22,7 @@ SAID = {
     "float": "The 64 bits of the number as 16 hexadecimal digits, also of 32-bit floats, which are numbers of 64 bits "
     "too; -0 is 0, and every NaN is `nan`.",
     "string": "As it is: case, blanks, Unicode form and line ends count. Blanks at the end of a fixed-length character "
-    "type are padding, and cut on both sides.",
+    "type are padding, and cut on both sides; SQLite has no such type.",
     "binary": "Two lower-case hexadecimal digits a byte.",
     "date": "Days since 1970-01-01, in the Gregorian calendar of all years; `inf` and `-inf` where a system has them.",
     "time": "Microseconds since midnight; nanoseconds for types of 7 digits and more.",

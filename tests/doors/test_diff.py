@@ -154,3 +154,14 @@ def test_nothing_to_compare_is_no_fault(copied):
     for way in ("co-located", "in place"):
         done = copied(*words, "--way", way)
         assert (done.code, done.json["tables"][0]["reasons"]) == (3, ["no column could be compared"]), done
+
+
+def test_sqlite_pads_nothing(inside, tmp_path):
+    """Blanks at the end of its CHAR(n) are values."""
+    for name, text in (("left", "a"), ("right", "a  ")):
+        with sqlite3.connect(tmp_path / f"{name}.db") as db:
+            db.execute("CREATE TABLE t (id integer PRIMARY KEY, v char(10))")
+            db.execute("INSERT INTO t VALUES (1, ?), (2, 'b')", [text])
+        db.close()
+    for way in ("co-located", "in place", "aggregates"):
+        assert inside("diff", "left.db", "right.db", "--way", way).code == 1, way

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lading import config
 from lading.compare import Asked, Side, compare
 from lading.compare.choosing import CHANGE_OVER
-from lading.compare.pairing import meet
+from lading.compare.pairing import meet, pairing
 from lading.connectors.memory import Memory
 from lading.connectors.sqlite import SQLite
 from lading.errors import SpecError
@@ -364,6 +364,22 @@ def test_a_key_that_is_no_column_is_a_spec_error():
 def test_the_type_in_which_two_are_compared(left, right, met):
     found_ = meet(parse(left), parse(right))
     assert (str(found_) if found_ else None) == met
+
+
+@pytest.mark.parametrize(
+    ("native", "padded"),
+    [
+        ("postgres:character(5)", True), ("postgres:bpchar", True), ("mysql:char(5)", True),
+        ("mysql:char(5) character set latin1", True), ("sqlserver:nchar(5) COLLATE Latin1_General_CI_AS", True),
+        ("oracle:CHAR(5 BYTE)", True), ("sqlite:CHAR(5)", False), ("postgres:character varying(5)", False),
+        ('postgres:"char"', False), ("oracle:VARCHAR2(5 CHAR)", False), ("", False),
+    ],
+)  # fmt: skip
+def test_blanks_at_the_end_are_padding_where_a_type_pads(native, padded):
+    shape = table("t", (), v="string(5)")
+    other = shape.model_copy(update={"columns": (shape.columns[0].model_copy(update={"native": native}),)})
+    for left, right in ((shape, other), (other, shape)):
+        assert [pair.padded for pair in pairing(left, right).pairs] == [padded]
 
 
 def test_every_row_differing_is_joined_whole():

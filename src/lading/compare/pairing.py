@@ -12,7 +12,11 @@ from lading.errors import SpecError
 from lading.schema import Column, Table
 from lading.types import Type
 
-_PADDED = re.compile(r"[^:]*:(?:n?char|character|bpchar|nchar)(?:\s*\(\d+\))?", re.I)
+_PADDED = re.compile(
+    r"(?!sqlite:)[^:]*:(?:n?char|character|bpchar)(?:\s*\(\d+(?: \w+)?\))?(?: (?:character set|collate) .*)?", re.I
+)
+"""Types whose values systems fill with blanks, or cut them off. SQLite does neither: blanks at the end of its CHAR(n)
+are values."""
 _DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 WIDEST = 76
 """Digits of the widest decimal that has a form in Arrow."""
