@@ -196,7 +196,7 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
     reasons = [f"the right has no column '{name}'" for name in paired.only_left]
     reasons += [f"the left has no column '{name}'" for name in paired.only_right]
     reasons += measured.pop("unlike", [])
-    unsummed = measured.pop("unsummed", [])
+    unsummed = measured.pop("unsummed", {})
     differs = bool(reasons) or any(measured.get(name) for name in ("only_left", "only_right", "changed"))
     if asked.strict and measured.get("narrowed"):
         differs = True
@@ -210,7 +210,7 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
         partly.append("no column could be compared")
     if measured["way"] is Way.AGGREGATES:
         partly.append("only counts and sums were compared")
-        partly += [f"the lengths of '{name}' were not compared: policies may change them" for name in unsummed]
+        partly += [f"the lengths of '{name}' were not compared: {why}" for name, why in unsummed.items()]
     elif measured["way"] is Way.SAMPLE:
         partly.append(f"only {percent(_sampled(asked) / BUCKETS)} of the keys were compared")
     verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL

@@ -18,8 +18,8 @@ from lading.schema import Table
 def aggregated(
     sides: tuple[tuple[Session, Table], tuple[Session, Table]], paired: Pairing, asked: Asked
 ) -> dict[str, Any]:
-    """What the comparison says; `unlike` are sentences about what differs, `unsummed` columns whose sums differ where a
-    policy makes values equal. Raises Unsupported for a side that cannot be asked."""
+    """What the comparison says; `unlike` are sentences about what differs, `unsummed` columns of texts whose sums may
+    differ although the texts are equal, and why. Raises Unsupported for a side that cannot be asked."""
     pairs, began = paired.compared, time.monotonic()
     columns = (tuple(pair.left for pair in pairs), tuple(pair.right for pair in pairs))
     found: list[Reading] = []
@@ -31,7 +31,7 @@ def aggregated(
         found.append(reading)
     left, right = found
     unlike = [f"the left has {left.rows:,} rows, the right {right.rows:,}"] if left.rows != right.rows else []
-    unsummed = [pair.name for pair in pairs if _policed(pair, paired, asked)]
+    unsummed = {pair.name: why for pair in pairs if (why := _stretched(pair, paired, asked))}
     for pair in pairs:
         ours, theirs = left.columns.get(pair.left.name), right.columns.get(pair.right.name)
         if ours is None or theirs is None:
@@ -49,7 +49,12 @@ def aggregated(
     }  # fmt: skip
 
 
-def _policed(pair: Pair, paired: Pairing, asked: Asked) -> bool:
-    """Whether a policy may make values equal whose lengths are not."""
-    texts = pair.type is not None and pair.type.kind == "string"
-    return bool(asked.policies and paired.key) and texts and pair.name not in paired.key
+def _stretched(pair: Pair, paired: Pairing, asked: Asked) -> str:
+    """Why equal texts may have other lengths on the other side; empty where they have not."""
+    if pair.type is None or pair.type.kind != "string":
+        return ""
+    if asked.policies and paired.key and pair.name not in paired.key:
+        return "policies may change them"
+    if pair.padded and pair.left.native != pair.right.native:  # of one type both sides give the blanks, or neither
+        return "blanks at the end may be padding"
+    return ""
