@@ -30,7 +30,8 @@ SAID = {
     "digits and more; `inf` and `-inf` where a system has them.",
     "interval": "Months, days and microseconds, with `/` between: a month is not 30 days, a day not 24 hours.",
     "uuid": "In lower case.",
-    "json": "Keys sorted, no blanks, numbers without zeros at the end and with every digit, after RFC 8785.",
+    "json": "Keys sorted, no blanks, numbers without zeros at the end and with every digit, after RFC 8785. A name "
+    "that stands twice, which that standard does not take, keeps its values in their order.",
     "list": "As JSON; what JSON has no form for as its text.",
 }
 """The rule of each kind, for people."""

@@ -281,6 +281,13 @@ def test_sensitive_values_are_not_shown():
     assert "secret" not in result.model_dump_json()
 
 
+def test_json_with_a_name_twice_is_not_json_with_the_last_of_them():
+    docs = table("t", id="int(32)!", v="json")
+    ours = (docs, [(1, '{"a":1,"a":2}')])
+    assert told(compared(ours, (docs, [(1, '{"a":2}')]))) == [("changed", "1", "v", '{"a":1,"a":2}', '{"a":2}')]
+    assert compared(ours, (docs, [(1, '{ "a" : 1, "a" : 2 }')])).verdict == "equal"
+
+
 def test_a_sample_is_never_equal_but_can_be_different():
     rows = [(n, str(n)) for n in range(2_000)]
     result = compared((TEXT, rows), (TEXT, rows), Asked(sample=0.25))

@@ -85,6 +85,7 @@ def test_a_decimal_with_a_negative_scale_has_room_for_its_zeros():
         ('"\\u00e9"', '"é"'),
         ("1" + "0" * 999, "1e999"),
         ("0.10", "0.1"),
+        ('{"b":0,"a":1,"a":[2]}', ' {"a":1, "b":0, "a":[ 2 ]}'),
     ],
 )
 def test_equal_json_has_one_text(left, right):
@@ -103,6 +104,10 @@ def test_equal_json_has_one_text(left, right):
         ("1e-400", "0"),
         ('"\\ud800"', '"\\ud801"'),
         ('["a,b"]', '["a","b"]'),
+        ('{"a":1,"a":2}', '{"a":2}'),
+        ('{"a":1,"a":2}', '{"a":2,"a":1}'),
+        ('{"a":1,"a":"\\u003a"}', '{"a":":"}'),
+        ('[{"a":{},"b":"é","a":{}}]', '[{"a":{},"b":"é"}]'),
     ],
 )
 def test_other_json_has_another_text(left, right):
@@ -128,7 +133,7 @@ ODD = st.sampled_from([
     '"\\u0000"', '"\\u00001.5"', '"\\\\u00001.5"', '{"\\u0000": 1.50}', '"\\ud83d\\ude00"', '"\\ud800"', '"\uffff"',
     '"\x7f\u2028"', '{"\\ud83d\\ude00": 1, "\\uffff": 2.0}', '"\\/\\b\\f\\n\\r\\t\\u001f\\\\\\""', "1" * 399, "1" * 400,
     "0." + "0" * 399 + "1", "9" * 300 + "." + "9" * 300, "-0", "-0.0", "-0.10e-0", "1E400", "true", "null", '"1.50"',
-    '{"a": 1.0, "a": 2.00}',
+    '{"a": 1.0, "a": 2.00}', '{"a": ":", "a": "\\u003A:\\u003a"}', '{"\\u003a": 1}',
 ])  # fmt: skip
 TEXTS = st.recursive(
     JSON.map(json.dumps) | NUMBERS | ODD,
