@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from lading import render
 from lading.compare import Comparison
-from lading.compare.outcome import HIDDEN
 from lading.plan import Plan
 from lading.prove import Bill, State, TableBill
-from lading.render import LEVELS, MARKS, clock, cost, plural, rate, size, speed
+from lading.render import LEVELS, MARKS, clock, cost, others, plural, rate, size, speed
 
 T = TypeVar("T")
 
@@ -188,8 +187,8 @@ def _told(table: TableBill) -> str:
 
 
 def differences(found: Comparison) -> str:
-    """The rows that differ, with both values."""
-    if not found.differences:
+    """The rows that differ, with both values, and how many differences were not kept."""
+    if not found.differences and not found.unkept:
         return ""
     lines = []
     for each in found.differences:
@@ -199,22 +198,9 @@ def differences(found: Comparison) -> str:
         else:
             cells = f'<td colspan="3"><i>only in the {"source" if each.kind == "only_left" else "target"}</i></td>'
         lines.append(f'<tr><th scope="row">{key}</th>{cells}</tr>')
-    more = _more(found)
-    rest = f"<p class='quiet'>and {more} more</p>" if more else ""
+    rest = f"<p class='quiet'>{others(found.unkept, bool(lines))} not kept</p>" if found.unkept else ""
     head = "<th>Key</th><th>Column</th><th>Source</th><th>Target</th>"
-    return f"<div class='differences'>{grid(head, lines)}{rest}</div>"
-
-
-def _more(found: Comparison) -> str:
-    """How many differ besides those that are shown: rows, or lines where keys that are not shown tell no rows apart."""
-    lines = found.only_left + found.only_right + sum(found.columns.values()) - len(found.differences)
-    changed = [each for each in found.differences if each.kind == "changed"]
-    if lines <= 0:
-        return ""
-    if any(HIDDEN in each.key.values() for each in changed):
-        return plural(lines, "difference")
-    rows = len(found.differences) - len(changed) + len({tuple(each.key.items()) for each in changed})
-    return plural(found.differing - rows, "row") if found.differing > rows else ""
+    return f"<div class='differences'>{grid(head, lines) if lines else ''}{rest}</div>"
 
 
 def _value(text: str | None) -> str:

@@ -70,6 +70,11 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def others(count: int, more: bool = True) -> str:
+    """The beginning of a sentence on differences: besides those that are shown, if there are `more`."""
+    return f"{plural(count, 'more difference' if more else 'difference')} {'is' if count == 1 else 'are'}"
+
+
 def bill(found: Bill, width: int = 80) -> RenderableType:
     """A bill: its state, the balance, a line per table, and what a person should know."""
     from rich.console import Group

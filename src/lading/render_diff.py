@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lading.compare import Comparison
 from lading.compare.outcome import Diff, Difference, Verdict
-from lading.render import clock, grid, named, plural, size, words
+from lading.render import clock, grid, named, others, plural, size, words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -135,12 +135,18 @@ def _told(table: Comparison) -> Iterable[RenderableType]:
     if not table.key and table.differing:
         lines.append(("note: ", "no key: compared as a multiset of rows"))
     lines += [_difference(each) for each in table.differences[:SHOWN]]
-    if (rest := len(table.differences) - SHOWN) > 0 or table.differing > len(table.differences):
-        more = "and more" if rest <= 0 else f"and {plural(rest, 'difference')} more that are kept"
-        lines.append(("", f"{more}; see --json, or write all of them with --export"))
+    lines += [("", rest)] if (rest := _rest(table)) else []
     yield from named(
         _route(table.left, table.right), lines, COLOURS[table.verdict] if table.verdict != Verdict.EQUAL else ""
     )
+
+
+def _rest(table: Comparison) -> str:
+    """How many differences are not shown, and where they are; empty where all are shown."""
+    kept, lost = max(len(table.differences) - SHOWN, 0), table.unkept
+    if not kept:
+        return f"{others(lost, bool(table.differences))} not kept: write all of them with --export" if lost else ""
+    return f"{others(kept)} kept{f', {lost:,} not' if lost else ''}: see --json, or write all of them with --export"
 
 
 def _difference(each: Difference) -> tuple[str, str]:

@@ -133,12 +133,11 @@ def test_rows_whose_keys_are_not_shown_are_counted(inside, tmp_path, more):
     words = ("diff", "left.db", "right.db", "--html", "d.html", *([more, "email"] if more else []))
     assert inside(*words).code == 1
     page = (tmp_path / "d.html").read_text()
-    assert (page.count("<tr><th scope") >= 4, " more</p>" in page) == (True, False)
-    for limit, rest in (("1", "2 rows"), ("3", "1 row")):
+    assert (page.count("<tr><th scope") >= 4, "not kept" in page) == (True, False)
+    for limit, rest in (("1", "3 more differences are"), ("3", "1 more difference is")):
         assert inside(*words, "--limit", limit).code == 1
         page = (tmp_path / "d.html").read_text()
-        told = {"1": "3 differences", "3": "1 difference"}[limit] if more else rest
-        assert f"and {told} more</p>" in page
+        assert f"{rest} not kept</p>" in page
 
 
 def test_a_small_share_is_not_said_to_be_none(copied):
@@ -147,6 +146,26 @@ def test_a_small_share_is_not_said_to_be_none(copied):
         done = copied("diff", "legacy.db#people", "copy.db", "--sample", sample, "--json")
         assert f"only {share} of the keys were compared" in done.json["tables"][0]["reasons"], done.json
     assert done.json["tables"][0]["why"] == "asked for: 0.00000010% of the keys, chosen by their hash"
+
+
+def test_differences_that_are_not_shown_are_counted(inside, tmp_path):
+    """Thirty of fifteen rows, of which the terminal shows twenty."""
+    for name, value in (("left", 0), ("right", 1)):
+        with sqlite3.connect(tmp_path / f"{name}.db") as db:
+            db.execute("CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer)")
+            db.executemany("INSERT INTO t VALUES (?, ?, ?)", [(n, value, value) for n in range(15)])
+        db.close()
+    for limit, kept, rest in (
+        ("100", "10 more differences are kept: see --json, or", ""),
+        ("29", "9 more differences are kept, 1 not: see --json, or", "1 more difference is"),
+        ("21", "1 more difference is kept, 9 not: see --json, or", "9 more differences are"),
+        ("20", "10 more differences are not kept:", "10 more differences are"),
+        ("0", "30 differences are not kept:", ">30 differences are"),
+    ):
+        done = inside("diff", "left.db", "right.db", "--limit", limit, "--html", "d.html")
+        assert (done.code, f"{kept} write all of them with --export" in " ".join(done.out.split())) == (1, True), done
+        page = (tmp_path / "d.html").read_text()
+        assert f"{rest} not kept</p>" in page if rest else "not kept" not in page
 
 
 def test_nothing_to_compare_is_no_fault(copied):

@@ -108,6 +108,11 @@ class Comparison(BaseModel, frozen=True):
         """Rows that differ in any way."""
         return self.only_left + self.only_right + self.changed
 
+    @property
+    def unkept(self) -> int:
+        """Differences that are not among `differences`: rows that only one side has, and values of changed rows."""
+        return self.only_left + self.only_right + sum(self.columns.values()) - len(self.differences)
+
 
 class Diff(BaseModel, frozen=True):
     """The record of one comparing of two systems. It never changes once it is stored."""
