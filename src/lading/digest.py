@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from functools import reduce
 from typing import Any, Self
@@ -93,8 +94,7 @@ class Digester:
         if batch.num_rows == 0:
             return
         hashes = [hashes_of(batch.column(i), column.type) for i, column in enumerate(self.columns)]
-        for _ in self.take(hashes, self.keys(hashes)):
-            pass
+        self.take(hashes, self.keys(hashes))
 
     def keys(self, hashes: Sequence[Words]) -> Words:
         """One word for the key of each row, of the hashes of its values; of others than the key's none is needed."""
@@ -105,15 +105,13 @@ class Digester:
             _mix(keys)
         return keys
 
-    def take(self, hashes: Sequence[Words], keys: Words) -> Iterator[Words]:
-        """Adds rows up; yields for each column the words that stand for its values in their rows, which are written
-        over `hashes` and hold until the next is asked for."""
+    def take(self, hashes: Sequence[Words], keys: Words) -> None:
+        """Adds rows up, and writes over `hashes`."""
         for place, (words, salt) in enumerate(zip(hashes, self.salts, strict=True)):
             words *= _C
             words += keys
             words ^= salt
             _mix(words)
-            yield words
             first = int(np.add.reduce(words))
             words *= words
             self.sums[place] = _add(self.sums[place], (first, int(np.add.reduce(words))))
@@ -125,12 +123,39 @@ class Digester:
 
 
 def _salt(name: str) -> np.uint64:
-    return np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
+    return _word(hashlib.sha256(name.encode()).digest()[:8])
+
+
+class Secret:
+    """Words that are drawn when it is made, for hashes that are compared with others of the same secret only. Those
+    without one can be turned back, so that values which hash alike can be made."""
+
+    def __init__(self) -> None:
+        self.row, self.value, self.null, *self.unfit = np.frombuffer(os.urandom(40), dtype=np.uint64)
+        self.a, self.b = np.frombuffer(os.urandom(16), dtype=np.uint64) | np.uint64(1)
+        self.end = os.urandom(16)
+
+    def step(self, words: Words, part: Words) -> Words:
+        """Mixes a part into words, in place."""
+        return _step(words, part, self.a, self.b)
+
+    def rows(self, hashes: Iterable[tuple[Words, Words | None]], count: int) -> Words:
+        """One word a row, of what `hashed` gives of its values."""
+        found = np.full(count, self.row, dtype=np.uint64)
+        for words, more in hashes:
+            self.step(found, words if more is None else words + more)
+        return _mix(found)
 
 
 def hashes_of(array: pa.Array, type_: Type) -> Words:
-    """One 64-bit hash per value. Values of up to 8 bytes map one to one; longer ones are hashed with their
+    """One 64-bit hash per value. Numbers of up to 8 bytes map one to one; longer values are hashed with their
     length first, so that no two rows can be read as each other."""
+    return hashed(array, type_)[0]
+
+
+def hashed(array: pa.Array, type_: Type, secret: Secret | None = None) -> tuple[Words, Words | None]:
+    """The hashes, and with a secret the words to add to them where other values may have the same: NULL, text, bytes
+    and numbers of more than 8 bytes. None where they are to stay as they are."""
     if type_.kind == "json":
         array = pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
     elif type_.kind == "list":
@@ -138,17 +163,22 @@ def hashes_of(array: pa.Array, type_: Type) -> Words:
     elif type_.kind == "decimal" and type_.size is None:
         array = short_numbers(array)  # 1.5 and 1.50 are the same number; systems differ in which they give back
     with np.errstate(over="ignore"):
-        words = _mix(_fixed(array, type_)) if _is_fixed(array.type) else _strings(array)
+        words, more = _fixed(array, type_, secret) if _is_fixed(array.type) else _strings(array, secret)
+        _mix(words)
     if array.null_count:
-        words[array.is_null().to_numpy(zero_copy_only=False)] = _NULL
-    return words
+        absent = array.is_null().to_numpy(zero_copy_only=False)
+        words[absent] = _NULL
+        if secret is not None:
+            more = np.zeros(len(words), dtype=np.uint64) if more is None else more
+            more[absent] = secret.null
+    return words, more
 
 
 def _is_fixed(arrow: pa.DataType) -> bool:
     return not (pa.types.is_string(arrow) or pa.types.is_binary(arrow) or pa.types.is_null(arrow))
 
 
-def _fixed(array: pa.Array, type_: Type) -> Words:
+def _fixed(array: pa.Array, type_: Type, secret: Secret | None) -> tuple[Words, Words | None]:
     if type_.kind == "bool":
         array = array.cast(pa.uint8())
     width = array.type.bit_width // 8
@@ -157,23 +187,33 @@ def _fixed(array: pa.Array, type_: Type) -> Words:
     if type_.kind == "float":
         floats = raw.view(f"<f{width}").astype(np.float64) + 0.0  # the sum turns -0 into 0
         floats[np.isnan(floats)] = np.nan
-        return floats.view(np.uint64)
+        return floats.view(np.uint64), None
     if width <= 8:
         kind = "u" if type_.kind in ("bool", "int") and (type_.unsigned or type_.kind == "bool") else "i"
-        return raw.view(f"<{kind}{width}").astype(np.int64).view(np.uint64)
-    halves = raw.view("<u8").reshape(len(array), width // 8)
-    words = halves[:, 0].copy()
-    for place in range(1, halves.shape[1]):
+        return raw.view(f"<{kind}{width}").astype(np.int64).view(np.uint64), None
+    return _wide(raw.view("<u8").reshape(len(array), width // 8), secret)
+
+
+def _wide(parts: Words, secret: Secret | None) -> tuple[Words, Words | None]:
+    words, more = parts[:, 0].copy(), None
+    for place in range(1, parts.shape[1]):
         # Words that only extend the sign leave the low word as it is.
-        rest = halves[:, place] ^ (words.view(np.int64) >> np.int64(63)).view(np.uint64)
-        words ^= _mix(rest + np.where(rest == 0, np.uint64(0), np.uint64(place)) * _C) * (rest != 0)
-    return words
+        rest = parts[:, place] ^ (words.view(np.int64) >> np.int64(63)).view(np.uint64)
+        beyond = rest != 0
+        if not beyond.any():
+            continue
+        rest += np.uint64(place) * _C
+        if secret is not None:
+            more = np.zeros(len(words), dtype=np.uint64) if more is None else more
+            more = np.where(beyond, secret.step(more ^ secret.value, rest), more)
+        words ^= _mix(rest) * beyond
+    return words, more
 
 
-def _strings(array: pa.Array) -> Words:
+def _strings(array: pa.Array, secret: Secret | None) -> tuple[Words, Words | None]:
     count = len(array)
     if pa.types.is_null(array.type):
-        return np.zeros(count, dtype=np.uint64)
+        return np.zeros(count, dtype=np.uint64), None
     _, offsets_buffer, data = array.buffers()
     offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[array.offset : array.offset + count + 1].astype(np.int64)
     lengths = np.diff(offsets)
@@ -184,28 +224,37 @@ def _strings(array: pa.Array) -> Words:
     starts = starts - offsets[0]
     at = np.ndarray((len(raw) - 7,), dtype="<u8", buffer=raw.data, strides=(1,))
     words = lengths.astype(np.uint64) * _C
-    live = np.flatnonzero(lengths)
+    more = None if secret is None else lengths.astype(np.uint64) * secret.a + secret.value
+    live = np.flatnonzero((lengths > 0) & (lengths <= _LONG))
     done = 0
-    short = int(min(lengths.max(initial=0), _LONG))
-    while done < short and len(live):
+    while len(live):
         left = lengths[live] - done
         part = at[starts[live] + done] & _BYTE_MASKS[np.minimum(left, 8)]
         words[live] = _step(words[live], part)
+        if done and secret is not None and more is not None:  # of values of one length the first part is told apart
+            more[live] = secret.step(more[live], part)
         live = live[left > 8]
         done += 8
     for row in np.flatnonzero(lengths > _LONG):
         start = int(starts[row])
-        value = hashlib.blake2b(raw[start : start + int(lengths[row])].tobytes(), digest_size=8).digest()
-        words[row] = np.uint64(int.from_bytes(value, "little"))
-    return _mix(words)
+        value = hashlib.blake2b(raw[start : start + int(lengths[row])].tobytes(), digest_size=8)
+        words[row] = _word(value.digest())
+        if secret is not None and more is not None:
+            value.update(secret.end)
+            more[row] = _word(value.digest())
+    return words, more
 
 
-def _step(words: Words, part: Words) -> Words:
+def _step(words: Words, part: Words, a: np.uint64 = _A, b: np.uint64 = _B) -> Words:
     words ^= part
-    words *= _A
+    words *= a
     words ^= words >> _33
-    words *= _B
+    words *= b
     return words
+
+
+def _word(eight: bytes) -> np.uint64:
+    return np.uint64(int.from_bytes(eight, "little"))
 
 
 class Aggregate(BaseModel, frozen=True):

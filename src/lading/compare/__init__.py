@@ -25,6 +25,7 @@ from lading.compare.outcome import Comparison as Comparison
 from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session, Spends
+from lading.digest import Secret
 from lading.schema import Table
 
 Mark = tuple[str, str]
@@ -133,8 +134,9 @@ def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:
 def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
     pairs, room = paired.compared, asked.spool_mb << 20
     ways = (False, True) if any(narrows(pair) for pair in pairs) else (False,)
-    ours = [Take(pairs, paired.key, right=False, other=other) for other in ways]
-    theirs = [Take(pairs, paired.key, right=True, other=False)]
+    secret = Secret()
+    ours = [Take(pairs, paired.key, secret, right=False, other=other) for other in ways]
+    theirs = [Take(pairs, paired.key, secret, right=True, other=False)]
     left, right = sides
     halves = Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
     for side, half in zip(sides, halves, strict=True):

@@ -15,7 +15,7 @@ import pyarrow as pa
 from lading.compare.bringing import Brought, Mask, bring
 from lading.compare.pairing import Pair
 from lading.connector import WHOLE, Session, Slice
-from lading.digest import Digester, Words, hashes_of
+from lading.digest import Digester, Secret, Words, hashed
 from lading.schema import Column, Table
 from lading.values import STRING, texts
 
@@ -45,11 +45,11 @@ class Buckets:
 
 
 class Take:
-    """The digest and the buckets of one way of narrowing."""
+    """The digest and the buckets of one way of narrowing. The secret is the same on both sides."""
 
-    def __init__(self, pairs: Sequence[Pair], key: Sequence[str], right: bool, other: bool) -> None:
+    def __init__(self, pairs: Sequence[Pair], key: Sequence[str], secret: Secret, right: bool, other: bool) -> None:
         columns = [Column(name=pair.name, type=pair.type) for pair in pairs if pair.type is not None]
-        self.pairs, self.right, self.other = pairs, right, other
+        self.pairs, self.right, self.other, self.secret = pairs, right, other, secret
         self.digester = Digester(columns, key)
         self.buckets = Buckets()
         self.narrowed: Counter[str] = Counter()
@@ -59,13 +59,12 @@ class Take:
         if sampled < BUCKETS:
             batch = batch.filter(pa.array((self._keys(batch) >> _SHIFT).astype(np.intp) < sampled))
         brought = self.brought(batch)
-        hashes = [self._hashes(each, column) for each, column in zip(brought, self.digester.columns, strict=True)]
-        keys = self.digester.keys(hashes)
-        places = (keys >> _SHIFT).astype(np.intp)
-        total = np.zeros(len(keys), dtype=np.uint64)
-        for words in self.digester.take(hashes, keys):
-            total += words
-        self.buckets.add(places, total)
+        hashes = [self._hashed(n, each, self.secret) for n, each in enumerate(brought)]
+        rows = self.secret.rows(hashes, batch.num_rows)
+        words = [each for each, _ in hashes]
+        keys = self.digester.keys(words)
+        self.digester.take(words, keys)
+        self.buckets.add((keys >> _SHIFT).astype(np.intp), rows)
         for pair, each in zip(self.pairs, brought, strict=True):
             if each.changed:
                 self.narrowed[pair.name] += each.changed
@@ -88,19 +87,19 @@ class Take:
         """The words of the keys alone, which a second look at all rows can afford."""
         hashes = [np.zeros(0, dtype=np.uint64) for _ in self.pairs]
         for place in self.digester.key:
-            hashes[place] = self._hashes(self.one(batch, place), self.digester.columns[place])
+            hashes[place], _ = self._hashed(place, self.one(batch, place))
         return self.digester.keys(hashes)
 
-    def _hashes(self, each: Brought, column: Column) -> Words:
-        words = hashes_of(each.array, column.type)
+    def _hashed(self, place: int, each: Brought, secret: Secret | None = None) -> tuple[Words, Words | None]:
+        pair = self.pairs[place]
+        words, more = hashed(each.array, self.digester.columns[place].type, secret)
         if each.unfit is not None and each.unfit.any():
-            said = texts(each.raw.filter(pa.array(each.unfit)), self._own(column.name).type)
-            words[each.unfit] = hashes_of(said, STRING) ^ _UNFIT[self.right]
-        return words
-
-    def _own(self, name: str) -> Column:
-        pair = next(pair for pair in self.pairs if pair.name == name)
-        return pair.right if self.right else pair.left
+            own = (pair.right if self.right else pair.left).type
+            said, rest = hashed(texts(each.raw.filter(pa.array(each.unfit)), own), STRING, secret)
+            words[each.unfit] = said ^ _UNFIT[self.right]
+            if secret is not None and more is not None and rest is not None:
+                more[each.unfit] = rest + secret.unfit[self.right]
+        return words, more
 
 
 class Half:
