@@ -263,14 +263,14 @@ def _read_list(rows: list[Any], type_: Type) -> Array:
             if not (row is None or isinstance(row, list)):
                 raise DataError(f"'{json_text(row)[:60]}' is not a list.", "Map the column to json.")
         flat = [value for row in rows if row is not None for value in row]
-        return _listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
+        return listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
     if type_.kind == "binary":
         return pa.array([None if v is None else bytes.fromhex(v) for v in rows], pa.binary())
     plain = [v if v is None or (isinstance(v, str) and type_.kind != "json") else json_text(v) for v in rows]
     return cast(pa.array(plain, pa.string()), STRING, type_)[0]
 
 
-def _listed(lengths: list[int | None], values: Array) -> Array:
+def listed(lengths: list[int | None], values: Array) -> Array:
     ends = [0]
     for length in lengths:
         ends.append(ends[-1] + (length or 0))
@@ -282,7 +282,7 @@ def _each(array: Array, source: Type, target: Type, lossy: bool) -> tuple[Array,
     if source.item is None or target.item is None or source == target:
         return array, 0
     items, count = cast(array.flatten(), source.item, target.item, lossy)
-    return _listed(pc.list_value_length(array).to_pylist(), items), count
+    return listed(pc.list_value_length(array).to_pylist(), items), count
 
 
 def _cut(array: Array, target: Type, lossy: bool) -> tuple[Array, int]:

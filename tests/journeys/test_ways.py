@@ -169,3 +169,25 @@ def test_floats_in_another_form_are_counted_whatever_the_way(every: int, place: 
         count = sum(1 for n in range(1, 2_001) if n % every == 1 % every and n % 5)
         assert (found.verdict, found.narrowed) == ("equal", {"v": count})
         assert diff(left, right, way=way, strict=True).verdict == "different"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "raw"),
+    [("postgres", "text", "bytea"), ("mysql", "varchar(20)", "varbinary(20)"), ("duckdb", "varchar", "blob")],
+)
+def test_what_the_system_itself_made_of_text_and_bytes_is_equal(
+    kind: str, text: str, raw: str, place: Callable[[str], str]
+) -> None:
+    here = place(kind)
+    looks.query(here, f"CREATE TABLE f (id integer PRIMARY KEY, v {text})")
+    looks.query(here, "INSERT INTO f VALUES (1, 'hello'), (2, 'cafe'), (3, ''), (4, NULL)")
+    for name, form, source in (("b", raw, "f"), ("t", text, "b")):
+        looks.query(here, f"CREATE TABLE {name} (id integer PRIMARY KEY, v {form})")
+        value = "v" if kind == "mysql" else f"CAST(v AS {form})"
+        looks.query(here, f"INSERT INTO {name} SELECT id, {value} FROM {source}")
+        move = config.move({"source": f"{here}#{source}", "target": f"{here}#{name}"})
+        found = actions.diff(move, Asked()).tables[0]
+        assert (found.verdict, found.rows_right) == ("equal", 4), found.differences
+        looks.query(here, f"UPDATE {name} SET v = 'caff' WHERE id = 2")
+        assert actions.diff(move, Asked()).tables[0].columns == {"v": 1}
+        looks.query(here, f"UPDATE {name} SET v = 'cafe' WHERE id = 2")

@@ -107,6 +107,9 @@ def test_a_column_that_narrows_lets_no_other_be_rounded():
     assert (told(result), result.narrowed) == ([("changed", "1", "v", "1.5", "1")], {"w": 2})
 
 
+SOME = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+
+
 @pytest.mark.parametrize(
     ("form", "value", "odd", "usual"),
     [
@@ -114,9 +117,15 @@ def test_a_column_that_narrows_lets_no_other_be_rounded():
         ("decimal(10,2)", "500.00", ["5e2", "+500", "+5.00e2"], ["500", "500.000", "500."]),
         ("decimal", "0.5", ["5e-1", "+.5"], ["0.5", ".5", "0.50"]),
         ("float(64)", 1.5, ["+1.5"], ["1.5", "15e-1", "1.50"]),
+        ("bool", True, ["YES", "y", "T"], ["t", "true", "1", "TRUE"]),
+        ("uuid", SOME, [SOME.upper(), f"{SOME[:18].upper()}{SOME[18:]}"], [SOME]),
+        ("time(6)", "03:04:00", ["03:04"], ["03:04:00", "03:04:00.000"]),
+        ("timestamp(6)", "2024-01-02 00:00:00", ["2024-01-02", "2024-01-02T00:00:00"], ["2024-01-02 00:00:00.0"]),
+        ("timestamp(6,utc)", "2024-01-02 03:04:05", ["2024-01-02T03:04:05Z", "2024-01-02 03:04:05Z"],
+         ["2024-01-02 03:04:05", "2024-01-02 03:04:05.00+00", "2024-01-02 04:04:05+01:00"]),
     ],
 )  # fmt: skip
-def test_a_text_that_says_a_number_otherwise_is_counted(form, value, odd, usual):
+def test_a_text_that_says_a_value_otherwise_is_counted(form, value, odd, usual):
     for text in odd + usual:
         for sides in ((shape(form), value), (shape("string"), text)), ((shape("string"), text), (shape(form), value)):
             left, right = ((made, [(1, each), (2, None)]) for made, each in sides)
@@ -194,3 +203,78 @@ def test_loaders_that_round_and_cut_by_turns_are_right_without_a_key():
         assert (result.verdict, result.only_left, result.only_right) == ("different", 1, 1), row
     alone = [table("t", (), v=form) for form in ("decimal(10,3)", "decimal(10,2)")]
     assert said(compared((alone[0], [("1.125",)] * 2), (alone[1], [("1.12",), ("1.13",)]))) == ("equal", {"v": 2})
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "ours", "theirs", "count"),
+    [
+        ("list(string)", "list(int(32))", ["7.4", "05"], [7, 5], 2),
+        ("list(string)", "list(int(32))", ["7", "5", None], [7, 5, None], 0),
+        ("list(int(32))", "list(string)", [5, None], ["+5", None], 1),
+        ("list(int(32))", "list(string)", [5], ["05"], None),
+        ("list(int(32))", "list(string)", [5], ["five"], None),
+        ("list(list(string))", "list(list(int(32)))", [["1"], None, [], ["+2"]], [[1], None, [], [2]], 1),
+        ("list(uuid)", "list(string)", [SOME, SOME], [SOME.upper(), SOME], 1),
+        ("list(string)", "list(binary)", ["cafe"], [b"cafe"], 0),
+        ("list(decimal(5,2))", "list(decimal(5,1))", ["1.25", "1.20"], ["1.3", "1.2"], 1),
+        ("list(int(32))", "list(int(64))", [1, 2], [1, 2], 0),
+    ],
+)  # fmt: skip
+def test_items_of_lists_are_compared_and_counted_as_values_are(left, right, ours, theirs, count):
+    def made(form, value):
+        if "decimal" in form:
+            value = [Decimal(each) for each in value]
+        return shape(form), [(1, value), (2, None), (3, []), (4, value)]
+
+    result = compared(made(left, ours), made(right, theirs))
+    if count is None:
+        assert (result.verdict, result.columns) == ("different", {"v": 2})
+    else:
+        assert said(result) == ("equal", {"v": 2 * count} if count else {})
+        strict = compared(made(left, ours), made(right, theirs), Asked(strict=True))
+        assert strict.verdict == ("different" if count else "equal")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "there", "back"),
+    [
+        ("hello", b"hello", {}, {"v": 1}),
+        ("cafe", b"cafe", {}, {"v": 1}),
+        ("cafe", b"\xca\xfe", {"v": 1}, {}),
+        ("\\xcafe", b"\xca\xfe", {"v": 1}, {}),
+        ("CAFE", b"\xca\xfe", {"v": 1}, {"v": 1}),
+        ("0xcafe", b"\xca\xfe", {"v": 1}, {"v": 1}),
+        ("é", b"\xc3\xa9", {}, {"v": 1}),
+        ("", b"", {}, {}),
+        ("cafe", b"caff", None, None),
+        ("hello", b"hello ", None, None),
+    ],
+)
+def test_text_is_its_own_bytes_or_their_digits(text, value, there, back):
+    words, raw = (shape("string"), [(1, text), (2, None)]), (shape("binary"), [(1, value), (2, None)])
+    for (left, right), count in (((words, raw), there), ((raw, words), back)):
+        result = compared(left, right)
+        assert said(result) == (("equal", count) if count is not None else ("different", {})), str(left[0])
+        assert compared(left, right, Asked(strict=True)).verdict == ("equal" if count == {} else "different")
+
+
+@pytest.mark.parametrize("key", [("id",), ()])
+@pytest.mark.parametrize("room", [20_000, 0])
+@pytest.mark.parametrize("every", [1, 2, 100])
+def test_text_is_bytes_in_either_way_however_many_are(monkeypatch, every, room, key):
+    monkeypatch.setattr("lading.compare.few.ROWS", room)
+    texts = [(n, f"{n:06d}" if n % 10 else None) for n in range(1, 301)]
+    digits = {n: n % every == 0 for n, _ in texts}
+    raw = [(n, None if v is None else bytes.fromhex(v) if digits[n] else v.encode()) for n, v in texts]
+    words, bits = (shape(form).model_copy(update={"key": key}) for form in ("string", "binary"))
+    counts = [sum(digits[n] is way for n, v in texts if v is not None) for way in (True, False)]
+    for left, right, count in (((words, texts), (bits, raw), counts[0]), ((bits, raw), (words, texts), counts[1])):
+        assert said(compared(left, right)) == ("equal", {"v": count} if count else {})
+        wrong = compared(left, (right[0], [*right[1][:-2], (299, right[1][0][1]), right[1][-1]]))
+        assert (wrong.verdict, wrong.differing) == ("different", 1 if key else 2)
+
+
+def test_bytes_are_cut_as_a_loader_does():
+    left = (shape("string"), [(1, "hello"), (2, "hel")])
+    assert said(compared(left, (shape("binary(3)"), [(1, b"hel"), (2, b"hel")]))) == ("equal", {"v": 1})
+    assert compared(left, (shape("binary(3)"), [(1, b"hex"), (2, b"hel")])).columns == {"v": 1}

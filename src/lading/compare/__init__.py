@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -133,31 +133,35 @@ def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:
 
 def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
     pairs, room = paired.compared, asked.spool_mb << 20
-    ways = (False, True) if any(narrows(pair) for pair in pairs) else (False,)
-    secret = Secret()
-    ours = [Take(pairs, paired.key, secret, right=False, other=other) for other in ways]
-    theirs = [Take(pairs, paired.key, secret, right=True, other=False)]
-    left, right = sides
-    halves = Half(left.session, left.table, ours, folder, room), Half(right.session, right.table, theirs, folder, room)
+    secret, taken = Secret(), list[list[Take]]()
+    for right in (False, True):
+        ways = (False, True) if any(narrows(pair, right) for pair in pairs) else (False,)
+        taken.append([Take(pairs, paired.key, secret, right, other) for other in ways])
+    ours, theirs = sides
+    halves = (
+        Half(ours.session, ours.table, taken[0], folder, room),
+        Half(theirs.session, theirs.table, taken[1], folder, room),
+    )
     for side, half in zip(sides, halves, strict=True):
         half.moved = side.moved
     return halves
 
 
 def _nearest(halves: tuple[Half, Half]) -> tuple[tuple[Take, Take], Mask]:
-    """The way of narrowing under which fewer buckets differ, and those that do."""
-    (theirs,) = halves[1].takes
-    unlike = [(take, take.buckets.unlike(theirs.buckets)) for take in halves[0].takes]
-    ours, dirty = min(unlike, key=lambda each: int(each[1].sum()))
-    return (ours, theirs), dirty
+    """The ways of narrowing under which fewest buckets differ, and those that do."""
+    ways = product(halves[0].takes, halves[1].takes)
+    unlike = [((ours, theirs), ours.buckets.unlike(theirs.buckets)) for ours, theirs in ways]
+    return min(unlike, key=lambda each: int(each[1].sum()))
 
 
 def _drilled(
     halves: tuple[Half, Half], found: tuple[tuple[Take, Take], Mask], paired: Pairing, asked: Asked, folder: Path
 ) -> Drill:
     takes, dirty = found
-    other = next((take for take in halves[0].takes if take is not takes[0]), None)
-    drill = Drill(folder, takes, paired.key, other, asked)
+    ours, theirs = (
+        next((take for take in half.takes if take is not used), None) for half, used in zip(halves, takes, strict=True)
+    )
+    drill = Drill(folder, takes, paired.key, (ours, theirs), asked)
     used = takes[0].buckets.rows + takes[1].buckets.rows > 0
     if asked.sample == 1 and dirty.sum() > CHANGE_OVER * used.sum():
         dirty = np.ones(BUCKETS, np.bool_)

@@ -15,21 +15,30 @@ from lading.compare.pairing import Pair
 from lading.compare.spans import span
 from lading.errors import DataError, Unsupported
 from lading.types import Type
-from lading.values import STRING, cast, short_numbers, texts
+from lading.values import STRING, cast, listed, short_numbers, texts
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _NUMBERS = ("int", "decimal", "float")
 _ZEROS = r"^[+-]?0[0-9]"
-_ODD = {"int": r"^(0|-?[1-9][0-9]*)$", "decimal": r"^-?(\.[0-9]|0?\.|0$|[1-9])[^eE]*$", "float": r"^[^+]"}
-"""Texts of numbers as systems write them. Others that say the number, such as +7 and 5e2, are equal and counted."""
+_USUAL = {
+    "int": r"^(0|-?[1-9][0-9]*)$",
+    "decimal": r"^-?(\.[0-9]|0?\.|0$|[1-9])[^eE]*$",
+    "float": r"^[^+]",
+    "bool": r"^(0|1|t|f|true|false|TRUE|FALSE)$",
+    "uuid": r"^[0-9a-f-]*$",
+    "binary": r"^(\\x)?[0-9a-f]*$",
+    "time": r"^[0-9]{2}:[0-9]{2}:[0-9.]+$",
+    "timestamp": r"^[0-9-]+ [0-9]{2}:[0-9]{2}:[0-9.]+([+-][0-9:]+)?$",
+}
+"""Texts of values as systems write them. Others that say the value, such as +7, 5e2 and yes, are equal and counted."""
 _EXPONENT = r"^-?[0-9]*\.?[0-9]+[eE][+-]?[0-9]{1,3}$"
 _TRUE, _FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
 
 
 class Brought(NamedTuple):
     """`array` is in the type of the pair, NULL where `unfit` is true; `raw` holds those values as they are; `changed`
-    counts values that the narrowing changed, or that are read as another form of what they say. Of floats as decimals
-    `moved` says which the narrowing changed, whichever way they are read."""
+    counts values that the narrowing changed, or that are read as another form of what they say. Where a value may be
+    counted later as another form, `moved` says which have been counted already, whichever way they are read."""
 
     array: pa.Array
     raw: pa.Array
@@ -44,7 +53,8 @@ class Brought(NamedTuple):
 
 def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brought:
     """The values of one side. Those of the left are narrowed as a loader would: rounded half away from zero, or the
-    `other` way: towards zero, and floats as the decimals that people write; those of the right must fit as they are."""
+    `other` way: towards zero, and floats as the decimals that people write; those of the right must fit as they are.
+    Text has two ways to be bytes on either side."""
     if pair.type is None:
         raise Unsupported(f"'{pair.name}' is not compared: {pair.why}.", "Leave it out.")
     here, to = (pair.right if right else pair.left).type, pair.type
@@ -53,9 +63,11 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
         raw = pc.utf8_rtrim(raw, " ")
     if here == to:
         return Brought(raw, raw)
-    other = other and narrows(pair)
+    if here.kind == to.kind == "list":
+        return _brought_list(raw, pair, right)
+    other = other and narrows(pair, right)
     if here.kind == "string":
-        return _brought_text(raw, to, right, other)
+        return _brought_bytes(raw, to, right, other) if to.kind == "binary" else _brought_text(raw, to, right, other)
     if right:
         found, unfit, _ = _fitted(raw, here, to, False)
         return Brought(found, raw, unfit)
@@ -75,11 +87,13 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
 
 def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:
     array, lost = _readable(raw, to), np.zeros(len(raw), np.bool_)
+    if to.kind in _USUAL:
+        lost = ~_matches(raw, _USUAL[to.kind], absent=True)
     if to.kind in _NUMBERS:
         led = _matches(raw, _ZEROS)
         if right and led.any():  # no number is written so; the other side's cannot have been
             array = pc.if_else(pa.array(led), "?", array)
-        lost = led | ~_matches(raw, _ODD[to.kind], absent=True)
+        lost |= led
     if not right and (beyond := _beyond(to)):
         lost |= _matches(array, beyond[0])
         array = pc.replace_substring_regex(array, beyond[1], r"\1\2") if other else array
@@ -87,6 +101,44 @@ def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:
     if changed and lost.any():  # a value counts once
         changed -= _fitted(array.filter(pa.array(lost)), STRING, to, not right)[2]
     return Brought(found, raw, unfit, changed + _those(lost, unfit))
+
+
+def _brought_bytes(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:
+    """Text is its own bytes in UTF-8, or says bytes in hexadecimal digits. What Lading's own copy makes comes first: of
+    text on the left its bytes, of bytes on the left digits. The `other` way is counted where it is not the same."""
+    unfit: Mask | None = None
+    if right == other:
+        found = cast(raw, STRING, Type("binary") if right else to, True)[0]
+    else:
+        found = pa.array([None if v is None else _unhexed(v) for v in raw.to_pylist()], pa.binary())
+        unfit = pc.and_(found.is_null(), raw.is_valid()).to_numpy(zero_copy_only=False)
+    if other:
+        first = _brought_bytes(raw, to, right, False)
+        moved = first.moved if first.moved is not None else np.zeros(len(raw), np.bool_)
+        return Brought(found, raw, unfit, _those(moved | _unlike(first.array, found), unfit), moved)
+    moved = ~_matches(raw, _USUAL["binary"], absent=True) if right else _unlike(found, raw.cast(pa.binary()))
+    moved = moved if unfit is None else moved & ~unfit
+    return Brought(found, raw, unfit, int(moved.sum()), moved)
+
+
+def _unhexed(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text[2:] if text[:2] in ("0x", "0X", "\\x", "\\X") else text)
+    except ValueError:
+        return None
+
+
+def _brought_list(raw: pa.Array, pair: Pair, right: bool) -> Brought:
+    """Items are brought as values are, and what is counted of them is counted of the list."""
+    ours, theirs = (each.model_copy(update={"type": each.type.item}) for each in (pair.left, pair.right))
+    item = pair.model_copy(update={"left": ours, "right": theirs, "type": pair.type.item if pair.type else None})
+    lengths, items = pc.list_value_length(raw).to_pylist(), bring(raw.flatten(), item, right)
+    found = listed(lengths, items.array)
+    if items.unfit is None or not items.unfit.any():
+        return Brought(found, raw, None, items.changed)
+    unfit = np.zeros(len(raw), np.bool_)
+    unfit[np.repeat(np.arange(len(raw)), [length or 0 for length in lengths])[items.unfit]] = True
+    return Brought(pc.if_else(pa.array(unfit), pa.scalar(None, found.type), found), raw, unfit, items.changed)
 
 
 def _brought_float(raw: pa.Array, here: Type, to: Type, other: bool) -> Brought:
@@ -123,13 +175,16 @@ def _unlike(one: pa.Array, two: pa.Array) -> Mask:
     return found
 
 
-def narrows(pair: Pair) -> bool:
-    """Whether loaders differ in how they narrow the left value: some round, some cut."""
+def narrows(pair: Pair, right: bool = False) -> bool:
+    """Whether loaders differ in how they narrow the left value, of which some round and some cut, or in what text is as
+    bytes, which they may on the right as well."""
     left, to = pair.left.type, pair.type
     if to is None:
         return False
+    if right:
+        return pair.right.type.kind == "string" and to.kind == "binary"
     if left.kind == "string":
-        return _beyond(to) is not None
+        return to.kind == "binary" or _beyond(to) is not None
     if left.kind == "float":
         return to.kind in ("decimal", "int") or (left.size == 32 and to == Type("float", 64))
     if to == Type("decimal"):
@@ -143,8 +198,6 @@ def _fitted(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Arra
     try:
         if here.kind in ("decimal", "int", "string") and to.kind == "float":
             found, changed = _float(array, here, to, lossy)
-        elif here.kind == "string" and to.kind == "binary":
-            found, changed = _bytes(array), 0
         else:
             found, changed = cast(array, here, to, lossy)
         return found, None, changed
@@ -178,14 +231,6 @@ def _float(array: pa.Array, here: Type, to: Type, lossy: bool) -> tuple[pa.Array
 def _with_digits(number: float, like: Decimal) -> Decimal:
     """The float with as many digits as a decimal has."""
     return Decimal(f"{number:.{len(like.as_tuple().digits)}g}")
-
-
-def _bytes(array: pa.Array) -> pa.Array:
-    plain = pc.replace_substring_regex(array, r"^(\\|0)[xX]", "")
-    try:
-        return pa.array([None if v is None else bytes.fromhex(v) for v in plain.to_pylist()], pa.binary())
-    except ValueError as error:
-        raise DataError("A text is not hexadecimal.", "") from error
 
 
 def _readable(array: pa.Array, to: Type) -> pa.Array:

@@ -31,8 +31,6 @@ _ORDERED = {
 }  # fmt: skip
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 """How a text ends that is shown so."""
-_UNFIT = "\1"
-"""Begins texts that have no form in the type in which their column is compared."""
 POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
 """Under which texts may be equal although they differ."""
 
@@ -47,7 +45,7 @@ def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
     elif type_.kind == "decimal" and type_.size is None:
         found = short_numbers(found)
     if each.unfit is not None and each.unfit.any():
-        said = pc.binary_join_element_wise(_UNFIT, texts(each.raw, raw), "")
+        said = pc.binary_join_element_wise(few.UNFIT, texts(each.raw, raw), "")
         found = pc.if_else(pa.array(each.unfit), said, found)
     # A text that looks like one that was cut must not equal it: it is cut too.
     long = pc.or_(pc.greater(pc.binary_length(found), LONG), pc.match_substring_regex(found, _CUT))
@@ -64,20 +62,27 @@ def _short(text: str) -> str:
 
 class Drill:
     """Rows of dirty buckets on both sides. `takes` are those of the left and of the right whose digests were compared;
-    `other` narrows the left values the other way, which is as good."""
+    `others` bring the values the other way, which is as good."""
 
     def __init__(
-        self, folder: Path, takes: tuple[Take, Take], key: Sequence[str], other: Take | None, asked: Asked
+        self,
+        folder: Path,
+        takes: tuple[Take, Take],
+        key: Sequence[str],
+        others: tuple[Take | None, Take | None],
+        asked: Asked,
     ) -> None:
-        self.folder, self.takes, self.other = folder, takes, other
+        self.folder, self.takes, self.others = folder, takes, others
         self.pairs = takes[0].pairs
         self.policies = asked.policies
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
         self.told = [names.index(name) for name in key] if key else list(range(len(names)))
-        self.key = [n for n in self.told if key or not (other and narrows(self.pairs[n]))]
+        both = ((n, right) for n in range(len(names)) for right in (False, True))
+        self.formed = {n: right for n, right in both if others[right] and narrows(self.pairs[n], right)}
+        self.key = [n for n in self.told if key or n not in self.formed]
         self.values = [place for place in range(len(names)) if place not in self.key]
-        self.forms = {n: self._forms(n) for n in self.values if other and narrows(self.pairs[n])}
+        self.forms = {n: self._forms(n) for n in self.values if n in self.formed}
         self.columns = tuple(self._columns(right) for right in (False, True))
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
         self._rows = self._bytes = 0
@@ -115,19 +120,21 @@ class Drill:
                 continue
             arrays = [self._text(each, place, right) for place, each in enumerate(brought)]
             arrays += [self._own(brought[place], place, right) for place in self._shown(right)]
-            if not right:
-                arrays += [array for place in self.forms for array in self._others(rows, brought[place], place)]
+            for place in self._formed(right):
+                arrays += self._others(rows, brought[place], place)
             self._hold(pa.record_batch(arrays, names=self.columns[right]), right)
 
     def _columns(self, right: bool) -> list[str]:
         """The columns of a side's texts: c0.. as they are compared; k0.. those of the key as they are, where that is
-        not the same; of the left also a0_0.. the other forms that are as good, and f0.. the first one, NULL where the
-        value has been counted already."""
+        not the same; of the side that has any a0_0.. the
+        other forms that are as good, and f0.. the first one, NULL where the value has been counted already."""
         names = [f"c{place}" for place in range(len(self.pairs))]
         names += [f"k{place}" for place in self._shown(right)]
-        if not right:
-            names += [name for place, forms in self.forms.items() for name in (*forms, f"f{place}")]
-        return names
+        return names + [name for place in self._formed(right) for name in (*self.forms[place], f"f{place}")]
+
+    def _formed(self, right: bool) -> list[int]:
+        """Places of which a side has other forms."""
+        return [place for place in self.forms if self.formed[place] == right]
 
     def _shown(self, right: bool) -> list[int]:
         """Places of the key whose values are shown as they are."""
@@ -136,19 +143,20 @@ class Drill:
         return [n for n, own, type_ in types if own != type_ and (own.kind != "int" or (type_ and type_.kind != "int"))]
 
     def _forms(self, place: int) -> list[str]:
-        """The names of the other forms of a value of the left that is narrowed."""
+        """The names of the other forms of a value."""
         left, type_ = self.pairs[place].left.type, self.pairs[place].type
         count = 1 + FORMS if (left.kind, type_ and type_.kind) == ("float", "decimal") else 1
         return [f"a{place}_{n}" for n in range(count)]
 
     def _others(self, rows: pa.RecordBatch, used: Brought, place: int) -> list[pa.Array]:
-        left, type_ = self.pairs[place].left.type, self.pairs[place].type or Type("string")
-        again = (self.other or self.takes[0]).one(rows, place)
-        found = [self._text(again, place, False)]
+        left, type_, right = self.pairs[place].left.type, self.pairs[place].type or Type("string"), self.formed[place]
+        other, take = self.others[right], self.takes[right]
+        again = (other or take).one(rows, place)
+        found = [self._text(again, place, right)]
         if left.kind == "float" and type_.kind == "decimal":
             found += [pc.coalesce(each, found[0]) for each in forms(used.raw, left, type_)]
-        first = again if self.takes[0].other else used
-        said = found[0] if self.takes[0].other else self._text(used, place, False)
+        first = again if take.other else used
+        said = found[0] if take.other else self._text(used, place, right)
         counted = first.moved
         if counted is None:  # the narrowing changed what has two forms, if it is no float in a float
             counted = first.fit if type_.kind != "float" else np.zeros(len(said), np.bool_)
@@ -185,10 +193,15 @@ class Drill:
         key, whether it differs (d0..), whether only a policy makes it equal (p0..) and what is to be added to the count
         of its narrowed values (o0..)."""
         if self._db is None and self.keyed and not self.policies:
-            self._few = few.joined(self._held, self.key, {n: self.forms.get(n, []) for n in self.values})
+            values = {n: (self._sides(n), self.forms.get(n, [])) for n in self.values}
+            self._few = few.joined(self._held, self.key, values)
         if self._few is None:
             self._pour()
             self._join()
+
+    def _sides(self, place: int) -> tuple[str, str]:
+        """The side that has other forms, if one has, and then the other."""
+        return ("r", "l") if self.formed.get(place) else ("l", "r")
 
     def _join(self) -> None:
         doubled = not self.keyed or any(self._doubled(side) for side in "lr")
@@ -198,15 +211,18 @@ class Drill:
         both = "l.here AND r.here"
         flags = []
         for n in self.values:
-            differs = " AND ".join(f"l.{name} IS DISTINCT FROM r.c{n}" for name in (f"c{n}", *self.forms.get(n, ())))
+            own, other = self._sides(n)
+            names = (f"c{n}", *self.forms.get(n, ()))
+            differs = " AND ".join(f"{own}.{name} IS DISTINCT FROM {other}.c{n}" for name in names)
             like = self._like(n)
             flags.append(f"coalesce({both} AND {differs} AND NOT ({like}), false) AS d{n}")
             flags.append(f"coalesce({both} AND {differs} AND ({like}), false) AS p{n}")
             if n in self.forms:
-                now = f"({both} AND NOT ({differs}) AND r.c{n} IS DISTINCT FROM l.f{n})"
-                before = f"(l.c{n} IS DISTINCT FROM l.f{n})"
+                now = f"({both} AND NOT ({differs}) AND {other}.c{n} IS DISTINCT FROM {own}.f{n})"
+                unfit = f"starts_with({own}.c{n}, chr({ord(few.UNFIT)}))"
+                before = f"({own}.c{n} IS DISTINCT FROM {own}.f{n} AND NOT {unfit})"
                 delta = f"coalesce({now}, false)::INT - {before}::INT"
-                flags.append(f"CASE WHEN l.f{n} IS NULL THEN 0 ELSE {delta} END AS o{n}")
+                flags.append(f"CASE WHEN {own}.f{n} IS NULL THEN 0 ELSE {delta} END AS o{n}")
         columns = [f"l.c{n} AS l{n}, r.c{n} AS r{n}" for n in range(len(self.pairs))]
         columns += [f"{side}.k{n} AS {side}k{n}" for right, side in enumerate("lr") for n in self._shown(bool(right))]
         select = ", ".join(["coalesce(l.here, false) AS hl, coalesce(r.here, false) AS hr", *columns, *flags])
@@ -325,4 +341,4 @@ class Drill:
 
 
 def _shown(text: str | None) -> str | None:
-    return None if text is None else text.removeprefix(_UNFIT)
+    return None if text is None else text.removeprefix(few.UNFIT)

@@ -12,13 +12,15 @@ ROWS, BYTES = 20_000, 4 << 20
 Text = str | None
 Row = dict[str, Any]
 """As a row of the drill's table `found`."""
+Forms = dict[int, tuple[tuple[str, str], list[str]]]
+"""Of each column that is not part of the key: the side that has other forms as good, the other, and the columns that
+hold such forms."""
+UNFIT = "\1"
+"""Begins texts that have no form in the type in which their column is compared."""
 
 
-def joined(
-    sides: Sequence[Sequence[pa.RecordBatch]], key: Sequence[int], values: dict[int, list[str]]
-) -> list[Row] | None:
-    """The rows that differ or are to be counted, in the order of their keys; None where a side has a key twice. For
-    each column that is not part of the key the left's columns are named that hold it in another form as good."""
+def joined(sides: Sequence[Sequence[pa.RecordBatch]], key: Sequence[int], values: Forms) -> list[Row] | None:
+    """The rows that differ or are to be counted, in the order of their keys; None where a side has a key twice."""
     left, right = ({tuple(row[f"c{n}"] for n in key): row for row in _rows(side)} for side in sides)
     if [len(left), len(right)] != [sum(batch.num_rows for batch in side) for side in sides]:
         return None
@@ -37,17 +39,18 @@ def _order(key: tuple[Text, ...]) -> list[tuple[bool, str]]:
     return [(text is None, text or "") for text in key]
 
 
-def _row(left: dict[str, Text] | None, right: dict[str, Text] | None, values: dict[int, list[str]]) -> Row:
+def _row(left: dict[str, Text] | None, right: dict[str, Text] | None, values: Forms) -> Row:
     row: Row = {"hl": left is not None, "hr": right is not None}
     for mark, side in (("l", left), ("r", right)):
         row |= {f"{mark}{name.removeprefix('c')}": text for name, text in (side or {}).items()}
-    for n, others in values.items():
+    for n, ((own, other), forms) in values.items():
         both = left is not None and right is not None
-        like = both and row[f"r{n}"] in (row[f"l{n}"], *(row[f"l{name}"] for name in others))
+        like = both and row[f"{other}{n}"] in (row[f"{own}{n}"], *(row[f"{own}{name}"] for name in forms))
         row[f"d{n}"] = both and not like
         row[f"o{n}"] = 0
-        if (first := row.get(f"lf{n}")) is not None:
-            row[f"o{n}"] = (like and row[f"r{n}"] != first) - (row[f"l{n}"] != first)
+        if (first := row.get(f"{own}f{n}")) is not None:
+            used = row[f"{own}{n}"]
+            row[f"o{n}"] = (like and row[f"{other}{n}"] != first) - (used != first and not used.startswith(UNFIT))
     return row
 
 
