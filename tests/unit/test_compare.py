@@ -268,6 +268,16 @@ def test_policies_are_asked_for_and_counted():
     assert compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc"])).columns == {"v": 1}
 
 
+def test_policies_are_for_long_texts_too():
+    rows = [(1, "A" * 2_500), (2, "x" * 2_500 + " "), (3, "e\u0301" * 700), (4, "y" * 2_500), (5, "b")]
+    other = [(1, "a" * 2_500), (2, "x" * 2_500), (3, "\u00e9" * 700), (4, "z" * 2_500), (5, "B")]
+    rows, other = [*rows, (6, "é" * 2_000)], [*other, (6, "É" * 2_000)]
+    for left, right in ((rows, other), (other, rows)):
+        result = compared((TEXT, left), (TEXT, right), Asked(policies=["nfc", "case", "blanks"]))
+        assert (result.policy, result.columns) == ({"v": 5}, {"v": 1})
+    assert compared((TEXT, rows), (TEXT, other), Asked(policies=["case"])).policy == {"v": 3}
+
+
 def test_sensitive_values_are_not_shown():
     result = compared((TEXT, [(1, "secret")]), (TEXT, [(1, "hidden")]), Asked(sensitive=["v"]))
     assert told(result) == [("changed", "1", "v", "•••", "•••")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,19 @@ _ORDERED = {
 }  # fmt: skip
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 """How a text ends that is shown so."""
-POLICIES = {"nfc": "nfc_normalize({t})", "case": "lower({t})", "blanks": "rtrim({t}, ' ')"}
+POLICIES = {
+    "nfc": partial(pc.utf8_normalize, form="NFC"), "case": pc.utf8_lower,
+    "blanks": partial(pc.utf8_rtrim, characters=" "),
+}  # fmt: skip
 """Under which texts may be equal although they differ."""
 
 
 def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
-    """The text of each value; equal values have one text."""
+    """The text of each value, which is not long; equal values have one text."""
+    return _cut(_whole(each, type_, raw))
+
+
+def _whole(each: Brought, type_: Type, raw: Type) -> pa.Array:
     found = texts(each.array, type_)
     if type_.kind == "float":
         found = pc.if_else(pc.equal(found, "-0"), "0", found)
@@ -47,6 +55,10 @@ def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
     if each.unfit is not None and each.unfit.any():
         said = pc.binary_join_element_wise(few.UNFIT, texts(each.raw, raw), "")
         found = pc.if_else(pa.array(each.unfit), said, found)
+    return found
+
+
+def _cut(found: pa.Array) -> pa.Array:
     # A text that looks like one that was cut must not equal it: it is cut too.
     long = pc.or_(pc.greater(pc.binary_length(found), LONG), pc.match_substring_regex(found, _CUT))
     long = pc.fill_null(long, False)
@@ -74,7 +86,6 @@ class Drill:
     ) -> None:
         self.folder, self.takes, self.others = folder, takes, others
         self.pairs = takes[0].pairs
-        self.policies = asked.policies
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
         self.told = [names.index(name) for name in key] if key else list(range(len(names)))
@@ -83,6 +94,9 @@ class Drill:
         self.key = [n for n in self.told if key or n not in self.formed]
         self.values = [place for place in range(len(names)) if place not in self.key]
         self.forms = {n: self._forms(n) for n in self.values if n in self.formed}
+        types = {n: self.pairs[n].type for n in self.values if asked.policies}
+        self.policed = [n for n, type_ in types.items() if type_ and type_.kind == "string"]
+        self.policies = [POLICIES[name] for name in asked.policies]
         self.columns = tuple(self._columns(right) for right in (False, True))
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
         self._rows = self._bytes = 0
@@ -120,16 +134,18 @@ class Drill:
                 continue
             arrays = [self._text(each, place, right) for place, each in enumerate(brought)]
             arrays += [self._own(brought[place], place, right) for place in self._shown(right)]
+            arrays += [self._alike(brought[place], place, right) for place in self.policed]
             for place in self._formed(right):
                 arrays += self._others(rows, brought[place], place)
             self._hold(pa.record_batch(arrays, names=self.columns[right]), right)
 
     def _columns(self, right: bool) -> list[str]:
         """The columns of a side's texts: c0.. as they are compared; k0.. those of the key as they are, where that is
-        not the same; of the side that has any a0_0.. the
+        not the same; n0.. what policies make of them, NULL where that is the same; of the side that has any a0_0.. the
         other forms that are as good, and f0.. the first one, NULL where the value has been counted already."""
         names = [f"c{place}" for place in range(len(self.pairs))]
         names += [f"k{place}" for place in self._shown(right)]
+        names += [f"n{place}" for place in self.policed]
         return names + [name for place in self._formed(right) for name in (*self.forms[place], f"f{place}")]
 
     def _formed(self, right: bool) -> list[int]:
@@ -183,6 +199,14 @@ class Drill:
     def _text(self, each: Brought, place: int, right: bool) -> pa.Array:
         pair = self.pairs[place]
         return plain(each, pair.type or Type("string"), (pair.right if right else pair.left).type)
+
+    def _alike(self, each: Brought, place: int, right: bool) -> pa.Array:
+        pair = self.pairs[place]
+        said = _whole(each, pair.type or Type("string"), (pair.right if right else pair.left).type)
+        found = said
+        for policy in self.policies:
+            found = policy(found)
+        return _cut(pc.if_else(pc.equal(found, said), pa.scalar(None, pa.string()), found))
 
     def _own(self, each: Brought, place: int, right: bool) -> pa.Array:
         type_ = (self.pairs[place].right if right else self.pairs[place].left).type
@@ -292,13 +316,8 @@ class Drill:
         return f"(SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS turn FROM ({rest}))"
 
     def _like(self, place: int) -> str:
-        type_ = self.pairs[place].type
-        if not self.policies or type_ is None or type_.kind != "string":
-            return "false"
-        left, right = f"l.c{place}", f"r.c{place}"
-        for policy in self.policies:
-            left, right = (POLICIES[policy].format(t=text) for text in (left, right))
-        return f"{left} = {right}"
+        left, right = (f"coalesce({side}.n{place}, {side}.c{place})" for side in "lr")
+        return f"{left} = {right}" if place in self.policed else "false"
 
     def counts(self) -> dict[str, Any]:
         """Rows that only the left has, only the right, that were changed; and changed rows by column."""
