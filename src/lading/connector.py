@@ -30,6 +30,7 @@ class Capabilities(BaseModel, frozen=True):
     writes: bool = Field(False, description="Tables can be written.")
     snapshot: bool = Field(False, description="All reads of a session see one pinned state.")
     readers: int = Field(1, description="Sessions that can read at one pinned state.")
+    aside: bool = Field(False, description="A second session can be asked for sums while one reads.")
     writers: int = Field(1, description="Sessions that can stage slices of one table at a time.")
     atomic: bool = Field(False, description="Publishing shows readers the old table or the new one, never a mixture.")
     together: bool = Field(False, description="Several tables can be published at once.")

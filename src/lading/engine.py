@@ -210,6 +210,8 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
         return f"each system {did} its own rows, the source at the snapshot"
     if not sums:
         return "the source cannot be asked in place; what was read is what is proved"
+    if moving.asked:
+        return f"the source's own count and {min(sums)} column sums, asked while it was read, equal what was read"
     if not moving.snapshot:
         return f"the source was asked for its count and {min(sums)} column sums right after it was read"
     return f"the source's own count and {min(sums)} column sums equal what was read, at the same snapshot"

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.compare.outcome import Comparison
-from lading.connector import Load
+from lading.connector import Load, Session
 from lading.digest import Digest
 from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
@@ -86,6 +86,10 @@ class Moving:
     """Whether the rows that replace others were a table of their own before they were published."""
     lost: int = 0
     """How often its system did not answer; what fails so for itself must not keep others from being moved."""
+    beside: Session | None = None
+    """A session of the source to ask for sums while another reads, at a state that may be later."""
+    asked: int = 0
+    """Slices whose sums it gave."""
     pace: Pace = field(default_factory=lambda: Pace(0))
     lock: threading.Lock = field(default_factory=threading.Lock)
     sifting: threading.Lock = field(default_factory=threading.Lock)

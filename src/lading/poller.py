@@ -14,12 +14,12 @@ from lading.arrivals import CAME, QUARANTINED
 from lading.copying import Resolve
 from lading.dropfolder import DropFolder
 from lading.dues import WAITING, Due
+from lading.ending import apart
 from lading.errors import LadingError, masked
 from lading.expecting import Gap, expect
 from lading.lookout import Receiver, look
 from lading.receiver import Receive
 from lading.render import plural
-from lading.run import apart
 from lading.spec import Pipeline
 from lading.store import Store
 

@@ -11,17 +11,16 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeVar
 
 import pyarrow as pa
 
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends
-from lading.ending import Ending, Stopped, Stuck
+from lading.ending import Ending, Stopped, Stuck, apart
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
@@ -29,7 +28,6 @@ from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
 
-T = TypeVar("T")
 TICK_SECONDS = 0.2
 """How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""
 STOP_SECONDS = 5
@@ -211,8 +209,9 @@ class Crew:
         with ExitStack() as stack:
             source = stack.enter_context(self.over.opened(self.source))
             target = stack.enter_context(self.over.opened(self.target))
-            snapshot = source.pin()
+            snapshot, beside = source.pin(), self._beside(stack)
             for moving in self.pending:
+                moving.beside = beside
                 moving.lines, moving.kept, moving.rejected = {}, 0, 0
                 moving.snapshot = snapshot
                 self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
@@ -223,6 +222,15 @@ class Crew:
                 if moving.state == "published" and moving.bill and moving.bill.state is not State.FAILED:
                     engine.tidy(moving, target)
             self._spend(source, target)
+            self._spend(*([beside] if beside else []))
+
+    def _beside(self, stack: ExitStack) -> Session | None:
+        """A second session of the source, to ask for sums while the only one that sees the snapshot reads."""
+        if not self.source.can.aside or self.plan.readers > 1 or self.plan.gentle:
+            return None
+        with suppress(Unreachable):  # the server may have room for one only
+            return stack.enter_context(self.over.opened(self.source))
+        return None
 
     def _spend(self, *sessions: Session) -> None:
         """Adds what the servers say that two sessions have cost."""
@@ -346,20 +354,6 @@ class Crew:
         target.publish([moving.load for moving in movings])
         for moving in movings:
             self._guard(moving, lambda m=moving: engine.published(m, target))  # type: ignore[misc]
-
-
-def apart(work: Callable[[], T]) -> Future[T]:
-    """Runs work in a thread that nobody waits for when the program ends."""
-    ended: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            ended.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
-            ended.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return ended
 
 
 def _taken(units: queue.SimpleQueue[tuple[Moving, int]]) -> Iterator[tuple[Moving, int]]:

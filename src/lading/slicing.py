@@ -17,6 +17,8 @@ from lading.types import Type
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 """Asks a database for a small result."""
+FEW = 64
+"""Rows that may share the first column of a key, on average, for slices to be cut by it."""
 
 
 def conditions(dialect: Dialect, table: Table, slice: Slice) -> list[str]:
@@ -87,8 +89,9 @@ def paged(pages: int, count: int) -> list[Slice]:
     return [Slice(number=n, pages=pair) for n, pair in enumerate(zip(starts, ends, strict=True))]
 
 
-def between(bounds: Sequence[tuple[str, ...]], on: tuple[str, ...], since: Slice) -> list[Slice]:
-    """Slices of a key between its bounds, open at both ends."""
+def between(bounds: Sequence[tuple[str, ...]], key: tuple[str, ...], since: Slice) -> list[Slice]:
+    """Slices of a key, or of its first columns, between its bounds, open at both ends."""
+    on = key[: len(bounds[0])] if bounds else key
     edges: list[tuple[str, ...] | None] = [None, *bounds, None]
     return [
         since.model_copy(update={"number": n, "on": on, "low": low, "high": high})
@@ -96,17 +99,28 @@ def between(bounds: Sequence[tuple[str, ...]], on: tuple[str, ...], since: Slice
     ]
 
 
+def even(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
+    """Bounds of evenly filled whole numbers, by arithmetic: of the key's first column, where few rows share a value of
+    it on average; none for other keys. `source` is the table's quoted name, and the table."""
+    name, table = source
+    first = table.column(table.key[0])
+    if first is None or first.type.kind != "int":
+        return []
+    quoted = dialect.quote(first.name)
+    low, high = query(f"SELECT min({quoted}), max({quoted}) FROM {name}")[0]
+    rows = table.rows or int(query(f"SELECT count(*) FROM {name}")[0][0])
+    span = int(high) - int(low) if low is not None else 0
+    if span >= 2 * rows or (len(table.key) > 1 and span < rows // FEW):
+        return []
+    return [(str(int(low) + round(span / count * n)),) for n in range(1, count) if span >= count]
+
+
 def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
-    """Quantiles of the key, in the database's own order; of evenly filled whole numbers by arithmetic. `source` is
-    the table's quoted name, and the table."""
+    """Quantiles of the key, in the database's own order, or `even`, which takes the same."""
+    if found := even(dialect, query, source, count):
+        return found
     name, table = source
     quoted = ", ".join(dialect.quote(column) for column in table.key)
-    first = table.keyed[0]
-    if len(table.key) == 1 and first.type.kind == "int":
-        low, high, rows = query(f"SELECT min({quoted}), max({quoted}), count(*) FROM {name}")[0]
-        if rows and (int(high) - int(low)) < 2 * int(rows):
-            step = (int(high) - int(low)) / count
-            return [(str(int(low) + round(step * n)),) for n in range(1, count) if step >= 1]
     rows = int(query(f"SELECT count(*) FROM {name}")[0][0])
     step = max(rows // count, 1)
     columns = ", ".join(f"{dialect.show(c)} AS {dialect.quote(c.name)}" for c in table.keyed)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import suppress
+
+import pyarrow as pa
+
 from lading import undecoded
 from lading.connector import Session, Slice
-from lading.digest import VERSION
-from lading.errors import DataError
+from lading.digest import VERSION, Reading
+from lading.ending import apart
+from lading.errors import DataError, LadingError
 from lading.isolate import Refused, isolate
 from lading.moving import Moving
-from lading.passing import Passing, reading
-from lading.prove import Level
+from lading.passing import Passing, ahead, reading
+from lading.prove import Level, unlike
 from lading.schema import Table
 from lading.store import Line
 
@@ -39,15 +46,40 @@ def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
 
 def _staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Line:
     """Moves one slice, whose values are looked at on the way."""
-    passing = Passing(moving)
+    passing, beside = Passing(moving), moving.beside
+    asked = moving.source if moving.plan.level is not Level.COUNTS else bare(moving.source, cut)
+    asking = apart(lambda: beside.digest(asked, cut)) if beside else None
     try:
-        with reading(source.read(moving.source, cut)) as batches:
+        with reading(source.read(moving.source, cut)) as read, reading(_paced(moving, read)) as batches:
             rows = target.stage(moving.load, passing.batches(batches), cut.number)
     except DataError as error:
         passing.take_back()
         rows = _without_rejects(moving, cut, passing := Passing(moving), (source, target), error)
-    asked = moving.source if moving.plan.level is not Level.COUNTS else bare(moving.source, cut)
-    return passing.line(cut, rows).model_copy(update={"found": source.digest(asked, cut)})
+    finally:
+        wait([asking] if asking else [])
+    line = passing.line(cut, rows)
+    found = _alike_beside(moving, line, asking) or source.digest(asked, cut)
+    return line.model_copy(update={"found": found})
+
+
+def _paced(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Several readers keep the cores busy; one reads ahead of what writes."""
+    return batches if moving.plan.readers > 1 or moving.plan.gentle else ahead(batches)
+
+
+def _alike_beside(moving: Moving, line: Line, asking: Future[Reading | None] | None) -> Reading | None:
+    """What a second session says of the slice, if it is what was read; else it may have seen a later state, and the
+    session that read is asked, also from then on."""
+    if asking is None:
+        return None
+    found = None
+    with suppress(LadingError):
+        found = asking.result()
+    if found is None or line.read is None or unlike(line.read, found):
+        moving.beside = None
+        return None
+    moving.asked += 1
+    return found
 
 
 def unchanged(moving: Moving, line: Line, source: Session) -> bool:

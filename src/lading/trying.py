@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from lading import attempts, find, render
 from lading.desk import Desk, Heard, Outcome
-from lading.ending import Ending, Stopped, Stuck
+from lading.ending import Ending, Stopped, Stuck, apart
 from lading.errors import DataError, LadingError, Unreachable, masked, refused
 from lading.prove import State
-from lading.run import STOP_SECONDS, TICK_SECONDS, apart
+from lading.run import STOP_SECONDS, TICK_SECONDS
 from lading.shares import Shares, shares
 from lading.spec import Step
 

@@ -21,6 +21,7 @@ from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
 from lading.errors import DataError, SpecError, Unreachable
 from lading.moving import Pace
+from lading.passing import ahead, reading
 from lading.plan import Side
 from lading.plan import plan as make_plan
 from lading.run import Silent, run
@@ -47,16 +48,22 @@ class Odd(Memory):
         return SESSIONS[self.name]
 
 
+class Aside(Odd):
+    """As MariaDB: one session reads at a snapshot, another can be asked for sums meanwhile."""
+
+    can: ClassVar[Capabilities] = Odd.can.model_copy(update={"aside": True})
+
+
 SESSIONS: dict[str, type[Session]] = {}
 
 
-def odd(session: type[Session], tables=((PEOPLE, ROWS),)) -> Odd:
+def odd(session: type[Session], tables=((PEOPLE, ROWS),), kind: type[Odd] = Odd) -> Odd:
     name = secrets.token_hex(4)
     SESSIONS[name] = session
     with Memory(name=name).open() as plain:
         for one, rows in tables:
             put(plain, one, rows)
-    return Odd(name=name)
+    return kind(name=name)
 
 
 def planned(source, target, **words):
@@ -138,6 +145,87 @@ def test_a_source_without_a_snapshot_may_grow(ledger, level):
     assert "moved while it was read" in bill.tables[0].proof.reasons[0]
     assert "same snapshot" not in bill.tables[0].proof.chain
     assert bill.rows.source == bill.rows.target == 100
+
+
+def test_sums_are_asked_of_a_second_session_while_the_first_reads(ledger):
+    asked: list[tuple[Session, int]] = []
+    pinned: list[Session] = []
+
+    class Watched(Session):
+        def pin(self, snapshot=None):
+            pinned.append(self)
+            return super().pin(snapshot)
+
+        def digest(self, table, slice):
+            if table.columns:
+                asked.append((self, slice.number))
+            return super().digest(table, slice)
+
+    bill = moved(odd(Watched, kind=Aside), Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert (bill.state, bill.rows.target) == ("proved", 100), bill.tables[0]
+    assert "asked while it was read" in bill.tables[0].proof.chain
+    assert sorted(number for _, number in asked) == list(range(10))
+    assert pinned
+    assert not any(session in pinned for session, _ in asked)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_source_that_has_moved_on_is_asked_at_its_snapshot(ledger, lost):
+    """What a second session says is of a later state, or it is no longer there: neither is a difference."""
+    pinned: list[Session] = []
+
+    class Moving(Session):
+        def pin(self, snapshot=None):
+            held = super().pin(snapshot)
+            pinned.append(self)
+            with Memory(name=source.name).open() as other:
+                put(other, PEOPLE, [*ROWS, (5_000, "later")])
+            return held
+
+        def digest(self, table, slice):
+            if lost and self not in pinned:
+                raise Unreachable("The server has gone.", "Start it.")
+            return super().digest(table, slice)
+
+    source = odd(Moving, kind=Aside)
+    bill = moved(source, Memory(name=secrets.token_hex(4)), ledger)
+    assert (bill.state, bill.rows.target) == ("proved", 100), bill.tables[0]
+    assert "at the same snapshot" in bill.tables[0].proof.chain
+
+
+def test_a_row_that_is_lost_while_it_is_read_is_seen_from_aside_too(ledger):
+    class Losing(Session):
+        counting = False
+
+        def read(self, table, slice):
+            for batch in super().read(table, slice):
+                yield batch.slice(1 if slice.number == 3 and not self.counting else 0)
+
+        def digest(self, table, slice):
+            self.counting = True
+            try:
+                return super().digest(table, slice)
+            finally:
+                self.counting = False
+
+    bill = moved(odd(Losing, kind=Aside), Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert (bill.state, bill.tables[0].error_kind) == ("failed", "proof")
+    assert "Slice 3" in bill.tables[0].error
+
+
+def test_what_reads_ahead_gives_back_every_batch_and_every_error():
+    def three():
+        yield from (1, 2, 3)
+        raise DataError("A value is none.", "Correct it.")
+
+    taken: list[int] = []
+    with pytest.raises(DataError), reading(ahead(three())) as items:
+        taken.extend(items)
+    assert taken == [1, 2, 3]
+    source = three()
+    with reading(source), reading(ahead(source)) as items:
+        assert next(items) == 1
+    assert source.gi_frame is None
 
 
 def test_a_source_that_was_left_halfway_is_free_again(ledger):

@@ -40,8 +40,8 @@ class MySQL(Connection):
     timeout_seconds: int = Field(10, description="How long to wait for the server to answer the first time.", ge=1)
 
     can: ClassVar[Capabilities] = Capabilities(
-        reads=True, writes=True, snapshot=True, writers=4, atomic=True, together=True, merges=True, appends=True,
-        digests=True,
+        reads=True, writes=True, snapshot=True, aside=True, writers=4, atomic=True, together=True, merges=True,
+        appends=True, digests=True,
     )  # fmt: skip
     schemes: ClassVar[tuple[str, ...]] = (
         "mysql", "mariadb", "mysql+pymysql", "mysql+mysqldb", "mysql+mysqlconnector", "mysql+asyncmy", "mysql+aiomysql",

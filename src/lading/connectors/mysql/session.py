@@ -18,6 +18,7 @@ from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
+from lading.slicing import even
 from lading.sql import BEGUN, LEDGER, SLICE, SqlSession
 
 # Keys are unique by their bytes, as everywhere else: 'A', 'a', 'á' and 'a ' are four.
@@ -74,9 +75,7 @@ class MySQLSession(SqlSession):
     # Reading
 
     def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
-        if len(table.key) == 1 and table.keyed[0].type.kind == "int":
-            return super()._bounds(table, count)
-        return bounds(self, table, count)
+        return even(dialect, self.driver.query, (self.name(table), table), count) or bounds(self, table, count)
 
     def cpu_seconds(self) -> float | None:
         now = cpu_seconds(self.mysql)
