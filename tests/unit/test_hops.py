@@ -262,6 +262,9 @@ def test_a_mariadb_body_as_people_write_them():
         ("begin update t set a[1] = left(p_d, 3); end", "plpgsql", {"t.a <- p_d | cuts 3"}),
         ("begin update t set a = left(p_d, 3); end", "mysql", {"t.a <- p_d | cuts 3"}),
         ("begin update ignore t set a = p_d; end", "mysql", {"t.a <- p_d"}),
+        ("begin update low_priority ignore t set a = p_d; end", "mysql", {"t.a <- p_d"}),
+        ("begin insert low_priority into t (a) values (p_d); end", "mysql", {"t.a <- p_d"}),
+        ("begin replace delayed t (a) values (p_d); end", "mysql", {"t.a <- p_d"}),
         ("begin insert into t set a = left(p_d, 3), b = p_d; end", "mysql", {"t.a <- p_d | cuts 3", "t.b <- p_d"}),
         ("begin replace into t (a) values (left(p_d, 3)); end", "mysql", {"t.a <- p_d | cuts 3"}),
         ("begin insert into t (a) values (p_d) on duplicate key update a = coalesce(values(a), a); end", "mysql",
@@ -390,6 +393,9 @@ PUT = "INSERT INTO dbo.items (description) VALUES"
         (f"declare r record; begin select p_id as id into r; {PUT} (r.d); end", "plpgsql", "'r.d', which nothing"),
         (f"declare r x%rowtype; begin select 1, left(p_description, 3) into r; {PUT} (r.d); end", "plpgsql",
          "a whole row: select 1, left("),
+        (f"declare r x; begin r.d := p_description; r := f(r); {PUT} (r.d); end", "plpgsql", "filled as a whole"),
+        (f"declare p_description name := p_description; begin {PUT} (p_description); end", "plpgsql",
+         "the type 'text or name' is not known"),
         (f"declare r record; begin execute q into r; {PUT} (r.d); end", "plpgsql", "'r.d' is a column that was not"),
         ("begin create temp table w (like dbo.items); insert into w select p_id, left(p_description, 3); end",
          "plpgsql", "makes a table like another"),
@@ -431,6 +437,25 @@ def test_a_merge_that_names_no_columns_is_a_gap():
     assert "without naming its columns" in said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH c AS (SELECT d FROM dbo.t) UPDATE c SET d = LEFT(@d, 3)",
+        "WITH c AS (SELECT d FROM dbo.t) INSERT INTO c (d) VALUES (LEFT(@d, 3))",
+        "UPDATE x SET d = LEFT(@d, 3) FROM (SELECT d FROM dbo.t) x",
+    ],
+)
+def test_a_query_that_is_filled_is_a_gap(text):
+    ((_, said),) = gaps(text, "tsql")
+    assert "which is a query, so that its table is not known" in said
+
+
+def test_a_view_that_is_filled_is_a_gap():
+    view = table("v", "dbo", description="nvarchar(4000)").model_copy(update={"view": True})
+    text = "CREATE PROC p @description nvarchar(max) AS UPDATE dbo.v SET description = LEFT(@description, 3)"
+    assert any("fills the view 'dbo.v'" in what for what in unknown(code(text, tables=(view,))))
+
+
 def test_constants_are_not_taken_for_unread():
     body = f"declare v text := '-'; begin {PUT} (coalesce(p_description, v)); end"
     assert levels(through(given(body))) == []
@@ -442,6 +467,8 @@ def test_constants_are_not_taken_for_unread():
         ("declare r record; begin for r in select p_id as id, p_description as d loop r.d := left(r.d, 3); "
         f"{PUT} (r.d); end loop; end"),
         f"declare r record; begin select p_description d into r; loop {PUT} (r.d); r.d := left(r.d, 3); end loop; end",
+        f"<<b>> declare v text := ''; begin b.v := left(p_description, 3); {PUT} (v); end",
+        f"declare r record; begin select 1 d into r; r.d.e := left(p_description, 3); {PUT} (r.d); end",
         f"declare items record; begin select p_description as d into items; {PUT} (left(items.d, 3)); end",
         ("begin insert into dbo.items (id, description) values (p_id, p_description) on conflict (id) do update "
         "set (id, description) = (excluded.id, left(excluded.description, 3)); end"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lading.hops.flow import ODD, Body, Gap, quiet
+from lading.hops.nodes import same_table
 from lading.hops.reading import Reading
 from lading.hops.split import GRAMMARS, statements, tokens
 from lading.hops.words import head
@@ -23,4 +24,7 @@ def body(code: Code) -> Body:
         except ODD as error:
             gap = Gap(0, f"cannot be cut into statements ({str(error)[:80]})")
             return Body(parameters=code.parameters, gaps=[gap])
+    for name in dict.fromkeys(node.owner for node in reading.body.filled if node.owner):
+        if any(table.view and same_table(table.full_name, name) for table in code.tables):
+            reading.body.gaps.append(Gap(0, f"fills the view '{name}', which is not followed to its tables"))
     return reading.body

@@ -237,6 +237,8 @@ def _begins(node: Node, flows: list[Flow], read: Body, there: bool) -> Node | No
     table holds a value before."""
     if not node.owner and any(each.name.lower() == node.name for each in read.parameters):
         return node
+    if node.owner.endswith("\0") and Node("", node.owner[:-1]) in read.filled:
+        return Node(UNREAD, f"'{node.text}', which is filled as a whole")
     if node.owner and node.owner not in read.own:
         return node if there else None
     if read.filled.get(node) or any(flow.trace.node != node for flow in flows):
@@ -282,10 +284,12 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
             return None  # the body's own table takes what comes; the target's column follows by itself
         return _origin(node, code)
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)
-    if given is not None:
+    if given is not None and node not in read.types:
         place = _parameter(code, given)  # which the body fills by its own rules
         return place.model_copy(update={"loose": code.loose, "null": None, "line": line}) if flow else place
     native = read.types.get(node)
+    if given is not None:
+        native = f"{given.native} or {native}"  # a variable has the parameter's name
     if native is None:
         return Place(kind="variable", name=node.name, code=code.name, line=line, why=f"'{node.name}' has no type here")
     return _typed(code, native, "variable", node.name, line)

@@ -17,6 +17,8 @@ class Unnamed(ValueError):
 
 def filled(e: Expression, scope: Scope) -> Filled:
     """The columns that a statement fills, with what; none where it is of another kind."""
+    if e.key in ("insert", "update", "merge") and _table(e) in ctes(e, scope, {}):
+        raise Unnamed(f"fills '{_table(e)}', which is a query, so that its table is not known")
     match e.key:
         case "insert":
             return _inserted(e, scope)
@@ -51,6 +53,8 @@ def _inserted(e: Expression, scope: Scope) -> Filled:
     if not given:
         raise Unnamed(f"fills '{table}' without naming its columns, which are not known")
     if e.expression is None:
+        if not e.args.get("default"):
+            raise ValueError("what it inserts is not read")
         return
     if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
         e.expression.set("with_", e.args["with_"])
@@ -76,6 +80,8 @@ def _updated(e: Expression, scope: Scope) -> Filled:
     sources = read_by(e, scope, ctes(e, scope, {}))
     alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
     found = sources.get(alias)
+    if found is not None and not isinstance(found, str):
+        raise Unnamed(f"fills '{alias}', which is a query, so that its table is not known")
     table = found if isinstance(found, str) and not e.this.db else name
     sources.setdefault(alias, table)
     return paired(e.expressions, table, scope, sources)

@@ -16,6 +16,7 @@ from lading.hops.words import (
     NO_COLUMN,
     NO_ROW,
     by_commas,
+    filling,
     joined,
     outer,
     short,
@@ -205,13 +206,7 @@ class Reading:
         self.expression(statement.between(at + 1), statement, into)
 
     def _named(self, text: str) -> Node:
-        """A variable, or a field of a record or of the row."""
-        text = re.sub(r"^@ ", "@", text).replace("`", "").replace('"', "").lower()
-        owner, _, name = text.rpartition(".")
-        own = self.code.name.rpartition(".")[2].lower()
-        if owner in (own, ""):
-            return Node("", name)
-        return Node(record(owner) if owner in self.names else owner, name)
+        return filling(text, self.code.name, self.names, self.rows)
 
     def _set(self, statement: Statement) -> None:
         """`SET @a = x`, `SET a = x, NEW.b = y`; settings of the session are none."""
@@ -329,9 +324,9 @@ class Reading:
         if self.code.language == "tsql":
             text = re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
         if self.code.language == "mysql":
-            text = re.sub(
-                r"^\s*REPLACE\b", "INSERT", re.sub(r"^(\s*UPDATE\s+)IGNORE\b", r"\1", text, flags=re.I), flags=re.I
-            )
+            words = r"^\s*(INSERT|REPLACE|UPDATE|DELETE)\s+(?:(?:LOW|HIGH)_PRIORITY|DELAYED|QUICK)\b"
+            text = re.sub(r"^\s*(UPDATE)\s+IGNORE\b", r"\1", re.sub(words, r"\1", text, flags=re.I), flags=re.I)
+            text = re.sub(r"^\s*REPLACE\b", "INSERT", text, flags=re.I)
         e = parsed(text, self.code.language)
         self.seen(e)
         ctes(e, self.scope, {})  # one that writes is not read, which is told

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
+from lading.hops.nodes import Node, record
 from lading.hops.split import Statement, Token, body_start, word
 from lading.route import Parameter
 
@@ -85,9 +86,26 @@ def by_commas(found: Sequence[Token]) -> list[list[Token]]:
     return [part for part in parts if part]
 
 
+def filling(text: str, routine: str, variables: Container[str], rows: Container[str]) -> Node:
+    """What a name means that is filled: a variable, or a field of a record or of the row."""
+    first, *rest = re.sub(r"^@ ", "@", text).replace("`", "").replace('"', "").lower().split(".")
+    if rest and first == routine.rpartition(".")[2].lower():
+        first, *rest = rest
+    if not rest:
+        return Node("", first)
+    if first in variables:
+        return Node(record(first), rest[0])
+    if first not in rows and rest[-1] in variables:
+        return Node("", rest[-1])  # behind the label of its block
+    return Node(first, rest[0]) if first in rows else Node(".".join((first, *rest[:-1])), rest[-1])
+
+
 def text_of(statement: Statement, part: Sequence[Token]) -> str:
     start = statement.tokens[0].start
     return statement.text[part[0].start - start : part[-1].end + 1 - start]
+
+
+_NO_INTO = ("INSERT", "MERGE", "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED")
 
 
 def without_into(statement: Statement) -> tuple[str, list[str]]:
@@ -98,7 +116,7 @@ def without_into(statement: Statement) -> tuple[str, list[str]]:
     for at, token in enumerate(statement.tokens):
         depth += (token.text == "(") - (token.text == ")")
         before = statement.words[at - 1] if at else ""
-        if depth == 0 and statement.words[at] == "INTO" and before not in ("INSERT", "MERGE", "IGNORE"):
+        if depth == 0 and statement.words[at] == "INTO" and before not in _NO_INTO:
             first = at + 1 + (statement.words[at + 1] == "STRICT")
             end = first
             while end < len(statement.tokens) and not (
