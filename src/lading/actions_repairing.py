@@ -78,7 +78,14 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
 
     def look(seen: Collecting | None) -> Diff:
         with Reconciling(left, right, asked, watch) as reconciling:
-            return reconciling.diff(_named(reconciling.systems[0].session, wanted), seen, marks)
+            here, there = (system.session for system in reconciling.systems)
+            tables = _named(here, wanted)
+            made = reconciling.diff(tables, seen, marks)
+            for table, into in tables:
+                wrong = seen.found.get(table.full_name) if seen else None
+                if wrong and wrong.comparison.differing:
+                    wrong.named(table, there.describe(into.full_name) or into, asked)
+            return made
 
     try:
         done = mended(kept.run if isinstance(kept, Bill) else kept.id, look(before), before.found, mending)
@@ -87,12 +94,12 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
     if not mending.apply:
         return done
     accept = accepted(kept, mending)
-    bill = _mend(before.found, accept, (left, right), (ledger, watch))
-    if mending.deletes:
-        erase(right, before.found, look)
+    found = {name: wrong for name, wrong in before.found.items() if not wrong.problem}
+    bill = _mend(found, accept, (left, right), (ledger, watch))
+    left_there = erase(right, found, look) if mending.deletes else {}
     after = look(None).model_copy(update={"run": of, "accept": accept, "marks": marks})
     keep(ledger, after)
-    return done.settled(bill, after)
+    return done.settled(bill, left_there, after)
 
 
 def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:

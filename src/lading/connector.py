@@ -70,7 +70,8 @@ WHOLE = Slice()
 class Load(BaseModel, frozen=True):
     """New rows on their way into one table of the target. `table` is that table as it will be; `fresh` says that
     it was absent when the load was planned; `strict` that staging refuses, where it can, every row that the table
-    would refuse, also for its keys. `id` is 12 hexadecimal digits."""
+    would refuse, also for its keys. `new` is how many of a merge's rows the table may lack; None where any.
+    `id` is 12 hexadecimal digits."""
 
     id: str
     table: Table
@@ -78,6 +79,7 @@ class Load(BaseModel, frozen=True):
     key: tuple[str, ...] = ()
     fresh: bool = False
     strict: bool = False
+    new: int | None = None
 
     @property
     def stage(self) -> Table:
@@ -169,7 +171,8 @@ class Erases(Protocol):
 
     def erase(self, table: Table, keys: Iterable[pa.RecordBatch]) -> int:
         """Deletes the rows whose key is one of these, all at once; batches have the columns of `table.key`, in that
-        order and in their canonical types. Returns how many rows there were."""
+        order and in their canonical types. Returns how many rows there were. Raises DataError, and deletes none, where
+        several have one key."""
 
 
 @runtime_checkable

@@ -158,7 +158,7 @@ def fingerprint(plan: Plan, task: Task) -> str:
     source = plan.work or plan.source
     words = [source, task.name, plan.target, task.into, task.mode, task.since or "", ",".join(task.key)]
     words += [plan.folder] if plan.folder and not plan.work else []
-    words += [] if task.keys is None else [repr(task.keys)]
+    words += [] if task.keys is None else [repr(task.keys), str(task.new)]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 
@@ -182,7 +182,7 @@ def rows_before(moving: Moving) -> int | None:
 def new_load(plan: Plan, task: Task) -> Load:
     return Load(
         id=uuid.uuid4().hex[:12], table=task.target, mode=task.mode, key=task.key, fresh=task.fresh,
-        strict=plan.max_rejects > 0,
+        strict=plan.max_rejects > 0, new=task.new,
     )  # fmt: skip
 
 

@@ -32,6 +32,8 @@ class Task(BaseModel, frozen=True):
     since: str | None = None
     since_low: str | None = None
     keys: tuple[tuple[str | None, ...], ...] | None = None
+    new: int | None = None
+    """Of rows with these keys, how many the target lacks; None where nobody knows."""
     losses: tuple[Loss, ...] = ()
     accepted: tuple[Loss, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,13 +10,15 @@ from itertools import islice
 import pyarrow as pa
 from pydantic import BaseModel
 
-from lading.compare import Found
+from lading.compare import Asked, Found
 from lading.compare.outcome import Comparison, Diff, Difference, Verdict, worst
+from lading.compare.pairing import pairing
 from lading.connector import Connection, Erases
-from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unsupported, masked
+from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unsupported, masked, unseen
 from lading.plan import Plan
 from lading.prove import Bill
-from lading.schema import Table
+from lading.render import plural
+from lading.schema import Column, Table
 from lading.values import STRING, cast
 
 MOST = 200_000
@@ -68,14 +71,15 @@ class Repair(BaseModel, frozen=True):
     problem: str = ""
     steps: tuple[Repair, ...] = ()
 
-    def settled(self, bill: Bill | None, after: Diff) -> Repair:
-        """The repair once it is done."""
+    def settled(self, bill: Bill | None, kept: dict[str, str], after: Diff) -> Repair:
+        """The repair once it is done; `kept` is why rows of a table were not deleted."""
         now = {each.left: each for each in after.tables}
         failed = {each.table: each.error for each in bill.tables if each.error} if bill else {}
-        tables = [
-            each.model_copy(update={"after": now.get(each.table), "problem": failed.get(each.table, each.problem)})
-            for each in self.tables
-        ]
+        tables = []
+        for each in self.tables:
+            said = (each.problem, failed.get(each.table), kept.get(each.table))
+            update = {"after": now.get(each.table), "problem": "; ".join(why for why in said if why)}
+            tables.append(each.model_copy(update=update))
         seconds = self.seconds + after.seconds + (bill.seconds if bill else 0)
         return self.model_copy(
             update={"applied": True, "bill": bill, "tables": tuple(tables), "verdict": after.verdict, "diff": after.id,
@@ -85,12 +89,16 @@ class Repair(BaseModel, frozen=True):
 
 @dataclass
 class Wrong:
-    """The keys of one table's rows that differ, by what must happen to them."""
+    """The keys of one table's rows that differ, by what must happen to them: as the right has them of rows to delete,
+    as the left has them of others. `alone` counts rows that are left alone, by why, and whether only the right has
+    them; `unlike` is why the columns' names let none be repaired."""
 
     comparison: Comparison
     inserts: list[Key] = field(default_factory=list)
     updates: list[Key] = field(default_factory=list)
     deletes: list[Key] = field(default_factory=list)
+    alone: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    unlike: str = ""
 
     @property
     def problem(self) -> str:
@@ -99,17 +107,28 @@ class Wrong:
             return "it has no key, so its rows cannot be told apart; copy it again with 'mode: replace'"
         if found.differing > MOST:
             return f"{found.differing:,} rows differ, more than {MOST:,}; copy it again with 'mode: replace'"
-        return ""
+        return self.unlike
 
     def mended(self, deleting: bool) -> Mended:
         """What is said of the table before anything is done."""
         found = self.comparison
         if self.problem or not found.differing:
             return Mended(table=found.left, into=found.right, problem=self.problem if found.differing else "")
+        alone = Counter[str]()
+        for (why, gone), n in self.alone.items():
+            alone[why] += n if deleting or not gone else 0
+        told = [f"{plural(n, 'row')} {why}" for why, n in alone.items() if n]
         return Mended(
-            table=found.left, into=found.right, inserts=found.only_left, updates=found.changed,
-            deletes=found.only_right if deleting else 0,
+            table=found.left, into=found.right, inserts=len(self.inserts), updates=len(self.updates),
+            deletes=len(self.deletes) if deleting else 0, problem=f"left alone: {', '.join(told)}" if told else "",
         )  # fmt: skip
+
+    def named(self, left: Table, right: Table, asked: Asked) -> None:
+        """Looks whether the columns are called alike: rows are copied, and found by their keys, by these names."""
+        for pair in pairing(left, right, asked.key, asked.exclude).pairs:
+            if pair.left.name != pair.right.name:
+                what = f"column '{pair.left.name}' is called '{pair.right.name}' in the target"
+                self.unlike = f"{what}, and rows are copied by the names of columns; call them alike"
 
 
 class Collecting:
@@ -127,8 +146,11 @@ class Collecting:
         for each in found.differences():
             key = _key(each, found.comparison.key)
             if key != last or each.kind != "changed":  # a changed row has a line for each of its columns
-                kinds[each.kind].append(key)
-            last = key
+                if each.why:
+                    wrong.alone[each.why, each.kind == "only_right"] += 1
+                else:
+                    kinds[each.kind].append(key)
+            last = key if each.kind == "changed" else None
 
 
 def _key(difference: Difference, names: Sequence[str]) -> Key:
@@ -195,7 +217,7 @@ def narrowed(plan: Plan, wrong: Wrong) -> Plan:
     note = f"{len(keys):,} rows that differed, by their keys"
     tasks = []
     for task in plan.tasks:
-        update = {"keys": keys, "notes": (*task.notes, note)}
+        update = {"keys": keys, "new": len(wrong.inserts), "notes": (*task.notes, note)}
         tasks.append(task.model_copy(update=update | ({"problem": "", "fix": ""} if task.losses else {})))
     return plan.model_copy(update={"tasks": tuple(tasks)})
 
@@ -208,11 +230,13 @@ def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:
     return (*mending.accept, *dict.fromkeys(f"{loss.column}:{loss.kind}" for loss in losses))
 
 
-def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collecting], object]) -> None:
-    """Deletes the rows that only the target has, each seen twice: a row that was on its way is on both sides by now."""
+def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collecting], object]) -> dict[str, str]:
+    """Deletes the rows that only the target has, each seen twice: a row that was on its way is on both sides by now.
+    Returns by table why that was refused."""
     wanted = {name: wrong for name, wrong in found.items() if wrong.deletes}
+    refused = dict[str, str]()
     if not wanted:
-        return
+        return refused
     look(again := Collecting())
     with target.open() as session:
         for name, wrong in wanted.items():
@@ -223,17 +247,25 @@ def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collectin
             if table is None:
                 raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
             keyed = table.model_copy(update={"key": wrong.comparison.key})
-            session.erase(keyed, _batches(keyed, [key for key in wrong.deletes if key in seen]))
+            try:
+                session.erase(keyed, _batches(keyed, [key for key in wrong.deletes if key in seen]))
+            except DataError as error:
+                refused[name] = f"{unseen(error.what, target.hidden(table))} {error.fix}".strip()
+    return refused
 
 
 def _batches(table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
     rest = iter(keys)
     while some := list(islice(rest, ERASED)):
-        arrays = [
-            cast(pa.array([key[place] for key in some], pa.string()), STRING, column.type)[0]
-            for place, column in enumerate(table.keyed)
-        ]
+        arrays = [_values([key[place] for key in some], column) for place, column in enumerate(table.keyed)]
         yield pa.RecordBatch.from_arrays(arrays, names=list(table.key))
+
+
+def _values(texts: Sequence[str | None], column: Column) -> pa.Array:
+    """The values of a key whose texts these are."""
+    if column.type.kind == "binary":
+        return pa.array([None if text is None else bytes.fromhex(text) for text in texts], column.type.arrow())
+    return cast(pa.array(texts, pa.string()), STRING, column.type)[0]
 
 
 def pairs(found: Bill | Diff) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from lading import measuring
+from lading import measuring, merging
 from lading.canon import Compared
 from lading.catalogue import catalogue
 from lading.connector import WHOLE, Load, Slice, Standing, ours
@@ -317,6 +317,7 @@ class SqlSession:
             return self.placing(load)
         if load.mode is Mode.APPEND:
             return [self._insert(load)]
+        merging.refuse_more(self.dialect, self.driver.query, self._names(load), load)
         return [*self._update(load), self._insert(load, missing=True)]
 
     def placing(self, load: Load) -> list[str]:
@@ -333,9 +334,7 @@ class SqlSession:
     def _insert(self, load: Load, missing: bool = False) -> str:
         columns = ", ".join(self.dialect.quote(c.name) for c in load.table.columns)
         target, stage = self.name(load.table), self.name(load.stage)
-        absent = (
-            f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {self._same('t', 's', load.key)})" if missing else ""
-        )
+        absent = f" WHERE {merging.absent(self.dialect, target, load.key)}" if missing else ""
         return f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} s{absent}"
 
     def _refuse_doubled(self, load: Load) -> None:
@@ -359,14 +358,10 @@ class SqlSession:
             )
 
     def _update(self, load: Load) -> list[str]:
-        stage = self.name(load.stage)
-        rest = [self.dialect.quote(c.name) for c in load.table.columns if c.name not in load.key]
-        if not rest:
-            return []
-        own = "t." if self.dialect.update.startswith("UPDATE {t} t JOIN") else ""
-        sets = ", ".join(f"{own}{name} = s.{name}" for name in rest)
-        on = self._same("t", "s", load.key)
-        return [self.dialect.update.format(t=self.name(load.table), s=stage, sets=sets, on=on)]
+        return merging.updating(self.dialect, self._names(load), load)
+
+    def _names(self, load: Load) -> merging.Names:
+        return self.name(load.table), self.name(load.stage)
 
     def erase(self, table: Table, keys: Iterable[pa.RecordBatch]) -> int:
         """See `connector.Erases`."""
@@ -376,11 +371,9 @@ class SqlSession:
         self.prepare(load)
         try:
             self.stage(load, keys, 0)
-            stage, target = self.name(load.stage), self.name(table)
-            where = f" WHERE EXISTS (SELECT 1 FROM {stage} s WHERE {self._same('s', target, table.key)})"
             with transaction(self.driver):
-                rows = int(self.driver.query(f"SELECT count(*) FROM {target}{where}")[0][0])
-                self.driver.execute(f"DELETE FROM {target}{where}")
+                rows, where = merging.erasing(self.dialect, self.driver.query, self._names(load), table)
+                self.driver.execute(f"DELETE FROM {self.name(table)}{where}")
         finally:
             self.discard(load)
         return rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ _ORDERED = {
 }  # fmt: skip
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 """How a text ends that is shown so."""
+_WAS_CUT = re.compile(f"(?s).*{_CUT}")
 POLICIES = {
     "nfc": partial(pc.utf8_normalize, form="NFC"), "case": pc.utf8_lower,
     "blanks": partial(pc.utf8_rtrim, characters=" "),
@@ -256,6 +258,16 @@ class Drill:
         self.db.execute(f"CREATE TABLE found AS SELECT * FROM (SELECT {select} FROM {joined}) WHERE {some}")
         if not self.keyed and self.values:
             self._part()
+        if self.keyed and doubled:
+            self._mark_doubled()
+
+    def _mark_doubled(self) -> None:
+        """Says of the rows that differ whether a side has their key more than once."""
+        names = ", ".join(f"c{n}" for n in self.key)
+        twice = " UNION ".join(f"SELECT {names} FROM {side} GROUP BY {names} HAVING count(*) > 1" for side in "lr")
+        own = (f"twice.c{n} IS NOT DISTINCT FROM CASE WHEN hl THEN l{n} ELSE r{n} END" for n in self.key)
+        self.db.execute("ALTER TABLE found ADD COLUMN doubled BOOLEAN DEFAULT false")
+        self.db.execute(f"UPDATE found SET doubled = true FROM ({twice}) twice WHERE {' AND '.join(own)}")
 
     def _part(self) -> None:
         """Rows without a key that differ are rows of one side only."""
@@ -350,14 +362,33 @@ class Drill:
 
     def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
         side = "l" if row["hl"] else "r"
-        key = {self.pairs[n].name: _shown(row.get(f"{side}k{n}", row[f"{side}{n}"])) for n in self.told}
+        key = {self.pairs[n].name: _own(row, side, n) for n in self.told}
+        why = self._why(row, key.values())
         if not (row["hl"] and row["hr"]):
-            yield Difference(kind="only_left" if row["hl"] else "only_right", key=key)
+            yield Difference(kind="only_left" if row["hl"] else "only_right", key=key, why=why)
             return
         for n in (n for n in self.values if row[f"d{n}"]):
-            left, right = (_shown(row[f"{side}{n}"]) for side in "lr")
-            yield Difference(kind="changed", key=key, column=self.pairs[n].name, left=left, right=right)
+            left, right = (self._unmarked(row[f"{side}{n}"], n) for side in "lr")
+            yield Difference(kind="changed", key=key, column=self.pairs[n].name, left=left, right=right, why=why)
+
+    def _why(self, row: dict[str, Any], key: Iterable[str | None]) -> str:
+        """Why a repair must leave the row alone: by its key it would find another one, or none, or several."""
+        if row.get("doubled"):
+            return "whose key is not unique"
+        if any(text is not None and _WAS_CUT.fullmatch(text) for text in key):
+            return f"whose key is longer than {LONG:,} bytes"
+        texts = [n for n in self.told if self.pairs[n].right.type.kind == "string"]
+        if row["hl"] and row["hr"] and any(_own(row, "l", n) != _own(row, "r", n) for n in texts):
+            return "whose key is written otherwise in the target"
+        return ""
+
+    def _unmarked(self, text: str | None, place: int) -> str | None:
+        type_ = self.pairs[place].type
+        return text if text is None or (type_ and type_.kind == "string") else text.removeprefix(few.UNFIT)
 
 
-def _shown(text: str | None) -> str | None:
-    return None if text is None else text.removeprefix(few.UNFIT)
+def _own(row: dict[str, Any], side: str, place: int) -> str | None:
+    """A value of the key as a side itself has it. It needs no mark: what has no form in the pair's type has a column of
+    its own."""
+    found: str | None = row.get(f"{side}k{place}", row[f"{side}{place}"])
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from lading.compare.asked import Asked, Way
 from lading.digest import VERSION
@@ -46,6 +46,8 @@ class Difference(BaseModel, frozen=True):
     left: str | None = None
     right: str | None = None
     state: State = State.SUSPECT
+    why: str = Field("", exclude=True)
+    """Why a repair must leave the row alone, of a row: "whose key ..."; empty where it need not. It is not kept."""
 
     def masked(self, hides: Callable[[str], bool]) -> Difference:
         """Without the values of columns that are not to be shown."""

@@ -1,0 +1,141 @@
+"""A repair does what it is asked, to the rows that it is about, and to no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from lading import config
+from lading.connector import Erases
+from lading.errors import DataError
+from lading.repair import Mended, Repair
+from tests.journeys import looks
+from tests.journeys.test_repair import diff, repair
+
+UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+Place = Callable[[str], str]
+
+
+def made(place: str, *statements: str) -> str:
+    """A place where these were run."""
+    for each in statements:
+        looks.query(place, each)
+    return place
+
+
+def table_of(done: Repair) -> Mended:
+    (table,) = done.tables
+    return table
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql", "sqlite"])
+def test_a_copy_that_should_stay_is_not_deleted(kind: str, place: Place):
+    """A load that ran twice, into a table that has no key."""
+    source = made(
+        place("sqlite"), "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v text)",
+        "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (4, 'd')",
+    )  # fmt: skip
+    twice = "(1, 'a'), (1, 'a'), (2, 'x'), (2, 'y'), (3, 'c'), (4, 'old')"
+    target = made(place(kind), "CREATE TABLE t (id integer, v varchar(9))", f"INSERT INTO t VALUES {twice}")
+    found = diff(source, target)
+    for apply in (False, True):
+        done = repair(found.id, apply=apply, deletes=True, source=source, target=target)
+        table = table_of(done)
+        assert (table.inserts, table.updates, table.deletes) == (0, 1, 1)
+        assert table.problem == "left alone: 3 rows whose key is not unique"
+    assert (done.verdict, done.bill and done.bill.state) == ("different", "proved")
+    assert looks.query(target, "SELECT id, v FROM t ORDER BY id, v") == [
+        (1, "a"), (1, "a"), (2, "x"), (2, "y"), (4, "d")
+    ]  # fmt: skip
+    assert table_of(repair(found.id, source=source, target=target)).problem == (
+        "left alone: 1 row whose key is not unique"
+    ), "of what is not to be deleted"
+
+
+def test_nor_is_one_that_came_since_it_was_looked_at(place: Place):
+    target = made(place("duckdb"), "CREATE TABLE t (id integer, v varchar)", "INSERT INTO t VALUES (1, 'a'), (1, 'b')")
+    with config.resolve(target)[1].open() as session:
+        assert isinstance(session, Erases)
+        found = session.describe("t")
+        assert found is not None
+        keys = pa.record_batch([pa.array([1], pa.int32())], names=["id"])
+        with pytest.raises(DataError, match="'t' has a key more than once"):
+            session.erase(found.model_copy(update={"key": ("id",)}), [keys])
+    assert looks.query(target, "SELECT count(*) FROM t") == [(2,)]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgres"])
+def test_a_key_is_repaired_as_it_is(kind: str, place: Place):
+    """One that begins as marked texts do is another than the one without the mark; a long one is shown cut."""
+    source, target = place(kind), place(kind)
+    long, odd = "k" * 3000, "chr(1) || 'a'" if kind != "sqlite" else "char(1) || 'a'"
+    for each in (source, target):
+        made(each, "CREATE TABLE t (k text NOT NULL PRIMARY KEY, v text)", f"INSERT INTO t VALUES ('{long}', 'same')")
+    made(source, "INSERT INTO t VALUES ('a', '1'), ('x', '1')", f"UPDATE t SET v = 'new' WHERE k = '{long}'")
+    made(target, f"INSERT INTO t VALUES ('a', '1'), ({odd}, '2'), ('{long}more', '3')")
+    found = diff(source, target)
+    done = repair(found.id, apply=True, deletes=True, source=source, target=target)
+    table = table_of(done)
+    assert (table.inserts, table.updates, table.deletes, done.verdict) == (1, 0, 1, "different")
+    assert table.problem == "left alone: 2 rows whose key is longer than 2,000 bytes"
+    rows = looks.query(target, "SELECT k, v FROM t")
+    assert sorted(rows) == sorted([("a", "1"), ("x", "1"), (long, "same"), (f"{long}more", "3")])
+
+
+def test_bytes_are_a_key_too(place: Place):
+    """61 in hexadecimal is the letter a, and 3631 are the digits 6 and 1."""
+    source = made(place("sqlite"), "CREATE TABLE t (k blob NOT NULL PRIMARY KEY)", "INSERT INTO t VALUES (x'3631')")
+    target = made(
+        place("duckdb"), "CREATE TABLE t (k blob PRIMARY KEY)",
+        "INSERT INTO t VALUES ('61'::blob), ('a'::blob)",
+    )  # fmt: skip
+    done = repair(diff(source, target).id, apply=True, deletes=True)
+    assert (done.verdict, looks.query(target, "SELECT k FROM t")) == ("equal", [(b"61",)])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "ours", "theirs"),
+    [("uuid", "varchar", UUID, UUID.upper()), ("integer", "varchar", "7", "+7"), ("double", "varchar", "500", "5e2")],
+)
+def test_a_key_in_another_form_is_not_there_twice(left: str, right: str, ours: str, theirs: str, place: Place):
+    source = made(
+        place("duckdb"), f"CREATE TABLE t (id {left} PRIMARY KEY, v varchar)",
+        f"INSERT INTO t VALUES ('{ours}', 'new'), ('{ours[:-1]}2', 'more')",
+    )  # fmt: skip
+    target = made(
+        place("postgres"), f"CREATE TABLE t (id {right} PRIMARY KEY, v varchar)",
+        f"INSERT INTO t VALUES ('{theirs}', 'old')",
+    )  # fmt: skip
+    for _ in range(2):  # the second time nothing is missing
+        done = repair(diff(source, target).id, apply=True, source=source, target=target)
+        assert done.verdict == "different"
+        assert table_of(done).problem == "left alone: 1 row whose key is written otherwise in the target"
+        assert (f"{theirs}", "old") in looks.query(target, "SELECT id, v FROM t")
+    assert looks.query(target, "SELECT count(*) FROM t") == [(2,)]
+
+
+def test_nor_where_only_the_target_finds_it_another(place: Place):
+    """SQLite keeps a uuid as the text that it was given, and compares texts."""
+    source = made(place("duckdb"), "CREATE TABLE t (id uuid PRIMARY KEY, v varchar)",
+                  f"INSERT INTO t VALUES ('{UUID}', 'new')")  # fmt: skip
+    target = made(place("sqlite"), "CREATE TABLE t (id uuid_text NOT NULL PRIMARY KEY, v text)",
+                  f"INSERT INTO t VALUES ('{UUID.upper()}', 'old')")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True)
+    assert (done.verdict, done.bill and done.bill.state) == ("different", "failed")
+    assert "'t' lacks 0 of these rows, and 1 would be added" in table_of(done).problem
+    assert looks.query(target, "SELECT * FROM t") == [(UUID.upper(), "old")]
+
+
+def test_columns_that_are_called_otherwise_are_not_passed_over(place: Place):
+    source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, v varchar)",
+                  "INSERT INTO t VALUES (1, 'new'), (2, 'b')")  # fmt: skip
+    for columns, name in (('id integer PRIMARY KEY, "V" varchar', "v"), ('"ID" integer PRIMARY KEY, v varchar', "id")):
+        rows = "INSERT INTO t VALUES (1, 'old'), (3, 'c')"
+        target = made(place("postgres"), f"CREATE TABLE t ({columns})", rows)
+        done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+        table = table_of(done)
+        assert (done.verdict, done.bill, table.inserts, table.updates, table.deletes) == ("different", None, 0, 0, 0)
+        assert table.problem.startswith(f"column '{name}' is called '{name.upper()}' in the target")
+        assert looks.query(target, "SELECT * FROM t") == [(1, "old"), (3, "c")]
