@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, settings
 from lading.compare import Asked
 from lading.compare.outcome import Diff
+from lading.connector import sensitive
 from lading.copying import Part, compared, copied, known, planned, refuse_strangers, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
@@ -187,7 +188,8 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
         refuse_unknown(asked, both(tables, reconciling.systems[1].session))
         more = alone(move, (there for _, there in tables), reconciling.systems[1].session.tables())
         with exporting(export) as seen:
-            found = reconciling.diff(tables, seen).model_copy(update={"alone": more})
+            words = {"alone": more, "exclude": move.exclude, "sensitive": sensitive((left, right))}
+            found = reconciling.diff(tables, seen).model_copy(update=words)
         keep(ledger, found)
     if asked.record:
         record.write(right, found)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from lading import config, record
 from lading.actions import store
-from lading.compare import Asked
 from lading.compare.outcome import Diff
-from lading.connector import Connection, Session
+from lading.connector import Connection, Session, sensitive
 from lading.copying import Part, planned
 from lading.errors import AccessDenied, LadingError
 from lading.moving import Watch
+from lading.plan import without
 from lading.prove import Bill
 from lading.reconcile import Reconciling
 from lading.record import keep
@@ -22,8 +22,10 @@ from lading.repair import (
     Wrong,
     accepted,
     addresses,
+    asked_again,
     erase,
     failed,
+    hiding,
     lacking,
     mended,
     narrowed,
@@ -71,15 +73,15 @@ def _given(mending: Mending, kept: Bill | Diff, wanted: Sequence[Bill | Diff]) -
 def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None], of: str = "") -> Repair:
     """One bill or diff; `of` is what the diffs that are made have in common with others."""
     ledger, watch = at
-    names = addresses(kept)
-    left, right = config.at(mending.source or names[0]), config.at(mending.target or names[1])
-    asked, marks = (kept.asked, kept.marks) if isinstance(kept, Diff) else (Asked(), {})
+    given = zip((mending.source, mending.target), addresses(kept), strict=True)
+    left, right = (hiding(config.at(address or name), kept) for address, name in given)
+    asked, marks = asked_again(kept), kept.marks if isinstance(kept, Diff) else {}
     wanted, before = dict(pairs(kept)), Collecting()
 
     def look(seen: Collecting | None) -> Diff:
         with Reconciling(left, right, asked, watch) as reconciling:
             here, there = (system.session for system in reconciling.systems)
-            tables = _named(here, wanted)
+            tables = _named(here, wanted, kept.exclude)
             made = reconciling.diff(tables, seen, marks)
             for table, into in tables:
                 wrong = seen.found.get(table.full_name) if seen else None
@@ -95,36 +97,42 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
         return done
     accept = accepted(kept, mending)
     found = {name: wrong for name, wrong in before.found.items() if not wrong.problem}
-    bill = _mend(found, accept, (left, right), (ledger, watch))
+    bill = _mend(found, (accept, kept.exclude), (left, right), (ledger, watch))
     left_there = erase(right, found, look) if mending.deletes else {}
-    after = look(None).model_copy(update={"run": of, "accept": accept, "marks": marks})
+    of_this = {"run": of, "accept": accept, "marks": marks, "exclude": kept.exclude, "pipeline": kept.pipeline}
+    after = look(None).model_copy(update={**of_this, "sensitive": sensitive((left, right))})
     keep(ledger, after)
+    if asked.record:
+        record.write(right, after)
     return done.settled(bill, left_there, after)
 
 
-def _named(session: Session, wanted: dict[str, str]) -> list[tuple[Table, Table]]:
-    """The tables by their names; what is gone is not left out, since nothing is known of it."""
+def _named(session: Session, wanted: dict[str, str], exclude: tuple[str, ...]) -> list[tuple[Table, Table]]:
+    """The tables by their names, without the columns that were left out; what is gone is not left out, since nothing is
+    known of it."""
     tables = []
     for name, there in wanted.items():
         schema, _, rest = there.rpartition(".")
         table = session.describe(name) or Table(name=name, problems=(f"The source has no table '{name}' any more.",))
+        table = without(table, exclude)
         tables.append((table, table.model_copy(update={"schema_name": schema or None, "name": rest})))
     return tables
 
 
 def _mend(
-    found: dict[str, Wrong], accept: tuple[str, ...], sides: tuple[Connection, Connection],
+    found: dict[str, Wrong], words: tuple[tuple[str, ...], tuple[str, ...]], sides: tuple[Connection, Connection],
     kept: tuple[Store, Watch | None],
 ) -> Bill | None:  # fmt: skip
-    """Moves the rows that are missing or changed, as a run of its own."""
-    ledger, watch = kept
+    """Moves the rows that are missing or changed, as a run of its own; `words` are what is accepted and what is left
+    out."""
+    (accept, exclude), (ledger, watch) = words, kept
     source, target = (side.address() for side in sides)
     plans = []
     for name, wrong in found.items():
         if wrong.inserts or wrong.updates:
             move = Move(
                 source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
-                merge_key=wrong.comparison.key, accept=accept,
+                merge_key=wrong.comparison.key, accept=accept, exclude=exclude,
             )  # fmt: skip
             plans.append(narrowed(planned(move, Part(), ledger, sides, config.resolve), wrong))
     if not plans:

@@ -321,3 +321,8 @@ class Connection(BaseModel):
     def address(self) -> str:
         """The address without secrets, for people to read and as identity."""
         raise NotImplementedError
+
+
+def sensitive(connections: Iterable[Connection]) -> tuple[str, ...]:
+    """All columns that the connections hide, as these say it."""
+    return tuple(dict.fromkeys(name for each in connections for name in each.sensitive))

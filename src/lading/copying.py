@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lading import hops, profiles, record, undecoded
 from lading.compare import Asked
 from lading.compare.outcome import Diff
-from lading.connector import Connection, Measures, Session
+from lading.connector import Connection, Measures, Session, sensitive
 from lading.ending import Ending
 from lading.errors import LadingError, SpecError
 from lading.find import shown
@@ -90,12 +90,14 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
     with Reconciling(left, right, how, watch, of.over) as reconciling:
         move, there = known(move, reconciling.systems[0].session)
         tables = chosen(move, there)
-        reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key})
+        record_it = how.record or move.record
+        reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key, "record": record_it})
         marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, ledger, (left, right)))}
         made = reconciling.diff([(table, into(move, table)) for table in tables], None, marks)
-        made = made.model_copy(update={"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "marks": marks})
+        words = {"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "exclude": move.exclude, "marks": marks}
+        made = made.model_copy(update={**words, "sensitive": sensitive((left, right))})
         record.keep(ledger, made)
-    if how.record or move.record:
+    if record_it:
         record.write(right, made)
     return made
 

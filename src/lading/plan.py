@@ -67,6 +67,8 @@ class Plan(BaseModel, frozen=True):
     target: str
     folder: str = ""
     """Where relative paths of the two begin; empty when there are none."""
+    exclude: tuple[str, ...] = ()
+    record: bool = False
     work: str = ""
     """What is moved, in place of where it lies, where that is another path on each machine."""
     over_works: tuple[str, ...] = ()
@@ -113,7 +115,7 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
             names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
             raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", f"There are: {names}.")
         picked.update({table.full_name: table for table in hits})
-    kept = [_narrowed(move, t) for t in picked.values() if not any(_matches(t, pattern) for pattern in move.exclude)]
+    kept = [without(t, move.exclude) for t in picked.values() if not any(_matches(t, p) for p in move.exclude)]
     _mapped(move, {table.full_name for table in kept})
     return kept
 
@@ -149,9 +151,9 @@ def is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
 
-def _narrowed(move: Move, table: Table) -> Table:
+def without(table: Table, exclude: Iterable[str]) -> Table:
     """The table without the columns that are excluded by name; they keep nothing from being moved."""
-    patterns = [p for p in move.exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema
+    patterns = [p for p in exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema
     left = [c.name for c in table.columns if not any(_names(p, table, c) for p in patterns)]
     gone = [c.name for c in table.columns if c.name not in left]
     if not gone:
@@ -206,6 +208,7 @@ def plan(
                  else t for t in tasks]  # fmt: skip
     return Plan(
         step=move.key, source=source.address, target=target.address, level=move.proof, max_rejects=move.max_rejects,
+        exclude=move.exclude, record=move.record,
         together=move.together, slice_rows=move.slice_rows, readers=_readers(move, source, target), gentle=move.gentle,
         memory=size(move.memory), keeps_json=target.can.keeps_json,
         reasons=tuple(_reasons(move, source, target)), tasks=tuple(tasks),

@@ -131,6 +131,11 @@ class Bill(BaseModel, frozen=True):
     version: str = ""
     continued: str = ""
     """The interrupted run that this one went on from."""
+    exclude: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    record: bool = False
+    """What a repair has to know: the tables and columns that were left out, the columns that the connections hide, and
+    whether verdicts are kept in the target."""
 
     @property
     def root(self) -> str:

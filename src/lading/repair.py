@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from lading.compare import Asked, Found
+from lading.compare.asked import Way
 from lading.compare.outcome import Comparison, Diff, Difference, Verdict, worst
 from lading.compare.pairing import pairing
 from lading.connector import Connection, Erases
@@ -170,6 +171,20 @@ def mended(run: str, first: Diff, found: dict[str, Wrong], mending: Mending) -> 
         of=run, applied=False, deletes=mending.deletes, source=first.left, target=first.right, verdict=first.verdict,
         tables=tuple(tables), diff=first.id, seconds=first.seconds,
     )  # fmt: skip
+
+
+def asked_again(kept: Bill | Diff) -> Asked:
+    """How the tables are compared now: of all their rows, whatever was asked for then."""
+    if isinstance(kept, Bill):
+        return Asked(record=kept.record)
+    partly = kept.asked.way in (Way.AGGREGATES, Way.SAMPLE) or kept.asked.sample < 1
+    return kept.asked.model_copy(update={"way": None, "sample": 1.0}) if partly else kept.asked
+
+
+def hiding(side: Connection, kept: Bill | Diff) -> Connection:
+    """The connection, which also hides what was hidden then: neither an address nor one that is given now tells."""
+    asked = () if isinstance(kept, Bill) else kept.asked.sensitive
+    return side.model_copy(update={"sensitive": (*side.sensitive, *kept.sensitive, *asked)})
 
 
 def addresses(kept: Bill | Diff) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pyarrow as pa
 
 from lading import engine, staging
-from lading.connector import Connection, Session, Spends
+from lading.connector import Connection, Session, Spends, sensitive
 from lading.ending import Ending, Stopped, Stuck, apart
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import return_freed
@@ -80,6 +80,7 @@ def run(
         peak_memory=peak_memory(), cpu_seconds=round(time.process_time() - spent, 2),
         source_cpu_seconds=crew.spent[0], target_cpu_seconds=crew.spent[1], version=lading_version(),
         continued=next((m.continued for m in crew.movings if m.continued), ""),
+        exclude=plan.exclude, sensitive=sensitive(sides), record=plan.record,
     )  # fmt: skip
     store.end(name, bill.state.value, bill)
     return bill

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from lading import config
+from lading import actions, config
+from lading.compare import Asked
 from lading.connector import Erases
 from lading.errors import DataError
 from lading.repair import Mended, Repair
+from lading.spec import Move
 from tests.journeys import looks
-from tests.journeys.test_repair import diff, repair
+from tests.journeys.test_repair import diff, nightly, repair
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 Place = Callable[[str], str]
@@ -139,3 +143,84 @@ def test_columns_that_are_called_otherwise_are_not_passed_over(place: Place):
         assert (done.verdict, done.bill, table.inserts, table.updates, table.deletes) == ("different", None, 0, 0, 0)
         assert table.problem.startswith(f"column '{name}' is called '{name.upper()}' in the target")
         assert looks.query(target, "SELECT * FROM t") == [(1, "old"), (3, "c")]
+
+
+@pytest.mark.parametrize("asked", [{"way": "aggregates"}, {"sample": 0.3}])
+def test_all_rows_are_repaired_whatever_was_compared(asked: dict[str, Any], place: Place):
+    source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, v integer)",
+                  "INSERT INTO t SELECT i, i FROM range(1, 1001) r(i)")  # fmt: skip
+    target = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, v integer)",
+                  "INSERT INTO t SELECT i, if(i % 100 = 0, 0, i) FROM range(1, 991) r(i)")  # fmt: skip
+    found = diff(source, target, **asked)
+    assert (found.verdict, found.tables[0].differing < 19) == ("different", True)
+    done = repair(found.id, apply=True)
+    assert (done.verdict, table_of(done).inserts, table_of(done).updates) == ("equal", 10, 9)
+
+
+def test_what_a_step_leaves_out_is_left_out(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source, target = place("duckdb"), place("sqlite")
+    made(source, "CREATE TABLE t (id integer PRIMARY KEY, v varchar, note varchar)")
+    made(source, "INSERT INTO t VALUES (1, 'a', 'x'), (2, 'b', 'y')")
+    nightly(tmp_path, monkeypatch, {"crm": source, "new": target}, ["from: crm, to: new, exclude: [t.note]"])
+    bill = actions.history()[0]
+    for prove in (True, False):
+        made(target, "DELETE FROM t WHERE id = 2")
+        run = actions.prove("nightly", Asked())[0].id if prove else bill.run
+        done = repair(run, apply=True)
+        assert (done.verdict, table_of(done).inserts, table_of(done).problem) == ("equal", 1, "")
+        assert looks.query(target, "SELECT * FROM t ORDER BY id") == [(1, "a"), (2, "b")]
+        assert repair(done.diff).verdict == "equal"
+
+
+def test_the_proof_after_a_repair_is_one_of_the_pipeline(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source, target = place("duckdb"), place("sqlite")
+    made(source, "CREATE TABLE t (id integer PRIMARY KEY, v varchar)", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    nightly(tmp_path, monkeypatch, {"crm": source, "new": target}, ["from: crm, to: new, tables: t, record: true"])
+
+    def verdicts() -> list[str]:
+        found = "SELECT verdict FROM lading_bills WHERE source_table = 't' AND column_name = '' ORDER BY started"
+        return [row[0] for row in looks.query(target, found)]
+
+    made(target, "DELETE FROM t WHERE id = 2")
+    actions.prove("nightly", Asked())
+    assert repair("last", apply=True).verdict == "equal"
+    assert [line.verdict for line in actions.trend("nightly")] == ["equal", "different", "proved"]
+    assert verdicts() == ["proved", "different", "equal"]
+    made(target, "DELETE FROM t WHERE id = 2")
+    assert repair(actions.history(pipeline="nightly")[0].run, apply=True).verdict == "equal"
+    assert verdicts() == ["proved", "different", "equal", "equal"]
+    assert repair("last").verdict == "equal"
+    assert len(verdicts()) == 4, "nothing was done, and nothing is kept"
+
+
+def kept(folder: Path) -> bytes:
+    """All that the store holds."""
+    return b"".join(path.read_bytes() for path in sorted((folder / "store").iterdir()) if path.is_file())
+
+
+def test_what_a_diff_hides_its_repair_hides(place: Place, tmp_path: Path):
+    source = made(place("sqlite"), "CREATE TABLE t (id integer NOT NULL PRIMARY KEY, v text)",
+                  "INSERT INTO t VALUES (1, 'leaked'), (2, '7')")  # fmt: skip
+    target = made(place("postgres"), "CREATE TABLE t (id integer PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES (1, 1), (2, 7)")  # fmt: skip
+    found = diff(source, target, sensitive="v")
+    done = repair(found.id, apply=True, source=source, target=target)
+    assert done.bill is not None
+    assert (done.verdict, done.bill.state) == ("different", "failed")
+    told = done.model_dump_json() + "".join(each.model_dump_json() for each in actions.rejects(done.bill.run))
+    assert ("leaked" in told, b"leaked" in kept(tmp_path)) == (False, False)
+
+
+@pytest.mark.parametrize("diffed", [True, False])
+def test_what_an_address_hides_is_hidden_from_its_address_alone(diffed: bool, place: Place, tmp_path: Path):
+    source = made(place("sqlite"), "CREATE TABLE t (id integer, mail text)", "INSERT INTO t VALUES (1, 'leaked')")
+    target = place("sqlite")
+    move = Move.model_validate({"from": f"{source}?sensitive=mail", "to": target})
+    bill = actions.copy(move)
+    made(target, "UPDATE t SET mail = 'leaked too'")
+    run = actions.diff(move, Asked()).id if diffed else bill.run
+    for _ in range(2):
+        done = repair(run, apply=True)
+        assert (done.verdict, "leaked" in done.model_dump_json()) == ("different", False)
+        run = done.diff
+    assert b"leaked" not in kept(tmp_path)

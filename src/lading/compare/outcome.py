@@ -129,6 +129,10 @@ class Diff(BaseModel, frozen=True):
     asked: Asked = Asked()
     accept: tuple[str, ...] = ()
     """The losses that the pipeline's step accepts, which a repair accepts too."""
+    exclude: tuple[str, ...] = ()
+    """The tables and columns that the move leaves out, which a repair leaves out too."""
+    sensitive: tuple[str, ...] = ()
+    """The columns that the connections hide, which no address tells."""
     marks: dict[str, tuple[str, str]] = {}
     """By table of the left: a column, and the value from which on its rows are on their way."""
     started: datetime
