@@ -229,10 +229,11 @@ def profile(
         if last:
             return profiles.kept(ledger, connection.address(), wanted)
         each = {column: parse(text) for column, text in (types or {}).items()}
+        found = []
         with connection.open() as session:
-            found = list(profiled(connection, session, wanted, (parse(into) if into else None, each)))
-        for one in found:
-            profiles.keep(ledger, one)
+            for one in profiled(connection, session, wanted, (parse(into) if into else None, each)):
+                profiles.keep(ledger, one)  # what stops the next one does not lose it
+                found.append(one)
     return found
 
 

@@ -21,9 +21,22 @@ def masked(text: str) -> str:
     return _PASSWORD.sub(lambda found: f"{word}***" if (word := found[2] or found[3]) else f"{found[1]}:***@", text)
 
 
+_KEY = re.compile(r"(?:^Key|has a row with) (.*)(?= of '| already\.|, which ')", re.S)
+"""A key's values in our own sentences, each after its column."""
+_DOUBLED = re.compile(
+    r"(?<=Duplicate entry )'.*'(?= for key)|(?<=uplicate key )(?:\".*\"|\".*)|(?<=duplicate key value is )\(.*\)", re.S
+)
+"""The same in those of MySQL, DuckDB and SQL Server, which do not all name the columns."""
+_UNSHOWN = "(not to be shown)"
+
+
 def unseen(text: str, columns: Iterable[str]) -> str:
     """The text of an error without the value that it tells, where it is about one of the columns."""
     for column in columns:
+        text = _DOUBLED.sub(_UNSHOWN, text)
+        key = _KEY.search(text)
+        if key and re.search(rf"(?:^|, )[`\"]?{re.escape(column)}[`\"]? ", key[1]):
+            text = f"{text[: key.start(1)]}{_UNSHOWN}{text[key.end(1) :]}"
         about = re.match(
             rf".*?\bcolumn '{re.escape(column)}'(?: of '[^']*')?(?: is declared [^']{{1,99}} and)?(?= holds|:)",
             text,

@@ -19,7 +19,7 @@ import pyarrow as pa
 from lading import measuring
 from lading.connector import WHOLE, Connection, Profiles, Session
 from lading.dialects.duckdb import dialect
-from lading.errors import Bug, DataError, SpecError, Unreachable, Unsupported
+from lading.errors import AccessDenied, Bug, DataError, SpecError, Unreachable, Unsupported, unseen
 from lading.facts import Facts, Profile, shortest, whole_digits
 from lading.losing import has_way, lost_of
 from lading.schema import Column, Table
@@ -44,7 +44,7 @@ def profiled(
     connection: Connection, session: Session, patterns: Sequence[str], asked: tuple[Type | None, Mapping[str, Type]]
 ) -> Iterator[Profile]:
     """Profiles of tables, all at one snapshot. `asked` are a type for all columns and types by column: what they would
-    lose is counted. Of several tables one that cannot be read does not stop the others."""
+    lose is counted. Of several tables one that cannot or may not be read does not stop the others."""
     snapshot = session.pin()
     tables = _chosen(session, patterns)
     columns = {c.name for table in tables for c in table.columns}
@@ -53,7 +53,7 @@ def profiled(
     for table in tables:
         try:
             yield profile(connection, session, table, targets_of(table, *asked), snapshot)
-        except (DataError, SpecError) as error:
+        except (AccessDenied, DataError, SpecError) as error:
             if len(tables) == 1:
                 raise
             yield Profile(
@@ -82,20 +82,27 @@ def profile(
     """The profile of one table. `targets` are types by column whose losses are counted too."""
     if table.problems:
         raise SpecError(f"'{table.full_name}' cannot be read: {'; '.join(table.problems)}.", "Correct that first.")
-    began, taken, why = time.monotonic(), datetime.now(UTC), ""
+    began, taken = time.monotonic(), datetime.now(UTC)
     try:
-        if not isinstance(session, Profiles):
-            raise Unsupported("The system cannot be asked; its rows were read.")
-        rows, facts = session.profile(table, targets)
-    except Unsupported as error:
-        why = error.what
-        rows, facts = read(session, table, targets)
+        rows, facts, why = _seen(session, table, targets)
+    except DataError as error:
+        raise DataError(unseen(error.what, connection.hidden(table)), error.fix) from error
     masked = tuple(f.model_copy(update={"masked": True, "min": None, "max": None})
                    if connection.is_sensitive(table, f.column) else f for f in facts)  # fmt: skip
     return Profile(
         system=connection.address(), table=table.full_name, taken=taken, rows=rows, way="read" if why else "in place",
         why=why, snapshot=snapshot, seconds=round(time.monotonic() - began, 3), columns=masked,
     )  # fmt: skip
+
+
+def _seen(session: Session, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts], str]:
+    """Rows and facts, in place where the system can be asked; else read, and why."""
+    try:
+        if not isinstance(session, Profiles):
+            raise Unsupported("The system cannot be asked; its rows were read.")
+        return *session.profile(table, targets), ""
+    except Unsupported as error:
+        return *read(session, table, targets), error.what
 
 
 def targets_of(table: Table, into: Type | None, each: Mapping[str, Type]) -> dict[str, Type]:

@@ -348,12 +348,11 @@ class SqlSession:
                     f"Column {quoted} of the key of '{load.table.full_name}' holds NULL, which equals no other NULL.",
                     "Name columns without NULL with 'merge_key', or correct the rows.",
                 )
-        doubled = self.driver.query(
-            self.dialect.limit.format(sql=f"SELECT {shown} FROM {stage} GROUP BY {keys} HAVING count(*) > 1", n=1)
-        )
-        if doubled:
+        twice = f"SELECT {shown} FROM {stage} GROUP BY {keys} HAVING count(*) > 1"
+        if doubled := self.driver.query(self.dialect.limit.format(sql=twice, n=1)):
+            key = ", ".join(f"{name} {value}" for name, value in zip(load.key, doubled[0], strict=True))
             raise DataError(
-                f"Key {doubled[0]} of '{load.table.full_name}' stands in the source more than once.",
+                f"Key {key} of '{load.table.full_name}' stands in the source more than once.",
                 "Name columns that are unique with 'merge_key', or append.",
             )
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import secrets
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +21,8 @@ from lading.facts import Profile
 from lading.spec import Move
 from lading.types import parse
 from tests.journeys.conftest import TARGETS
+from tests.journeys.shell import lading as shell
+from tests.servers import Postgres
 
 moment = dt.datetime
 UUID = "6f9619ff-8b86-d011-b42d-00c04fc964f{}"
@@ -263,3 +268,24 @@ def test_through_odbc(source, kind, fixture, request):
     assert found.way == "in place", found.why
     rare = ("nan", "infinite")
     assert without_none(told(found), rare) == without_none(expected(kind), rare)
+
+
+def test_a_table_that_may_not_be_read_does_not_stop_the_others(postgres: Postgres, pg_database: str, tmp_path: Path):
+    name, role = pg_database.rpartition("/")[2], f"r{secrets.token_hex(4)}"
+    tables = "".join(f"CREATE TABLE {table} (id int); INSERT INTO {table} VALUES (1); " for table in "abc")
+    postgres.execute(f"{tables} CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT SELECT ON a, c TO {role}", name)
+    url = f"postgresql://{role}:x@127.0.0.1:{postgres.port}/{name}"
+    try:
+        done = shell("profile", url, cwd=tmp_path)
+        found = json.loads(shell("profile", url, "--json", cwd=tmp_path).out)["profiles"]
+        alone = shell("profile", f"{url}#b", cwd=tmp_path)
+        kept = shell("profile", url, "--last", cwd=tmp_path)
+    finally:
+        postgres.execute(f"DROP OWNED BY {role}; DROP ROLE {role}", name)
+    assert (done.code, done.err.splitlines()[-1]) == (1, "error: 1 of 3 tables not profiled: b")
+    assert [(each["table"], each["way"], each["rows"]) for each in found] == [
+        ("a", "in place", 1), ("b", "none", 0), ("c", "in place", 1)
+    ]  # fmt: skip
+    assert "permission denied" in found[1]["why"]
+    assert (alone.code, "permission denied" in alone.err) == (1, True)
+    assert (kept.code, "Profile  c  1 row" in kept.out) == (1, True)

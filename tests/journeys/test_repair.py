@@ -416,6 +416,23 @@ def nightly(folder: Path, monkeypatch: pytest.MonkeyPatch, ends: dict[str, str],
     assert actions.run("nightly").state == "proved"
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgres", "mysql"])
+def test_a_sensitive_key_that_stands_there_twice_is_in_no_message(kind: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place(kind)
+    looks.query(source, "CREATE TABLE t (mail varchar(20) NOT NULL, v bigint)")
+    looks.query(source, "INSERT INTO t VALUES ('ada@x.org', 1), ('ada@x.org', 2)")
+    looks.query(target, "CREATE TABLE t (mail varchar(20) NOT NULL PRIMARY KEY, v bigint)")
+    merging, appending = {"mode": "merge", "merge_key": "mail"}, {"mode": "append"}
+    for words in (merging, appending, {**appending, "max_rejects": 1}):
+        given = {"from": f"{source}?sensitive=mail", "to": target, "accept": "*", **words}
+        bill = actions.copy(Move.model_validate(given))
+        assert bill.state == "failed" or "max_rejects" in words
+        assert "ada@x.org" not in bill.model_dump_json() + str(actions.rejects(bill.run))
+    plain = actions.copy(Move.model_validate({"from": source, "to": target, "accept": "*", **merging}))
+    said = "Key mail ada@x.org of 't' stands in the source more than once"
+    assert kind in ("mysql", "sqlite") or said in plain.tables[0].error
+
+
 def test_the_last_prove_is_repaired_in_all_its_steps(
     place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

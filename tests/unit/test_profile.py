@@ -223,6 +223,23 @@ def test_sensitive_values_are_neither_shown_nor_kept(tmp_path):
     assert "123" not in text
 
 
+def test_a_sensitive_value_that_is_not_what_it_is_declared_to_be_is_not_told(tmp_path):
+    rows = "CREATE TABLE t (id INTEGER PRIMARY KEY, pay INTEGER); INSERT INTO t VALUES (1, 'leaked')"
+    path = made(tmp_path / "a.db", f"{rows}; CREATE TABLE u (id INTEGER PRIMARY KEY)")
+    connection = SQLite(path=path, sensitive=("pay",))
+    with connection.open() as session, pytest.raises(DataError, match="Column 'pay' of 't'") as raised:
+        list(profiling.profiled(connection, session, ("t",), (None, {})))
+    with connection.open() as session:
+        found = list(profiling.profiled(connection, session, ("*",), (None, {})))
+    assert "leaked" not in str(raised.value)
+    assert [(each.table, each.way == "none", "leaked" in each.why) for each in found] == [
+        ("t", True, False), ("u", False, False)
+    ]  # fmt: skip
+    plain = SQLite(path=path)
+    with plain.open() as session, pytest.raises(DataError, match="leaked"):
+        list(profiling.profiled(plain, session, ("t",), (None, {})))
+
+
 def test_sensitive_is_an_option_of_every_connection(tmp_path, monkeypatch):
     made(tmp_path / "a.db", "CREATE TABLE t (mail TEXT); INSERT INTO t VALUES ('a@b')")
     (tmp_path / "connections.yaml").write_text(

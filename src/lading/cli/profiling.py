@@ -28,6 +28,7 @@ def profile(
     """
     from lading import actions, render_profile
     from lading.facts import suggestions
+    from lading.render import plural
 
     pairs = dict(text.partition("=")[::2] for text in types)
     if not all(pairs.values()):
@@ -43,4 +44,8 @@ def profile(
         for number, each in enumerate(found):
             click.echo("", nl=number > 0)
             show(render_profile.suggested if shown["suggest"] else render_profile.profile, each)
-    return 1 if any(each.way == "none" for each in found) else 0
+    failed = [each.table for each in found if each.way == "none"]
+    if failed:
+        count = f"{len(failed):,} of {plural(len(found), 'table')}"
+        click.echo(f"error: {count} not profiled: {', '.join(failed)}", err=True)
+    return 1 if failed else 0

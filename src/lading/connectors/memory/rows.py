@@ -30,7 +30,8 @@ def refuse_doubled(rows: pa.Table, table: Table) -> None:
     counts = Counter(keys(rows, table) if table.key else [])
     doubled = next((key for key, count in counts.items() if count > 1), None)
     if doubled is not None:
-        raise DataError(f"Key {doubled} of '{table.full_name}' is there more than once.", "Name a key that is unique.")
+        key = ", ".join(f"{name} {value}" for name, value in zip(table.key, doubled, strict=True))
+        raise DataError(f"Key {key} of '{table.full_name}' is there more than once.", "Name a key that is unique.")
 
 
 def keys(rows: pa.Table, table: Table) -> list[tuple[str | None, ...]]:
