@@ -201,6 +201,9 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
     what the last run had seen of 'since' are on their way, and said to be so."""
     with store() as ledger:
         found = config.pipeline(pipeline, None, releasing.kept(releases.live(ledger, pipeline)))
+        if not found.moves:
+            what = f"Pipeline '{pipeline}' has no step that moves tables, so nothing can be compared."
+            raise SpecError(what, "Compare two systems with 'lading diff'.")
         refuse_strangers(found.moves, config.resolve, asked)
         part = Part(found.name, new_id())
         return [compared(step, ledger, config.resolve, asked, watch, part) for step in found.moves]

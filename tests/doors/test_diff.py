@@ -56,6 +56,14 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_compared(copie
     assert (tmp_path / "here.csv").exists()
 
 
+def test_a_pipeline_that_moves_nothing_is_said_to(copied, tmp_path):
+    assert copied("init", ".").code == 0
+    (tmp_path / "pipelines" / "only.yaml").write_text("steps: [{key: a, do: bash, script: echo}]\n")
+    done = copied("prove", "only")
+    assert (done.code, done.out) == (2, "")
+    assert "Pipeline 'only' has no step that moves tables" in done.err
+
+
 @pytest.fixture
 def strange(inside, tmp_path):
     """Two databases, and two Parquet files, with columns that have no canonical form; and how to change one."""
