@@ -174,22 +174,27 @@ BILLS = Table(
             "rows_source": "int(64)", "rows_target": "int(64)", "rejected": "int(64)", "only_source": "int(64)",
             "only_target": "int(64)", "changed": "int(64)", "narrowed": "int(64)", "not_compared": "int(64)",
             "root_source": "string(32)", "root_target": "string(32)", "seconds": "float(64)", "bytes": "int(64)",
+            "policy": "int(64)",
         }.items()
     ),
     key=("run", "place", "column_name"),
 )  # fmt: skip
 """The record as a table of a target: a row per table, where `column_name` is empty, and one per column about which
-there is something to say, where `changed` counts the rows that differ in it."""
+there is something to say, where `changed` counts the rows that differ in it. `policy` counts values that are equal only
+under a policy; a table that was made without it has them in `why`."""
 
 
 def write(target: Connection, found: Bill | Diff) -> None:
     """Adds the record's rows to the table `lading_bills` of a target, made when it is not there."""
-    rows: list[dict[str, Any]] = [{**line.model_dump(), "column_name": ""} for line in lines(found)]
+    rows: list[dict[str, Any]] = [{**line.model_dump(), "column_name": "", "policy": 0} for line in lines(found)]
     for told in _told(found):
         table = rows[told.place]
+        table["policy"] += told.policy
         row = {name: table[name] for name in ("run", "place", "kind", "pipeline", "started", "source_table")}
         counts = {"changed": told.differing, "narrowed": told.narrowed, "not_compared": int(bool(told.not_compared))}
-        rows.append({**row, **counts, "column_name": told.column_name[:200], "why": told.not_compared})
+        why = told.not_compared or (f"{told.policy:,} equal only under a policy" if told.policy else "")
+        named = {"column_name": told.column_name[:200], "policy": told.policy, "why": why}
+        rows.append({**row, **counts, **named})
     with target.open() as session:
         old = session.describe(BILLS.name)
         fitted = old.model_copy(update={"key": BILLS.key}) if old else session.fit(BILLS)

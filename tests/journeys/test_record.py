@@ -71,3 +71,22 @@ def test_tables_that_only_the_right_side_has_are_named(place: Callable[[str], st
     text = io.StringIO()
     Console(file=text, width=100).print(render_diff.diff(found, 100))
     assert "Only the right side has other, sale_parts, sales_old: not compared." in text.getvalue()
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_what_is_equal_only_under_a_policy_is_said_in_the_record(old: bool, place: Callable[[str], str]):
+    source, target = place("sqlite"), place("duckdb")
+    for each, value in ((source, "a"), (target, "A")):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY, v varchar(9), w varchar(9))")
+        looks.query(each, f"INSERT INTO t VALUES (1, '{value}', 'x'), (2, 'b', '{value}'), (3, '{value}', 'x')")
+    move = Move.model_validate({"from": source, "to": target, "tables": "t"})
+    if old:  # of a version that did not count them
+        assert actions.diff(move, Asked(record=True)).verdict == "different"
+        looks.query(target, "DELETE FROM lading_bills")
+        looks.query(target, "ALTER TABLE lading_bills DROP COLUMN policy")
+    found = actions.diff(move, Asked(policies=("case",), record=True))
+    assert found.verdict == "equal"
+    wanted = "column_name, why" if old else "column_name, why, policy"
+    rows = looks.query(target, f"SELECT {wanted} FROM lading_bills ORDER BY column_name")
+    told = [("", "", 3), ("v", "2 equal only under a policy", 2), ("w", "1 equal only under a policy", 1)]
+    assert rows == [row[:2] if old else row for row in told]
