@@ -16,11 +16,11 @@ from lading import attempts, config, graph, joining, moments, profiles, record, 
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import sensitive
-from lading.copying import Part, compared, copied, known, planned, refuse_strangers, sides
+from lading.copying import Part, compared, copied, facing, known, planned, refuse_strangers, sides
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
-from lading.plan import Plan, alone, chosen, into
+from lading.plan import Plan, alone, chosen
 from lading.profiling import profiled
 from lading.progress import Quiet
 from lading.prove import Bill, StepBill, Unfinished
@@ -182,11 +182,11 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     """Compares the tables that a move names with those it would make, whoever loaded them, and keeps the diff."""
     left, right = sides(move, config.resolve)
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
-        session = reconciling.systems[0].session
-        move, held = known(move, session)
-        tables = [(table, into(move, table)) for table in chosen(move, held)]
-        refuse_unknown(asked, both(tables, reconciling.systems[1].session))
-        more = alone(move, (there for _, there in tables), reconciling.systems[1].session.tables())
+        ours, theirs = (system.session for system in reconciling.systems)
+        move, held = known(move, ours)
+        tables = [(table, facing(move, table, theirs)) for table in chosen(move, held)]
+        refuse_unknown(asked, both(tables, theirs))
+        more = alone(move, (there for _, there in tables), theirs.tables())
         with exporting(export) as seen:
             words = {"alone": more, "exclude": move.exclude, "sensitive": sensitive((left, right))}
             found = reconciling.diff(tables, seen).model_copy(update=words)

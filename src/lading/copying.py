@@ -92,8 +92,9 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
         tables = chosen(move, there)
         record_it = how.record or move.record
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key, "record": record_it})
-        marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, ledger, (left, right)))}
-        made = reconciling.diff([(table, into(move, table)) for table in tables], None, marks)
+        writing = reconciling.systems[1].session
+        marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, writing, ledger, (left, right)))}
+        made = reconciling.diff([(table, placed(move, table, writing)) for table in tables], None, marks)
         words = {"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "exclude": move.exclude, "marks": marks}
         made = made.model_copy(update={**words, "sensitive": sensitive((left, right))})
         record.keep(ledger, made)
@@ -110,7 +111,7 @@ def refuse_strangers(moves: Sequence[Move], resolve: Resolve, how: Asked) -> Non
             left, right = sides(move, resolve)
             with left.open() as reading, right.open() as writing:
                 here, there = known(move, reading)
-                yield from both([(table, into(here, table)) for table in chosen(here, there)], writing)
+                yield from both([(table, placed(here, table, writing)) for table in chosen(here, there)], writing)
 
     with closing(tables()) as every:
         refuse_unknown(how, every)
@@ -133,7 +134,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             (known_sides[0], known_sides[1]),
             writing.fit,
             lambda table: writing.describe(table.full_name),
-            lambda table: _cursor(move, table, ledger, sides),
+            lambda table: _cursor(move, table, writing, ledger, sides),
         )
         made = undecoded.chosen(move, made, (reading, writing))
         made = _hopped(move, made, (reading, writing), (resolve, canary))
@@ -196,19 +197,35 @@ def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]
     return found
 
 
-def watermark(move: Move, table: Table, ledger: Store, sides: Sides) -> tuple[str, str] | None:
+def placed(move: Move, table: Table, target: Session) -> Table:
+    """Where a table goes, as its target calls it."""
+    there = into(move, table)
+    return target.dialect.placed(there) if isinstance(target, SqlSession) else there
+
+
+def facing(move: Move, table: Table, target: Session) -> Table:
+    """What a table is compared with: one of the very name that is meant, else the one that a copy goes into."""
+    there, made = into(move, table), placed(move, table, target)
+    return there if made == there or target.describe(there.full_name) else made
+
+
+def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> tuple[str, str] | None:
     """The column of `since` and the last value of it that a run has seen."""
-    task = Task(
-        source=table, target=into(move, table), mode=move.mode, since=move.since, key=move.merge_key or table.key
-    )
+    column = table.column(move.since) if move.since else None
+    if column is None:
+        return None
+    made = placed(move, table, target)
     bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
-    _, last = ledger.last(fingerprint(bare, task))
-    return (move.since, last) if move.since and last is not None else None
+    task = Task(source=table, target=made, mode=move.mode, since=move.since, key=move.merge_key or table.key)
+    now = target.describe(made.full_name) or made  # the run that made it may have named the default schema
+    other = task.model_copy(update={"target": now})
+    _, last = ledger.last(fingerprint(bare, task), fingerprint(bare, other))
+    return None if last is None else (column.name, last)
 
 
-def _cursor(move: Move, table: Table, ledger: Store, sides: Sides) -> str | None:
+def _cursor(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> str | None:
     """Where `since` begins: the last value seen, less the overlap where its type has one."""
-    mark = watermark(move, table, ledger, sides)
+    mark = watermark(move, table, target, ledger, sides)
     last = mark[1] if mark else None
     column = table.column(move.since or "")
     if last is None or column is None or column.type.kind not in REACHING_BACK:

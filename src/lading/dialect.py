@@ -240,7 +240,7 @@ class Dialect:
         return form
 
     def fit(self, table: Table) -> Table:
-        for name in (self._placed(table).name, *(column.name for column in table.columns)):
+        for name in (self.placed(table).name, *(column.name for column in table.columns)):
             self.quote(name)  # refuses names that are too long while there is only a plan
         if len(table.columns) > self.columns:
             raise Unsupported(
@@ -253,9 +253,10 @@ class Dialect:
             type_ = self.canonical(native) or column.type
             null = column.null and not (column.name in table.key and (self.key_inline or self.add_key))
             fitted.append(self.column(column.name, type_, null, native))
-        return self._placed(table).model_copy(update={"columns": tuple(fitted)})
+        return self.placed(table).model_copy(update={"columns": tuple(fitted)})
 
-    def _placed(self, table: Table) -> Table:
+    def placed(self, table: Table) -> Table:
+        """The table as this system calls it, which may have no schemas but its own."""
         if not self.only_schema or not table.schema_name:
             return table
         own = table.schema_name == self.only_schema

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from lading import actions, config
+from lading import actions, actions_repairing, config
+from lading.compare import Asked
 from lading.errors import SpecError
 from lading.prove import Bill
+from lading.repair import Mending
 from lading.spec import Move
 from tests.journeys import looks
 from tests.servers import MariaDB
@@ -108,3 +111,56 @@ def test_the_default_schema_may_be_named(kind, place):
     assert list(taken(tables=f"{default}.orders", into={f"{default}.orders": "s.o"})) == ["s.o"]
     with pytest.raises(SpecError, match=f"No table of .* is named '{default}.none'"):
         taken(tables=f"{default}.none")
+
+
+def pipeline(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, step: str) -> None:
+    monkeypatch.chdir(folder)
+    config.init(folder)
+    (folder / "connections.yaml").write_text(f"connections:\n  crm: {source}\n  new: {target}\n", encoding="utf-8")
+    text = f"steps:\n  - {{key: s, from: crm, to: new, mode: merge, since: n, overlap_values: 0, {step}}}\n"
+    (folder / "pipelines/nightly.yaml").write_text(text, encoding="utf-8")
+
+
+def test_what_stands_in_the_name_is_compared_and_taken_up(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, target = place("duckdb"), place("sqlite")
+    looks.query(source, "CREATE SCHEMA sales; CREATE TABLE sales.orders (id bigint PRIMARY KEY, n bigint)")
+    looks.query(source, "INSERT INTO sales.orders VALUES (1, 1), (2, 2), (3, 3)")
+    pipeline(tmp_path, monkeypatch, source, target, "tables: 'sales.*'")
+    assert [actions.run("nightly").rows.source for _ in range(2)] == [3, 1], "the second reads from the last value on"
+    found = actions.diff(Move.model_validate({"from": source, "to": target}), Asked())
+    assert (found.verdict, [t.right for t in found.tables], found.alone) == ("equal", ["sales_orders"], ())
+    (proved,) = actions.prove("nightly", Asked(sensitive="n"))
+    assert proved.verdict == "equal"
+    looks.query(target, "DELETE FROM sales_orders WHERE id = 1")
+    (proved,) = actions.prove("nightly", Asked())
+    assert (proved.verdict, proved.tables[0].only_left) == ("different", 1)
+    assert actions_repairing.repair(proved.id, Mending(apply=True)).verdict == "equal"
+
+
+def test_a_table_of_the_very_name_is_compared_before_one_that_a_copy_makes(place: Callable[[str], str]):
+    left, right = place("sqlite"), place("sqlite")
+    for each, n in ((left, 1), (right, 2)):
+        looks.query(each, 'CREATE TABLE "sales.orders" (id integer PRIMARY KEY, n bigint)')
+        looks.query(each, f'INSERT INTO "sales.orders" VALUES (1, {n})')
+    looks.query(right, "CREATE TABLE sales_orders (id integer PRIMARY KEY, n bigint)")
+    found = actions.diff(config.move({"source": f"{left}#sales.orders", "target": f"{right}#sales.orders"}), Asked())
+    assert (found.tables[0].right, found.tables[0].changed) == ("sales.orders", 1)
+
+
+@pytest.mark.parametrize(("kind", "default"), [("duckdb", "main"), ("postgres", "public")])
+def test_since_goes_on_where_the_default_schema_is_named(
+    kind: str, default: str, place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The run that makes a table calls it as it was told to, later ones as the target does."""
+    source, target = place("sqlite"), place(kind)
+    looks.query(source, "CREATE TABLE t (id bigint PRIMARY KEY, n bigint, v bigint)")
+    looks.query(source, "INSERT INTO t VALUES (1, 1, 0), (2, 2, 0), (3, 3, 0)")
+    pipeline(tmp_path, monkeypatch, source, target, f"tables: t, into: {default}")
+    assert actions.run("nightly").rows.source == 3
+    looks.query(source, "INSERT INTO t VALUES (4, 4, 0), (5, 5, 0)")
+    assert [actions.run("nightly").rows.source for _ in range(2)] == [3, 1]
+    looks.query(target, "UPDATE t SET v = 1 WHERE id = 4")
+    (found,) = actions.prove("nightly", Asked())
+    assert (found.verdict, found.tables[0].changed) == ("different", 1)
