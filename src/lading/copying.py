@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import sqlalchemy as sa
 
 from lading import hops, profiles, record, undecoded
-from lading.compare import Asked
+from lading.compare import Asked, Mark
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session, sensitive
 from lading.ending import Ending
@@ -25,9 +25,9 @@ from lading.moving import Watch, fingerprint
 from lading.plan import LOCK_SECONDS, REACHING_BACK, Plan, Side, Task, chosen, into, is_pattern
 from lading.plan import plan as make_plan
 from lading.prove import Bill
-from lading.reconcile import Reconciling, both, refuse_unknown
+from lading.reconcile import Marks, Reconciling, both, refuse_unknown
 from lading.run import run as run_plan
-from lading.schema import Table
+from lading.schema import Column, Table
 from lading.spec import Move
 from lading.sql import SqlSession
 from lading.store import Store, loads
@@ -93,7 +93,9 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
         record_it = how.record or move.record
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key, "record": record_it})
         writing = reconciling.systems[1].session
-        marks = {t.full_name: mark for t in tables if (mark := watermark(move, t, writing, ledger, (left, right)))}
+        marks: Marks = {
+            t.full_name: mark for t in tables if (mark := watermark(move, t, writing, ledger, (left, right)))
+        }
         made = reconciling.diff([(table, placed(move, table, writing)) for table in tables], None, marks)
         words = {"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "exclude": move.exclude, "marks": marks}
         made = made.model_copy(update={**words, "sensitive": sensitive((left, right))})
@@ -134,7 +136,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             (known_sides[0], known_sides[1]),
             writing.fit,
             lambda table: writing.describe(table.full_name),
-            lambda table: _cursor(move, table, writing, ledger, sides),
+            lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
         made = undecoded.chosen(move, made, (reading, writing))
         made = _hopped(move, made, (reading, writing), (resolve, canary))
@@ -209,8 +211,9 @@ def facing(move: Move, table: Table, target: Session) -> Table:
     return there if made == there or target.describe(there.full_name) else made
 
 
-def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> tuple[str, str] | None:
-    """The column of `since` and the last value of it that a run has seen."""
+def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> Mark | None:
+    """What a run has seen of `since`; the next one reads from the last value on, less the overlap where its type has
+    one."""
     column = table.column(move.since) if move.since else None
     if column is None:
         return None
@@ -220,15 +223,11 @@ def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: S
     now = target.describe(made.full_name) or made  # the run that made it may have named the default schema
     other = task.model_copy(update={"target": now})
     _, last = ledger.last(fingerprint(bare, task), fingerprint(bare, other))
-    return None if last is None else (column.name, last)
+    return None if last is None else Mark(column.name, last, _reaching(move, column, last))
 
 
-def _cursor(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> str | None:
-    """Where `since` begins: the last value seen, less the overlap where its type has one."""
-    mark = watermark(move, table, target, ledger, sides)
-    last = mark[1] if mark else None
-    column = table.column(move.since or "")
-    if last is None or column is None or column.type.kind not in REACHING_BACK:
+def _reaching(move: Move, column: Column, last: str) -> str:
+    if column.type.kind not in REACHING_BACK:
         return last
     try:
         if column.type.numeric:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from lading.compare import Asked, Comparison, Found, Side, comparing
+from lading.compare import Asked, Comparison, Found, Mark, Side, comparing
 from lading.compare.outcome import Diff, Verdict, worst
 from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
@@ -29,8 +29,8 @@ Seen = Callable[[Found], None]
 """Is shown each comparison while all its differences can be read."""
 
 
-Marks = dict[str, tuple[str, str]]
-"""By table: a column, and the value from which on the left's rows are on their way."""
+Marks = dict[str, tuple[str, ...]]
+"""By table of the left, what a `Mark` holds."""
 
 
 class System(NamedTuple):
@@ -125,10 +125,11 @@ class Reconciling:
         return [*ours, *also]
 
     def _sides(self, sides: tuple[Side, Side], asked: Asked, seen: Seen | None) -> Comparison:
-        mark, seconds = self._marks.get(sides[0].table.full_name), self._wait()
+        known, seconds = self._marks.get(sides[0].table.full_name), self._wait()
+        mark = Mark(*known) if known else None
         with ExitStack() as stack:
             found = stack.enter_context(comparing(*sides, asked, mark))
-            if found.comparison.differing and seconds is not None:
+            if found.comparison.verdict is not Verdict.EQUAL and seconds is not None:
                 found = stack.enter_context(settled(found, sides, asked, seconds, mark))
             if seen:
                 seen(found)

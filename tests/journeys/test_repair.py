@@ -281,6 +281,39 @@ def test_a_row_that_stays_different_is_one_and_a_moving_one_is_unknown(place: Ca
     late.join()
 
 
+@pytest.mark.parametrize("more", [{}, {"exclude": "c", "sample": 0.9999}])
+def test_a_moving_row_is_unknown_also_where_not_all_is_compared(
+    more: dict[str, Any], place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    source, target = place("postgres"), place("postgres")
+    for each, form in ((source, "date"), (target, "integer")):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, v integer, c {form})")
+        looks.query(each, "INSERT INTO t VALUES (1, 1, NULL), (2, 2, NULL)")
+    looks.query(source, "UPDATE t SET v = 3 WHERE id = 1")
+    for statement, verdict, state in (
+        ("UPDATE t SET v = v + 1 WHERE id = 1", "inconclusive", "moving"),
+        ("SELECT 1", "different", "persistent"),
+    ):
+        with monkeypatch.context() as patch:
+            meanwhile(patch, source, statement)
+            found = diff(source, target, wait_seconds=1, **more)
+        assert (found.verdict, dict(found.tables[0].states)) == (verdict, {state: 1})
+    looks.query(target, "ALTER TABLE t ADD COLUMN w integer")
+    meanwhile(monkeypatch, source, "UPDATE t SET v = v + 1 WHERE id = 1")
+    assert diff(source, target, wait_seconds=1, **more).verdict == "different", "a column is of one side only"
+
+
+def test_many_new_differences_are_no_moving_rows(place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+    source, target = place("postgres"), place("postgres")
+    for each in (source, target):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY, v integer)")
+        looks.query(each, "INSERT INTO t SELECT n, n FROM generate_series(1, 9) n")
+    looks.query(target, "UPDATE t SET v = 0 WHERE id = 9")
+    monkeypatch.setattr("lading.compare.waiting.MOST", 4)
+    meanwhile(monkeypatch, target, "UPDATE t SET v = 0 WHERE id < 7")
+    assert diff(source, target, wait_seconds=1).verdict == "different", "the ninth is beyond those that are looked at"
+
+
 def test_a_pipeline_is_proved_at_its_watermark(
     place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -414,6 +447,88 @@ def nightly(folder: Path, monkeypatch: pytest.MonkeyPatch, ends: dict[str, str],
         "".join(["steps:\n", *(f"  - {{key: s{n}, {each}}}\n" for n, each in enumerate(steps))])
     )
     assert actions.run("nightly").state == "proved"
+
+
+def days(place: Callable[[str], str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """A pipeline that goes by days, and has run once."""
+    source, target = place("postgres"), place("duckdb")
+    looks.query(source, "CREATE TABLE o (id integer PRIMARY KEY, day date, n integer)")
+    looks.query(source, "INSERT INTO o VALUES (1, '2023-01-01', 1), (2, '2024-01-02', 2), (3, NULL, 3)")
+    nightly(folder, monkeypatch, {"crm": source, "new": target}, ["from: crm, to: new, mode: merge, since: day"])
+    return source, target
+
+
+@pytest.mark.parametrize("asked", [Asked(), Asked(wait_seconds=0)])
+@pytest.mark.parametrize("late", ["'2024-01-02'", "'2024-01-01'", "NULL"])
+def test_a_row_that_the_next_run_reads_again_is_on_its_way_or_lost(
+    late: str, asked: Asked, place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It is no difference for certain, and nothing is equal before it is there."""
+    source, target = days(place, tmp_path, monkeypatch)
+
+    def proved() -> tuple[str, int]:
+        (found,) = actions.prove("nightly", asked)
+        return found.verdict, found.tables[0].differing
+
+    assert proved() == ("equal", 0)
+    looks.query(source, f"INSERT INTO o VALUES (4, {late}, 4)")
+    (found,) = actions.prove("nightly", asked)
+    (table,) = found.tables
+    assert (found.verdict, table.only_left, [d.state for d in table.differences]) == ("inconclusive", 1, ["moving"])
+    assert table.reasons[0].startswith("of the rows that only the left has, 1 will be read by the next run")
+    assert "'day'" in table.reasons[0]
+    for place_, odd, back in (
+        (source, "INSERT INTO o VALUES (5, '2023-12-31', 5)", "DELETE FROM o WHERE id = 5"),
+        (source, "UPDATE o SET n = 9 WHERE id = 2", "UPDATE o SET n = 2 WHERE id = 2"),
+        (target, "INSERT INTO o VALUES (6, '2024-01-02', 6)", "DELETE FROM o WHERE id = 6"),
+    ):
+        looks.query(place_, odd)
+        assert proved() == ("different", 2), odd
+        looks.query(place_, back)
+    assert repair(found.id).verdict == "inconclusive"
+    assert proved() == ("inconclusive", 1)
+    assert actions.run("nightly").state == "proved"
+    assert proved() == ("equal", 0)
+
+
+def test_rows_that_all_move_or_are_on_their_way_differ_not_for_certain(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, _ = days(place, tmp_path, monkeypatch)
+    looks.query(source, "INSERT INTO o VALUES (4, '2024-01-02', 4)")
+    looks.query(source, "UPDATE o SET n = 9 WHERE id = 2")
+    meanwhile(monkeypatch, source, "UPDATE o SET n = 10 WHERE id = 2")
+    (found,) = actions.prove("nightly", Asked(wait_seconds=1))
+    assert (found.verdict, dict(found.tables[0].states)) == ("inconclusive", {"moving": 2})
+
+
+def test_counts_and_sums_know_of_rows_on_their_way(
+    place: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source, target = days(place, tmp_path, monkeypatch)
+
+    def proved() -> tuple[str, bool]:
+        (found,) = actions.prove("nightly", Asked(way="aggregates"))
+        return found.verdict, "rows that the next run will read by 'day' may explain it" in str(found.tables[0].reasons)
+
+    assert proved() == ("inconclusive", False), "it is never equal"
+    for where, odd, back, expected in (
+        (source, "INSERT INTO o VALUES (4, '2024-01-03', 4)", "DELETE FROM o WHERE id = 4", True),
+        (source, "INSERT INTO o VALUES (4, '2024-01-02', 4)", "DELETE FROM o WHERE id = 4", True),
+        (source, "UPDATE o SET n = 9, day = '2024-01-03' WHERE id = 1",
+         "UPDATE o SET n = 1, day = '2023-01-01' WHERE id = 1", True),
+        (source, "UPDATE o SET n = 9 WHERE id = 1", "UPDATE o SET n = 1 WHERE id = 1", False),
+        (target, "UPDATE o SET n = 9 WHERE id = 1", "UPDATE o SET n = 1 WHERE id = 1", False),
+        (target, "INSERT INTO o VALUES (5, '2024-01-02', 5)", "DELETE FROM o WHERE id = 5", False),
+        (target, "DELETE FROM o", "INSERT INTO o VALUES (1, '2023-01-01', 1), (2, '2024-01-02', 2), (3, NULL, 3)",
+         False),
+    ):  # fmt: skip
+        looks.query(where, odd)
+        assert proved() == ("inconclusive" if expected else "different", expected), odd
+        looks.query(where, back)
+    looks.query(source, "INSERT INTO o VALUES (4, '2024-01-03', 4)")
+    assert actions.run("nightly").state == "proved"
+    assert proved() == ("inconclusive", False)
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgres", "mysql"])

@@ -10,7 +10,7 @@ from lading import actions, config
 from lading.compare import Asked, Comparison, choosing
 from lading.compare.asked import Way
 from tests.journeys import looks
-from tests.journeys.test_repair import diff, fill, spoil
+from tests.journeys.test_repair import diff, fill, meanwhile, spoil
 
 PAIRS = [("postgres", "mysql"), ("mysql", "duckdb"), ("duckdb", "sqlite"), ("postgres", "parquet"), ("csv", "postgres")]
 OPTIONS = {"key": ["region", "id"]}
@@ -191,3 +191,19 @@ def test_what_the_system_itself_made_of_text_and_bytes_is_equal(
         looks.query(here, f"UPDATE {name} SET v = 'caff' WHERE id = 2")
         assert actions.diff(move, Asked()).tables[0].columns == {"v": 1}
         looks.query(here, f"UPDATE {name} SET v = 'cafe' WHERE id = 2")
+
+
+def test_counts_and_sums_are_waited_for(place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
+    left, right = place("postgres"), place("postgres")
+    for each in (left, right):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY, n integer); INSERT INTO t VALUES (1, 1), (2, 2)")
+    more = "INSERT INTO t VALUES (3, 3)"
+    looks.query(left, more)
+    for where, statement, verdict, told in (
+        (left, "SELECT 1", "different", 3), (left, "INSERT INTO t VALUES (4, 4)", "inconclusive", 4),
+        (right, f"{more}, (4, 4)", "inconclusive", 0),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            meanwhile(patch, where, statement)
+            found = diff(left, right, way="aggregates", wait_seconds=1).tables[0]
+        assert (found.verdict, len(found.reasons) - 1) == (verdict, told), found.reasons

@@ -21,15 +21,13 @@ from lading.compare.bringing import Mask, narrows
 from lading.compare.choosing import CHANGE_OVER, CHANGED_OVER, READ, Cuts, chosen, in_place
 from lading.compare.drill import Drill
 from lading.compare.half import BUCKETS, Half, Take
+from lading.compare.marks import Mark as Mark
 from lading.compare.outcome import Comparison as Comparison
 from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session, Spends
 from lading.digest import Secret
 from lading.schema import Table
-
-Mark = tuple[str, str]
-"""A column and one of its values, as canonical text."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,10 @@ class Side:
 
 
 class Found:
-    """A comparison, and every difference of it while it is open."""
+    """A comparison, and every difference of it while it is open. `firm`: it is different also if no row is."""
 
-    def __init__(self, comparison: Comparison, asked: Asked, drill: Drill | None = None) -> None:
-        self.comparison, self.asked = comparison, asked
+    def __init__(self, comparison: Comparison, asked: Asked, firm: bool, drill: Drill | None = None) -> None:
+        self.comparison, self.asked, self.firm = comparison, asked, firm
         self._drill = drill
 
     def differences(self) -> Iterator[Difference]:
@@ -74,20 +72,22 @@ def compare(left: Side, right: Side, asked: Asked | None = None) -> Comparison:
 
 @contextmanager
 def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -> Iterator[Found]:
-    """As `compare`, and lets all differences be read. Rows of the left beyond a mark are on their way, and do not
-    count as differences."""
+    """As `compare`, and lets all differences be read. Rows of the left that are on their way by a
+    mark do not count as differences."""
     began, paired = time.monotonic(), pairing(left.table, right.table, asked.key, asked.exclude)
     way, why = chosen((left.place, right.place), paired, asked)
     before = _spending((left, right))
 
-    def said(measured: dict[str, Any]) -> Comparison:
+    def said(measured: dict[str, Any], drill: Drill | None = None) -> Found:
         measured = {"way": way, "why": why, "seconds": time.monotonic() - began, **measured}
         for name, *spent in zip(("cost_left", "cost_right"), before, _spending((left, right)), strict=True):
             measured[name] = _spent(measured.get(name, Cost()), *spent)
-        return _comparison((left, right), paired, asked, measured)
+        comparison, firm = _comparison((left, right), paired, asked, measured)
+        return Found(comparison, asked, firm, drill)
 
     if way is Way.AGGREGATES and paired.compared:
-        yield Found(said(aggregated((left.place, right.place), paired, asked)), asked)
+        sums = aggregated((left.place, right.place), paired, asked)
+        yield said(_unsure(sums, left, mark) if mark else sums)
         return
     first: dict[str, Any] = {}
     cuts: Cuts | None = None
@@ -96,7 +96,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         if cuts is None:
             way, why = Way.CO_LOCATED, f"{CHANGED_OVER}; {READ}"
     if not paired.compared or cuts == ():
-        yield Found(said(first), asked)
+        yield said(first)
         return
     with tempfile.TemporaryDirectory(prefix="lading-") as name, ExitStack() as stack:
         halves = _halves((left, right), paired, asked, Path(name))
@@ -108,7 +108,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         if dirty.any():
             drill = stack.enter_context(closing(_drilled(halves, (takes, dirty), paired, asked, Path(name))))
             measured |= _counted(drill, asked, mark)
-        yield Found(said(measured | _costs(halves) | (first if cuts else {})), asked, drill)
+        yield said(measured | _costs(halves) | (first if cuts else {}), drill)
 
 
 def _sampled(asked: Asked) -> int:
@@ -123,12 +123,21 @@ def _stop(halves: tuple[Half, Half]) -> None:
 
 def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:
     narrowed = drill.narrowed()
-    late = drill.set_aside(*mark) if mark else 0
+    late, unsure = drill.set_aside(mark) if mark else (0, 0)
     counts = drill.counts() | ({"states": {State.MOVING: late}} if late else {})
+    counts |= {"unsure": unsure, "untold": mark.unsure(unsure)} if mark else {}
     return counts | {
         "narrowed": narrowed,
         "differences": tuple(each.masked(asked.hides) for each in islice(drill.differences(), asked.limit)),
     }
+
+
+def _unsure(sums: dict[str, Any], left: Side, mark: Mark) -> dict[str, Any]:
+    """What counts and sums say, where rows that are on their way may explain it."""
+    if not sums["unlike"] or not mark.explains(*left.place, sums["rows_left"] - sums["rows_right"]):
+        return sums
+    why = f"rows that the next run will read by '{mark.column}' may explain it; prove again after it, or another way"
+    return {**sums, "unlike": [], "untold": [*sums["unlike"], why]}
 
 
 def _halves(sides: tuple[Side, Side], paired: Pairing, asked: Asked, folder: Path) -> tuple[Half, Half]:
@@ -197,21 +206,24 @@ def _spent(cost: Cost, before: float | None, after: float | None) -> Cost:
     return cost.model_copy(update={"server_cpu_seconds": round(after - before, 2)})
 
 
-def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measured: dict[str, Any]) -> Comparison:
+def _comparison(
+    sides: tuple[Side, Side], paired: Pairing, asked: Asked, measured: dict[str, Any]
+) -> tuple[Comparison, bool]:
+    """The comparison, and whether it is different also if no row is."""
     left, right = sides
     reasons = [f"the right has no column '{name}'" for name in paired.only_left]
     reasons += [f"the left has no column '{name}'" for name in paired.only_right]
-    reasons += measured.pop("unlike", [])
-    unsummed = measured.pop("unsummed", {})
-    differs = bool(reasons) or any(measured.get(name) for name in ("only_left", "only_right", "changed"))
+    sums, unsummed = measured.pop("unlike", []), measured.pop("unsummed", {})
+    rows = sum(measured.get(name, 0) for name in ("only_left", "only_right", "changed")) - measured.pop("unsure", 0)
     if asked.strict and measured.get("narrowed"):
-        differs = True
         reasons.append(
             "a narrower type changed values, or they are equal only as other forms of the same, "
             "and 'strict' counts that as different"
         )
+    firm, reasons = bool(reasons), [*reasons, *sums]
     not_compared = {pair.name: pair.why for pair in paired.pairs if pair.type is None}
     partly = [f"column '{name}' was not compared: {why}" for name, why in not_compared.items()]
+    partly += measured.pop("untold", [])
     if not paired.compared:
         partly.append("no column could be compared")
     if measured["way"] is Way.AGGREGATES:
@@ -219,11 +231,12 @@ def _comparison(sides: tuple[Side, Side], paired: Pairing, asked: Asked, measure
         partly += [f"the lengths of '{name}' were not compared: {why}" for name, why in unsummed.items()]
     elif measured["way"] is Way.SAMPLE:
         partly.append(f"only {percent(_sampled(asked) / BUCKETS)} of the keys were compared")
-    verdict = Verdict.DIFFERENT if differs else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
+    verdict = Verdict.DIFFERENT if reasons or rows else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
     unlike = {pair.name: f"{pair.left.type} as {pair.type}" for pair in paired.compared
               if not pair.left.type == pair.right.type == pair.type}  # fmt: skip
-    return Comparison(
+    found = Comparison(
         left=left.name, right=right.name, verdict=verdict, key=paired.key, types=unlike,
         not_compared=not_compared, reasons=(*reasons, *partly), snapshot_left=left.snapshot,
         snapshot_right=right.snapshot, **{**measured, "seconds": round(measured["seconds"], 3)},
     )  # fmt: skip
+    return found, firm

@@ -18,7 +18,8 @@ from lading.compare.asked import Asked
 from lading.compare.bringing import Brought, Mask, narrows
 from lading.compare.floats import FORMS, forms
 from lading.compare.half import Half, Take
-from lading.compare.outcome import Difference
+from lading.compare.marks import Mark, comparisons
+from lading.compare.outcome import Difference, State
 from lading.types import Type, canonical_json
 from lading.values import short_numbers, texts
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 MEMORY = "160MiB"
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
-_ORDERED = {
-    "int": "DECIMAL(38, 0)", "decimal": "DECIMAL(38, 10)", "float": "DOUBLE", "date": "DATE", "timestamp": "TIMESTAMP"
-}  # fmt: skip
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 """How a text ends that is shown so."""
 _WAS_CUT = re.compile(f"(?s).*{_CUT}")
@@ -292,21 +290,26 @@ class Drill:
         found.update({self.pairs[n].name: more for n, more in zip(places, sums, strict=True)})
         return dict(+found)
 
-    def set_aside(self, column: str, mark: str) -> int:
-        """Takes out the rows whose value of a column on the left is beyond a mark; returns how many there were."""
+    def set_aside(self, mark: Mark) -> tuple[int, int]:
+        """Takes out the rows that the left has beyond a mark. Returns how many there were, and how many of the others
+        that only the left has the next run will read."""
         if self._few is not None:
             self._few = None
             self._pour()
             self._join()
-        place = next((n for n, pair in enumerate(self.pairs) if pair.name == column), None)
+        place = next((n for n, pair in enumerate(self.pairs) if pair.name == mark.column), None)
         type_ = self.pairs[place].type if place is not None else None
         if type_ is None:
-            return 0
-        native = _ORDERED.get(type_.kind, "VARCHAR")
-        late = f"hl AND try_cast(l{place} AS {native}) > try_cast(? AS {native})"
-        rows = self.db.execute(f"SELECT count(*) FROM found WHERE {late}", [mark]).fetchall()[0][0]
-        self.db.execute(f"DELETE FROM found WHERE {late}", [mark])
-        return int(rows)
+            return 0, 0
+        beyond, again = comparisons(f"l{place}", type_)
+        late = f"hl AND {beyond}"
+        rows = self.db.execute(f"SELECT count(*) FROM found WHERE {late}", [mark.last]).fetchall()[0][0]
+        self.db.execute(f"DELETE FROM found WHERE {late}", [mark.last])
+        if not mark.again:
+            return int(rows), 0
+        self.db.execute("ALTER TABLE found ADD COLUMN unsure BOOLEAN DEFAULT false")
+        self.db.execute(f"UPDATE found SET unsure = true WHERE NOT hr AND {again}", [mark.again])
+        return int(rows), int(self.db.execute("SELECT count(*) FROM found WHERE unsure").fetchall()[0][0])
 
     def _doubled(self, side: str) -> bool:
         names = ", ".join(f"c{n}" for n in self.key)
@@ -365,7 +368,8 @@ class Drill:
         key = {self.pairs[n].name: _own(row, side, n) for n in self.told}
         why = self._why(row, key.values())
         if not (row["hl"] and row["hr"]):
-            yield Difference(kind="only_left" if row["hl"] else "only_right", key=key, why=why)
+            state = State.MOVING if row.get("unsure") else State.SUSPECT
+            yield Difference(kind="only_left" if row["hl"] else "only_right", key=key, state=state, why=why)
             return
         for n in (n for n in self.values if row[f"d{n}"]):
             left, right = (self._unmarked(row[f"{side}{n}"], n) for side in "lr")

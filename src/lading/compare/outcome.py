@@ -133,8 +133,8 @@ class Diff(BaseModel, frozen=True):
     """The tables and columns that the move leaves out, which a repair leaves out too."""
     sensitive: tuple[str, ...] = ()
     """The columns that the connections hide, which no address tells."""
-    marks: dict[str, tuple[str, str]] = {}
-    """By table of the left: a column, and the value from which on its rows are on their way."""
+    marks: dict[str, tuple[str, ...]] = {}
+    """By table of the left, which of its rows are on their way: what a `Mark` holds."""
     started: datetime
     seconds: float
     tables: tuple[Comparison, ...] = ()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 
 from lading.compare import Found, Mark, Side, comparing
-from lading.compare.asked import Asked
+from lading.compare.asked import Asked, Way
 from lading.compare.outcome import Comparison, Difference, State, Verdict
 
 MOST = 100_000
@@ -27,7 +27,8 @@ def settled(
     first = found.comparison
     before = _seen(islice(found.differences(), MOST + 1))
     left, right = sides
-    if not before or left.again is None or right.again is None:
+    sums = first.way is Way.AGGREGATES and first.verdict is Verdict.DIFFERENT and not found.firm
+    if not (before or sums) or left.again is None or right.again is None:
         yield found
         return
     if len(before) > MOST:
@@ -40,29 +41,41 @@ def settled(
         pinned = [Side(session, side.table, side.address, session.pin(), side.again)
                   for session, side in ((ours, left), (theirs, right))]  # fmt: skip
         with comparing(pinned[0], pinned[1], asked, mark) as second:
-            after = list(islice(second.differences(), MOST))
-            second.comparison = _judged(second.comparison, before, after, asked)
+            if sums:
+                second.comparison = _summed(first, second)
+            else:
+                second.comparison = _judged(second, before, list(islice(second.differences(), MOST + 1)))
             yield second
+
+
+def _summed(first: Comparison, found: Found) -> Comparison:
+    second = found.comparison
+    if second.verdict is not Verdict.DIFFERENT or found.firm or second.reasons == first.reasons:
+        return second
+    reason = "what was counted and summed has changed while it was waited for; wait longer, or compare again"
+    return second.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reasons": (*second.reasons, reason)})
 
 
 def _seen(differences: Iterable[Difference]) -> Seen:
     return {(tuple(each.key.items()), each.column): (each.left, each.right, each.kind) for each in differences}
 
 
-def _judged(second: Comparison, before: Seen, after: list[Difference], asked: Asked) -> Comparison:
+def _judged(found: Found, before: Seen, after: list[Difference]) -> Comparison:
+    second, asked = found.comparison, found.asked
     rows: dict[tuple[tuple[str, str | None], ...], State] = {}
     known = {key for key, _ in before}
     for each in after:
         key = tuple(each.key.items())
         then = before.get((key, each.column))
-        state = State.MOVING if key in known else State.SUSPECT
-        if then == (each.left, each.right, each.kind):
+        state = State.MOVING if key in known else each.state
+        if then == (each.left, each.right, each.kind) and each.state is not State.MOVING:
             state = State.PERSISTENT
         rows[key] = max(rows.get(key, state), state, key=_GRAVE.index)
     gone = known - rows.keys()
     states = Counter(rows.values()) + Counter({State.SETTLED: len(gone)}) + Counter(second.states)
     verdict, reasons = second.verdict, list(second.reasons)
-    if verdict is Verdict.DIFFERENT and rows and not states[State.PERSISTENT] and not reasons:
+    stayed = found.firm or states[State.PERSISTENT] or len(after) > MOST  # of more nobody knows
+    if verdict is Verdict.DIFFERENT and rows and not stayed:
         verdict = Verdict.INCONCLUSIVE
         reasons.append("every row that differs has changed while it was waited for; wait longer, or compare again")
     told = [each.model_copy(update={"state": rows[tuple(each.key.items())]}) for each in after[: asked.limit]]
