@@ -75,7 +75,7 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
     left = sum(each.after.only_right for each in found.tables if each.after) if found.applied else 0
     if not found.applied:
         parts += [Text(""), Text("Nothing was changed. Do it with --apply.", style="dim")]
-    elif left:
+    elif left and not found.deletes:
         more = f"{plural(left, 'row')} that only the target has {'is' if left == 1 else 'are'} left: add --deletes."
         parts += [Text(""), Text(more, style="dim")]
     return Group(*parts)

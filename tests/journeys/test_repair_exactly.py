@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lading import actions, config
+from lading import actions, config, render, render_diff
 from lading.compare import Asked
 from lading.connector import Erases
 from lading.errors import DataError
@@ -142,6 +142,7 @@ def test_columns_that_are_called_otherwise_are_not_passed_over(place: Place):
         table = table_of(done)
         assert (done.verdict, done.bill, table.inserts, table.updates, table.deletes) == ("different", None, 0, 0, 0)
         assert table.problem.startswith(f"column '{name}' is called '{name.upper()}' in the target")
+        assert "add --deletes" not in render.text(render_diff.repair, done, 80), "they were given"
         assert looks.query(target, "SELECT * FROM t") == [(1, "old"), (3, "c")]
 
 
