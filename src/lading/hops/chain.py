@@ -114,23 +114,25 @@ def view_outputs(view: Code) -> Outputs:
         found = tokens(view.text, view.language)
         text = view.text[found[body_start(found)].start :] if found else ""
         text = re.sub(r"\bWITH\s+(?:(?:LOCAL|CASCADED)\s+)?CHECK\s+OPTION\s*;?\s*$", "", text, flags=re.I)
-        made = outputs(parsed(text, view.language), Scope(GRAMMARS[view.language], tables=view.tables))
+        scope = Scope(GRAMMARS[view.language], tables=view.tables, schema=view.within)
+        made = outputs(parsed(text, view.language), scope)
     if len(view.columns) == len(made):
         return [(view.columns[n], traces) for n, (_, traces) in enumerate(made)]
     return made
 
 
 def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
-    made = view_outputs(view)
-    traces = next((found for own, found in made if own.lower() == name.lower()), None)
-    if traces is None:
+    named = [(own, traces) for own, traces in view_outputs(view) if own.lower() == name.lower()]
+    exact = [(own, traces) for own, traces in named if own == name]
+    if not named:
         raise ValueError(name)
     found: list[Way] = []
-    for trace in dict.fromkeys(traces):
+    # A view tells the case of its own columns; of those that it reads it may be any.
+    for trace in dict.fromkeys(t for _, traces in (exact if depth == 0 and exact else named) for t in traces):
         if len(found) > MOST:
             break  # which is told
         steps = tuple(_stepped(step, view, 0) for step in trace.steps)
-        inner = next((v for v in route.views[1:] if same_table(v.name, trace.node.owner)), None)
+        inner = _inner(trace.node.owner, view, route)
         origin = _origin(trace.node, view)
         begun = () if inner and origin.type is None else (origin,)
         before: list[Way] = [()]
@@ -142,25 +144,34 @@ def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
     return found[: MOST + 1]
 
 
+def _inner(owner: str, view: Code, route: Route) -> Code | None:
+    """The view of a name that another view reads; None for a table, and for one of several that it could be."""
+    alike = [each for each in route.views[1:] if same_table(each.name, owner, view.within)]
+    if not alike and view.within and not any(same_table(t.full_name, owner, view.within) for t in view.tables):
+        alike = [each for each in route.views[1:] if same_table(each.name, owner)]
+    return alike[0] if len(alike) == 1 else None
+
+
 def _origin(node: Node, code: Code) -> Place:
     """The column of a table that code reads or writes."""
     if node.owner == UNREAD:
         why = f"it comes from {node.name}"
         return Place(kind="expression", name=node.name, system=code.system, code=code.name, why=why)
     name = node.text
-    table = next((t for t in code.tables if same_table(t.full_name, node.owner)), None)
-    column = next((c for c in table.columns if c.name.lower() == node.name), None) if table else None
-    if column is None:
-        why = f"'{name}' is a column that was not found"
+    table = next((t for t in code.tables if same_table(t.full_name, node.owner, code.within)), None)
+    columns = [c for c in table.columns if c.name.lower() == node.name] if table else []
+    if len(columns) != 1:
+        what = "one of several columns that differ in case alone" if columns else "a column that was not found"
+        why = f"'{name}' is {what}"
         return Place(kind="column", name=name, system=code.system, code=code.name, why=why)
-    return of_column(code.system, column, kind="column", name=name, code=code.name, loose=code.loose)
+    return of_column(code.system, columns[0], kind="column", name=name, code=code.name, loose=code.loose)
 
 
 def _stepped(step: Step, code: Code, line: int) -> Place:
     given = {"name": step.text, "system": code.system, "code": code.name, "line": line, "fact": "parsed"}
     match step.kind:
-        case "cast" | "held":
-            kind = "cast" if step.kind == "cast" else "column"
+        case "cast" | "held" | "met":
+            kind = {"cast": "cast", "held": "column"}.get(step.kind, "expression")
             return placed(
                 code.system, step.native, kind=kind, name=step.text, code=code.name, line=line, fact="parsed",
                 loose=code.loose,
@@ -173,6 +184,7 @@ def _stepped(step: Step, code: Code, line: int) -> Place:
             type_ = Type("timestamp", step.size) if step.native else Type("decimal", 76, step.size)
         case "day":
             type_ = Type("date")
+            given["native"] = step.native
         case _:
             type_ = Type("string")
             given |= {"grows": True, "characters": step.size if step.size >= 0 else None}

@@ -48,7 +48,8 @@ def routines(
 
 
 def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
-    """Each with the tables that it names, as the session describes them."""
+    """Each with the tables that it names, as the session describes them, and the schema of names without one."""
+    within = str(getattr(session, "default_schema", ""))
     found = []
     for code in codes:
         try:
@@ -56,7 +57,7 @@ def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
         except ImportError:  # which is told where the code would be read
             named = []
         tables = [table for name in named if (table := session.describe(name)) is not None]
-        found.append(code.model_copy(update={"tables": tuple(tables)}))
+        found.append(code.model_copy(update={"tables": tuple(tables), "within": within}))
     return tuple(found)
 
 

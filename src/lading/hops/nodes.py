@@ -33,9 +33,10 @@ def record(name: str) -> str:
 
 class Step(NamedTuple):
     """What happens to a value. `native` is the type of a cast, or of what holds it; `size` the characters or
-    digits that are kept, or the characters that it grows by; -1 for any number."""
+    digits that are kept, or the characters that it grows by; -1 for any number. `met`: it stands beside a float, and
+    becomes one. `native` of a `day` is the unit that is kept, where that is longer."""
 
-    kind: Literal["cast", "held", "cuts", "rounds", "day", "grows", "unknown"]
+    kind: Literal["cast", "held", "met", "cuts", "rounds", "day", "grows", "unknown"]
     text: str
     native: str = ""
     size: int = 0
@@ -67,7 +68,8 @@ Sources = Mapping[str, Source]
 
 class Scope(NamedTuple):
     """What names mean: local variables, the routine's name, the tables that are known, parameters by place, the columns
-    of the body's own tables, and what the queries around this one read."""
+    of the body's own tables, what the queries around this one read, the schema of names without one, and the types of
+    variables and parameters."""
 
     grammar: str
     variables: frozenset[str] = frozenset()
@@ -76,15 +78,22 @@ class Scope(NamedTuple):
     places: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     around: Sources = MappingProxyType({})
+    schema: str = ""
+    natives: Mapping[str, str] = MappingProxyType({})
 
     def columns(self, name: str) -> tuple[str, ...] | None:
         """Those of a table; None where they are not known."""
-        table = next((table for table in self.tables if same_table(name, table.full_name)), None)
+        table = self.table(name)
         return self.own.get(name) or (tuple(c.name for c in table.columns) if table else None)
 
+    def table(self, name: str) -> Table | None:
+        return next((table for table in self.tables if same_table(name, table.full_name, self.schema)), None)
 
-def same_table(left: str, right: str) -> bool:
-    """Whether two names mean one table, where one of them may leave out the schema."""
-    one, two = left.lower().split("."), right.lower().split(".")
+
+def same_table(left: str, right: str, schema: str = "") -> bool:
+    """Whether two names mean one table, where one of them may leave out the schema: it is then `schema`, or any one
+    where that is not known."""
+    names = (name.lower() if "." in name or not schema else f"{schema}.{name}".lower() for name in (left, right))
+    one, two = (name.split(".") for name in names)
     shorter = min(len(one), len(two))
     return one[-shorter:] == two[-shorter:]

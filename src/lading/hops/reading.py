@@ -50,7 +50,10 @@ class Reading:
             if node.name != EVERY:
                 own[node.owner] = (*own.get(node.owner, ()), node.name)
         own = {name: columns for name, columns in own.items() if name in self.body.own - self.partial}
-        return Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
+        natives = {each.name.lower(): each.native for each in self.body.parameters}
+        natives |= {node.name: native for node, native in self.body.types.items() if not node.owner}
+        known = Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
+        return known._replace(schema=self.code.within, natives=natives)
 
     def take(self, statement: Statement) -> None:
         first = statement.words[0]

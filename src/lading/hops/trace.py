@@ -87,7 +87,10 @@ def _from_source(source: Source, name: str) -> list[Trace]:
     if isinstance(source, str):
         return [Trace(Node("new" if source == "inserted" else source, name))]
     named, rest = (source.named, source.traces) if isinstance(source, Unread) else (source, None)
-    found = next((traces for own, traces in named if own.lower() == name), rest)
+    alike = [traces for own, traces in named if own.lower() == name]
+    if len(alike) > 1:
+        return unread(f"one of the columns '{name}', which differ in case alone")
+    found = alike[0] if alike else rest
     return unread(f"the column '{name}'") if found is None else found
 
 
