@@ -95,8 +95,8 @@ class Code(BaseModel, frozen=True):
     `language` is the one of the text: sql, plpgsql, tsql, mysql; others are not read. `loose` says that values which
     do not fit are cut inside it, `loose_call` that they are when it is called. `skips_null` says that with a NULL it
     is not run at all. `columns` are those of a view. `tables` are those that the text names. `parts` are the partitions
-    that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one; empty
-    where it is not known."""
+    that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one;
+    empty where it is not known."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str

@@ -216,17 +216,27 @@ def _int_to(source: Type, target: Type) -> list[tuple[str, str]]:
     return [("narrows", f"{digits} digits do not fit {target}")]
 
 
-_TEXT_WIDTH = {"uuid": 36, "bool": 1, "date": 10, "time": 15, "timestamp": 26, "int": 20, "float": 24}
+_TEXT_WIDTH = {"uuid": 36, "bool": 1, "date": 10, "time": 15, "timestamp": 26, "float": 24}
+
+
+def text_width(type_: Type) -> int | None:
+    """The characters of the longest text of a type's values; None where there is no longest."""
+    match type_.kind:
+        case "int":
+            digits = DIGITS[type_.size or 64]
+            return digits if type_.unsigned and type_.size != 64 else digits + 1  # 20 digits, or a sign
+        case "decimal" if type_.size is not None:
+            return type_.size + 1 + (type_.scale > 0) + (type_.scale == type_.size)  # sign, point, a zero before it
+        case "time" | "timestamp" if (type_.size or 0) > 6:
+            return _TEXT_WIDTH[type_.kind] + 3
+        case kind:
+            return _TEXT_WIDTH.get(kind)
 
 
 def _to_text(source: Type, target: Type) -> list[tuple[str, str]]:
     if source.kind == "binary":
         return [("type", "bytes become hexadecimal text")]
-    width = _TEXT_WIDTH.get(source.kind)
-    if source.kind == "decimal" and source.size is not None:
-        width = source.size + (3 if source.scale == source.size else 2)  # sign, point, a zero before it
-    elif source.kind in ("time", "timestamp") and (source.size or 0) > 6:
-        width = _TEXT_WIDTH[source.kind] + 3
+    width = text_width(source)
     if target.size is not None and (width is None or width > target.size):
         return [("cuts", f"the text of {source} can be longer than {target}")]
     return []

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lading.facts import Observed
+from lading.hops.casts import ENDS, lost, refused, whole
 from lading.hops.native import said
 from lading.hops.rules import how, width
 from lading.route import Finding, Place
-from lading.schema import DIGITS, Loss, gaps
+from lading.schema import Loss, gaps
 from lading.types import Type
 
 LIMITS = ("cuts", "narrows", "rounds")
@@ -16,29 +17,41 @@ LIMITS = ("cuts", "narrows", "rounds")
 
 
 def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed: Observed | None) -> Iterator[Finding]:
-    """The findings of one way. What the declared types of both ends lose is told by the plan's losses already."""
+    """The findings of one way. What the declared types of both ends lose is told by the plan's losses already.
+    `observed` is what was seen in the source's column: not in the places before it, as a view has."""
     told = {loss.kind for loss in losses if loss.column == column}
     names = tuple(shown(place) for place in way)
     before, carried, charset, null = way[0], way[0].type, way[0].charset, way[0].null
+    source = next((place.name for place in way if place.kind in ENDS), "")
+    seen = observed if before.kind in ENDS else None
     if before.type is None:
-        yield _unknown(column, before, before, names)
+        yield _unknown(column, (before, before), names)
     for at in way[1:]:
-        if at.type is None:
-            yield _unknown(column, before, at, names)
-            before, carried, charset = at, None, ""
-            continue
-        if at.grows or carried is None:
-            before, carried, charset = at, _grown(carried, at), at.charset or charset
+        if at.type is None or at.grows or carried is None:
+            if at.type is None:
+                yield _unknown(column, (before, at), names)
+            charset = (at.charset or charset) if at.type is not None else ""
+            before, carried, seen = at, _grown(carried, at), observed if at.kind in ENDS else None
             continue
         ended = at.kind in ("stage column", "target column")
         at = _fitted(at, carried)
-        for kind, what in _lost(carried, charset, null, at):
+        found = dict(_lost(carried, charset, null, (before, at)))
+        for kind, what in found.items():
             if not (ended and (kind in told or at.kind == "target column")):
-                yield _finding((column, kind, what), (before, at, carried), names, observed)
-        carried = met(carried, at.type or carried)
+                yield _finding((column, kind, what), (before, at, carried), names, seen)
+        foreign = at.kind == "column" and at.name != source  # it can hold what other rows brought
+        seen = observed if at.kind in ENDS else None if foreign else _still(seen, found, carried, at)
+        carried = met(carried, at.type or carried, "cuts" in found)
         charset = at.charset if at.charset and width(at.charset) < width(charset) else charset
         null = null if at.null is not False else False
         before = at
+
+
+def _still(seen: Observed | None, found: Iterable[str], carried: Type, at: Place) -> Observed | None:
+    """What was observed, where a place leaves it as it was."""
+    if seen is None:
+        return None
+    return seen if all(kind == "null" or fits(seen, kind, carried, at) for kind in found) else None
 
 
 def _grown(carried: Type | None, at: Place) -> Type | None:
@@ -49,79 +62,60 @@ def _grown(carried: Type | None, at: Place) -> Type | None:
 
 
 def _fitted(at: Place, carried: Type) -> Place:
-    """An expression that shortens has no zone of its own."""
+    """An expression that shortens has no zone of its own, and one that joins with floats changes only numbers."""
     if at.kind == "expression" and at.type is not None and at.type.kind == "timestamp" and carried.kind == "timestamp":
         return at.model_copy(update={"type": Type("timestamp", at.type.size, utc=carried.utc)})
+    if at.kind == "expression" and at.type is not None and at.type.kind == "float" and not carried.numeric:
+        return at.model_copy(update={"type": carried, "native": ""})
     return at
 
 
-def _lost(carried: Type, charset: str, null: bool | None, at: Place) -> Iterator[tuple[str, str]]:
+def _lost(carried: Type, charset: str, null: bool | None, hop: tuple[Place, Place]) -> Iterator[tuple[str, str]]:
+    before, at = hop
     if at.type is None:
         return
-    if at.kind == "expression" and at.type.kind == "string" and carried.kind != "string":
-        yield "cuts", f"the text of {carried} can be longer than {at.type.size} characters"
-    else:
-        yield from dict((*gaps(carried, at.type), *_digits(carried, at.type))).items()
+    yield from lost(carried, at, before).items()
     if carried.kind == at.type.kind == "string" and at.charset and width(at.charset) < width(charset):
         yield "characters", f"characters that {at.charset} does not have are lost"
     if at.null is False and null is not False and at.kind in ("column", "variable", "parameter"):
         yield "null", "NULL is allowed before it and not in it"
 
 
-def _digits(carried: Type, at: Type) -> Iterator[tuple[str, str]]:
-    """What else is lost of numbers: `gaps` tells one kind of loss where they change their kind or have no limit."""
-    if carried.kind not in ("decimal", "float") or at.kind not in ("int", "decimal", "float"):
-        return
-    if carried.kind == "decimal" and carried.size is None and at.kind == "decimal" and at.size is not None:
-        yield "rounds", f"decimals have no limit in the source; {at.scale} digits are kept behind the point"
-    if at.kind == "int" and carried.kind == "decimal" and at.unsigned:
-        yield "narrows", f"negative numbers do not fit {at}"
-    elif at.kind == "int" and carried.kind == "decimal" and (carried.size is None or _whole(carried) > _whole(at)):
-        many = "any number of" if carried.size is None else str(_whole(carried))
-        yield "narrows", f"{many} digits before the point do not fit {at}"
-    elif carried.kind == "float":
-        room = {"int": 0, "decimal": 0 if at.size else 64, "float": at.size or 64}[at.kind]
-        if (carried.size or 64) > room:
-            yield "narrows", f"{carried} reaches beyond {at}"
-
-
-def _whole(type_: Type) -> int:
-    """The digits before the point that always fit."""
-    return DIGITS[type_.size or 64] - 1 if type_.kind == "int" else (type_.size or 0) - type_.scale
-
-
-def met(carried: Type, at: Type) -> Type:
+def met(carried: Type, at: Type, cut: bool = False) -> Type:
     """What a value can still be behind a place."""
     if (carried.kind, at.kind) == ("timestamp", "date"):
         return Type("timestamp", 0, utc=carried.utc)
     if carried.kind != at.kind:
-        return carried if at.kind == "string" and not gaps(carried, at) else at
+        return carried if at.kind == "string" and not cut and not gaps(carried, at) else at
     if carried.kind == "decimal" and carried.size is not None and at.size is not None:
         scale = min(carried.scale, at.scale)
-        whole = min(carried.size - carried.scale, at.size - at.scale)
-        return Type("decimal", max(whole + scale, 1), scale)
+        before_it = min(carried.size - carried.scale, at.size - at.scale)
+        return Type("decimal", max(before_it + scale, 1), scale)
     if carried.kind in ("time", "timestamp"):
         return Type(at.kind, min(carried.size or 0, at.size or 0), utc=at.utc)
     return at if gaps(carried, at) else carried
 
 
-def _unknown(column: str, before: Place, at: Place, names: tuple[str, ...]) -> Finding:
+def _unknown(column: str, hop: tuple[Place, Place], names: tuple[str, ...], what: str = "") -> Finding:
+    before, at = hop
     where = f" (line {at.line} of '{at.code}')" if at.line else f" (in '{at.code}')" if at.code else ""
     fix = "Read it, and send a row through it with --canary."
     return Finding(
-        column=column, kind="unknown", level="unknown", what=f"{at.why}{where}; what that keeps is not known", fix=fix,
-        before=before, at=at, way=names,
+        column=column, kind="unknown", level="unknown", what=f"{what or at.why}{where}; what that keeps is not known",
+        fix=fix, before=before, at=at, way=names,
     )  # fmt: skip
 
 
 def _finding(
-    lost: tuple[str, str, str],
+    loss: tuple[str, str, str],
     hop: tuple[Place, Place, Type],
     names: tuple[str, ...],
     observed: Observed | None,
 ) -> Finding:
-    (column, kind, what), (before, at, carried) = lost, hop
+    (column, kind, what), (before, at, carried) = loss, hop
     done = how(at, kind, carried)
+    if kind == "unknown" or (kind == "type" and not done.silent and not refused(carried, at.type)):
+        return _unknown(column, (before, at), names, f"{carried} is read as {at.type}" if kind == "type" else what)
     level = "blocks" if done.silent else "warns"
     words = done.words
     if observed is not None and kind in LIMITS and fits(observed, kind, carried, at):
@@ -143,11 +137,11 @@ def fits(observed: Observed, kind: str, carried: Type, at: Place) -> bool:
         in_bytes = at.type.in_bytes or at.type.kind == "binary"
         most = observed.max_bytes if in_bytes else observed.max_characters
         return most is not None and most <= size
-    if kind == "rounds" and at.type.kind in ("decimal", "int", "time", "timestamp"):
+    if kind == "rounds" and at.type.kind in ("decimal", "int", "time", "timestamp") and ",-" not in at.native:
         seen = observed.max_fraction if at.type.kind in ("time", "timestamp") else observed.max_scale
         return seen is not None and seen <= scale
     if kind == "narrows" and at.type.kind in ("decimal", "int") and not at.type.unsigned:
-        return observed.max_digits is not None and observed.max_digits <= _whole(at.type)
+        return observed.max_digits is not None and observed.max_digits <= whole(at.type)
     return False
 
 

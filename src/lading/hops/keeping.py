@@ -3,7 +3,10 @@ not known; see docs/why/hops.md."""
 
 from __future__ import annotations
 
-from lading.hops.nodes import Expression
+import re
+from collections.abc import Iterable
+
+from lading.hops.nodes import Expression, Scope, Trace
 
 _WHOLE = {
     "paren", "alias", "coalesce", "upper", "lower", "initcap", "nullif", "collate", "anyvalue", "firstvalue",
@@ -52,3 +55,26 @@ def _bare(e: Expression) -> Expression:
 def foreign(e: Expression) -> bool:
     """Whether a function in it can give what is not in its arguments, as one that reads a table does."""
     return any(part.key == "anonymous" and part.name.lower() not in _OF_THEIR_OWN for part in e.walk())
+
+
+def floating(e: Expression, traces: Iterable[Trace], scope: Scope) -> str:
+    """The type of a float, where an expression is seen to be one; `traces` are the values that it passes on."""
+    while e.key in ("paren", "neg"):
+        e = e.this
+    if e.key == "literal" and scope.grammar != "postgres" and not e.is_string and "e" in e.name.lower():
+        return "double precision"
+    cast = e.key in ("cast", "trycast")
+    natives = [e.args["to"].sql(scope.grammar)] if cast else [_native(trace, scope) for trace in traces]
+    return next((native for native in natives if re.match("double|float|real", native.lower())), "")
+
+
+def _native(trace: Trace, scope: Scope) -> str:
+    if trace.steps:
+        return trace.steps[-1].native if trace.steps[-1].kind in ("cast", "met") else ""
+    if not trace.node.owner:
+        return scope.natives.get(trace.node.name, "")
+    table = scope.table(trace.node.owner)
+    column = next((c for c in table.columns if c.name.lower() == trace.node.name), None) if table else None
+    if column is None or column.type.kind != "float":
+        return ""
+    return column.native.partition(":")[2] or "double precision"

@@ -65,10 +65,11 @@ def written(system: str, text: str, cast: bool = False) -> str:
     names = _NAMES.get(system, {})
     for name in sorted(names, key=len, reverse=True):
         if re.match(rf"{re.escape(name)}(?![\w.])", text):
-            if not text.startswith(names[name]):
+            if name.startswith(names[name]) or not text.startswith(names[name]):
                 text = names[name] + text[len(name) :]
             break
-    text = re.sub(r"^(decimal|numeric)\((\d+)\)", r"\1(\2,0)", text)
+    text = re.sub(r"^(decimal|numeric)\((\d+)\)", r"\1(\2,0)", text).replace(",- ", ",-")
+    text = re.sub(r"^interval (\d)", r"interval(\1)", text)
     limits = {**_LIMITS.get(system, {}), **(_CAST_LIMITS.get(system, {}) if cast else {})}
     found = re.match(r"([a-z0-9_]+)(?= (?:character set|charset|collate) |$)", text)
     return f"{limits[found[1]]}{text[found.end() :]}" if found and found[1] in limits else text
@@ -80,13 +81,23 @@ def placed(system: str, native: str, **given: Any) -> Place:
     text = written(system, native, cast) if system in SYSTEMS else native
     charset = given.pop("charset", "") or _charset(system, text)
     plain = re.sub(r" (?:character set|charset) \w+", "", text) if system == "mysql" else text
-    type_ = dialect_of(system).canonical(plain) if system in SYSTEMS else None
-    if system == "postgres" and plain == '"char"':
-        type_ = Type("string", 1, in_bytes=True)
+    type_ = _canonical(system, plain) if system in SYSTEMS else None
     if type_ is None:
         why = f"the type '{native}' is not known here"
         return Place(system=system, native=native, charset=charset, why=why, **given)
     return Place(system=system, native=text, charset=charset, type=type_, **measures(type_, charset), **given)
+
+
+def _canonical(system: str, text: str) -> Type | None:
+    if system == "postgres" and text.endswith("[]"):
+        item = _canonical(system, text.removesuffix("[]"))
+        return None if item is None else Type("list", item=item)
+    if system == "postgres" and text == '"char"':
+        return Type("string", 1, in_bytes=True)
+    if system == "postgres" and (found := re.fullmatch(r"numeric\((\d+),(-?\d+)\)", text)):
+        digits, scale = int(found[1]), int(found[2])  # 'numeric(2,-3)' has five before the point
+        return Type("decimal", max(digits - min(scale, 0), scale), max(scale, 0))
+    return dialect_of(system).canonical(text)
 
 
 def of_column(system: str, column: Column, charset: str = "", **given: Any) -> Place:

@@ -8,8 +8,10 @@ from its documentation, on no server.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
+from lading.hops.casts import each
 from lading.route import Place
 from lading.types import Type
 
@@ -30,7 +32,7 @@ _NULL = How(False, "refused with an error")
 
 _POSTGRES_ERROR = {
     "narrows": How(False, "refused with an error (22003)"),
-    "type": How(False, "refused with an error (22P02)"),
+    "type": How(False, "refused with an error (22P02, 22007)"),
     "null": How(False, "refused with an error (23502)"),
     "characters": How(False, "refused with an error (22P05)"),
     "rounds": _ROUND,
@@ -89,30 +91,58 @@ _RULES: dict[str, dict[str, dict[str, How]]] = {
     "sqlserver": _TSQL,
 }
 _COLUMNS = ("column", "stage column", "target column")
+_DROPS = {"date": "the time of day is", "time": "the days are", "interval": "the rest is"}
 
 
 def how(at: Place, kind: str, carried: Type | None) -> How:
     """What happens at a place to a value that it has no room for."""
     if at.kind == "expression":
         return How(True, f"the expression {'rounds' if kind == 'rounds' else 'cuts'} {QUIET}")
-    if kind == "cuts" and at.type is not None and at.type.kind == "date":
-        return How(True, f"the time of day is dropped {QUIET}")
-    if kind == "cuts" and at.system == "postgres" and at.native.lower() in ("name", '"char"'):
-        return How(True, f"the type {at.native} cuts {QUIET}")
+    at = each(at)
+    if (found := _everywhere(at, kind)) is not None:
+        return found
     if kind == "null" and at.kind == "parameter":
         return How(True, f"the routine is STRICT and does not run with a NULL: the row is lost {QUIET}")
     if at.system not in _RULES and at.kind in ("stage column", "target column"):
         return How(False, "refused while rows are staged")
-    rules = _RULES.get(at.system, {})
     part: str = "column" if at.kind in _COLUMNS else at.kind
+    if carried is not None and (found := _read(at, kind, part, carried)) is not None:
+        return found
+    rules = _RULES.get(at.system, {})
     if at.loose and part != "cast":
         part = "loose"
     if at.system == "sqlserver" and part == "cast" and at.name.lower().startswith("try_") and kind != "cuts":
         return How(True, f"becomes NULL {QUIET}")
+    if at.system == "postgres" and kind == "cuts" and part != "cast" and re.match("bit|varbit", at.native.lower()):
+        return How(False, "refused with an error (22026, 22001)")
     found = (rules.get(part) or rules.get("") or {}).get(kind, _UNSURE)
     if at.system == "sqlserver" and kind == "cuts" and carried is not None and carried.numeric and part != "column":
         return How(False, "refused with an error (8115); whole numbers become '*'")
     return found
+
+
+def _everywhere(at: Place, kind: str) -> How | None:
+    """What a type does, whatever the place is."""
+    type_, native = at.type.kind if at.type is not None else "", at.native.lower()
+    if kind != "cuts":
+        return None
+    if type_ in _DROPS:
+        return How(True, f"{_DROPS[type_]} dropped {QUIET}")
+    if at.system == "postgres" and native in ("name", '"char"', "cidr"):
+        return How(True, f"the type {at.native} cuts {QUIET}")
+    return None
+
+
+def _read(at: Place, kind: str, part: str, carried: Type) -> How | None:
+    """What becomes of a value of another kind, where that is silent in one system and an error in another."""
+    kinds = (carried.kind, at.type.kind if at.type is not None else "")
+    if kind == "type" and kinds[1] == "bool" and (at.system != "postgres" or (part == "cast" and carried.numeric)):
+        return How(True, f"becomes true or false {QUIET}")
+    if kind == "type" and kinds == ("binary", "string") and at.system == "postgres":
+        return How(True, f"becomes hexadecimal text {QUIET}")
+    if kind == "zone" and kinds == ("string", "timestamp") and at.type is not None and not at.type.utc:
+        return How(True, f"the zone is dropped {QUIET}")
+    return None
 
 
 WIDTHS = {"ascii": 1, "latin1": 1, "codepage": 1, "ucs2": 3, "utf8": 3, "utf8mb3": 3, "utf16": 4, "utf8mb4": 4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lading.hops.keeping import FIRST, foreign, kept, length
+from lading.hops.keeping import FIRST, floating, foreign, kept, length
 from lading.hops.nodes import UNREAD, Expression, Node, Outputs, Scope, Source, Sources, Step, Trace, Unread, record
 
 
@@ -31,6 +31,8 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             return _joined(e, scope, sources)
         case "replace" if not kept(e):
             return _replaced(e, scope, sources)
+        case "coalesce" | "nullif":
+            return _alike(e, _parts(e), scope, sources)
         case _ if kept(e):
             return [trace for part in _parts(e) for trace in traced(part, scope, sources)]
         case _:
@@ -127,8 +129,10 @@ def _shortened(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     inner, text = traced(value, scope, sources), e.sql(scope.grammar)
     match e.key:
         case "timestamptrunc":
-            digits = {"SECOND": 0, "MILLISECONDS": 3, "MICROSECONDS": 6}.get(str(e.args["unit"].name).upper())
-            return _with(inner, Step("day", text) if digits is None else Step("rounds", text, "second", digits))
+            unit = str(e.args["unit"].name).upper()
+            if unit in _SECONDS:
+                return _with(inner, Step("rounds", text, "second", _SECONDS[unit]))
+            return _with(inner, Step("day", text, "" if unit in ("DAY", "HOUR", "MINUTE") else unit.lower()))
         case "floor" | "ceil":
             return _with(inner, Step("rounds", text))
         case "round" | "trunc":
@@ -147,12 +151,30 @@ def _shortened(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             return cut if begins else _with(cut, Step("unknown", text))
 
 
+_SECONDS = {"SECOND": 0, "MILLISECONDS": 3, "MICROSECONDS": 6}
+
+
 def _branches(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     """Of a choice only what is chosen passes, never what is asked."""
     if e.key == "if":
-        return _all((e.args.get("true"), e.args.get("false")), scope, sources)
-    results = [branch.args.get("true") for branch in e.args.get("ifs") or ()]
-    return _all((*results, e.args.get("default")), scope, sources)
+        results = [e.args.get("true"), e.args.get("false")]
+    else:
+        results = [*(branch.args.get("true") for branch in e.args.get("ifs") or ()), e.args.get("default")]
+    return _alike(e, results, scope, sources)
+
+
+def _alike(e: Expression, passed: Iterable[Any], scope: Scope, sources: Sources) -> list[Trace]:
+    """The values that pass, of those that get one type: where one of all is a float, the others become floats."""
+    parts = [part for part in passed if hasattr(part, "key")]
+    traces = [traced(part, scope, sources) for part in parts]
+    floats = [floating(part, found, scope) for part, found in zip(parts, traces, strict=True)]
+    beside = e.args["expression"] if e.key == "nullif" else None
+    counted = floats[:1] if e.args.get("is_null") else floats  # T-SQL's ISNULL has the type of its first value
+    counted = [*counted, floating(beside, traced(beside, scope, sources), scope)] if beside is not None else counted
+    wide = sorted(filter(None, counted), key=lambda native: "real" in native.lower())
+    step = Step("met", e.sql(scope.grammar), wide[0]) if wide else None
+    each = zip(traces, floats, strict=True)
+    return [trace for found, own in each for trace in (_with(found, step) if step and not own else found)]
 
 
 _JOINED = ("dpipe", "concat", "concatws", "add", "safedpipe")
