@@ -19,7 +19,7 @@ from lading.connector import Load
 from lading.connectors.mysql import MySQL
 from lading.connectors.postgres import Postgres
 from lading.errors import SpecError
-from lading.hops.canary import greatest
+from lading.hops.extremes import greatest
 from lading.plan import Task
 from lading.route import Finding
 from lading.schema import Column, Mode

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import random
-import re
-import string
-import uuid
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
@@ -15,25 +11,20 @@ import pyarrow as pa
 
 from lading.connector import Load, Tries
 from lading.errors import DataError, LadingError
-from lading.facts import Observed
 from lading.hops.chain import plain
+from lading.hops.extremes import DICE, MARK, alike, greatest, makes, small
 from lading.hops.flow import RESULT, Body
 from lading.hops.native import placed
-from lading.hops.nodes import same_table
-from lading.hops.rules import width
+from lading.hops.nodes import Node, same_table
 from lading.plan import Task
 from lading.route import Arrival, Code, Parameter
 from lading.schema import Column, Mode, Table
 from lading.sql import SqlSession
-from lading.types import Type
+from lading.types import Type, interval_text
 from lading.values import cast as values_cast
 
-LONGEST = 20_000
-"""Characters that are sent where nothing limits them and nothing was observed."""
-_DICE = random.SystemRandom()
-_MARK = 8
-"""Characters that tell one canary from other rows."""
 Values = dict[str, Any]
+"""By column; None where the canary has none that the target takes."""
 
 
 def sent(
@@ -45,98 +36,49 @@ def sent(
     """How the greatest value of every column comes through the routines, the stage and the target's table."""
     if not isinstance(session, SqlSession) or not isinstance(session, Tries):
         return [Arrival(column="", at=task.into, outcome="not sent", what="the target takes no row back")]
-    columns = [c for c in task.source.columns if task.target.column(c.name) is not None]
-    values = {c.name: greatest(c, charsets.get(c.name, ""), c.observed) for c in columns}
+    pairs = [(c, there) for c in task.source.columns if (there := task.target.column(c.name)) is not None]
+    values = {
+        c.name: greatest(c, charsets.get(c.name, ""), c.observed) if makes(c, there) else None for c, there in pairs
+    }
     found: list[Arrival] = []
     for code, read in routines:
         found += _called(session, (code, read), task, values)
     return [*found, *_loaded(session, task, values)]
 
 
-# Values
-
-
-def greatest(column: Column, charset: str = "", observed: Observed | None = None) -> Any:
-    """The longest text, the most digits, the latest moment that a column's type allows."""
-    type_ = column.type
-    match type_.kind:
-        case "string":
-            return _text(type_, width(charset), observed)
-        case "binary":
-            return _DICE.randbytes(min(type_.size or LONGEST, LONGEST))
-        case "decimal":
-            size, scale = (38, 10) if type_.size is None else (type_.size, type_.scale)
-            return Decimal((0, tuple(_DICE.choices(range(1, 10), k=size)), -scale))
-        case "int":
-            top = 2 ** ((type_.size or 64) - (0 if type_.unsigned else 1)) - 1
-            return _DICE.randint(top // 2, top)
-        case _:
-            return _plain(type_)
-
-
-def _text(type_: Type, most: int, observed: Observed | None) -> str:
-    """Characters of one byte up to the longest that there are, after a mark that no other row begins with."""
-    mark = "".join(_DICE.choices(string.ascii_lowercase + string.digits, k=_MARK))
-    limit = type_.size or (observed.max_characters if observed else None) or LONGEST
-    several = "aé日😀"[:most]
-    if not type_.in_bytes or type_.size is None:
-        return (mark + several * limit)[:limit]
-    text = mark[:limit]
-    for character in several * limit:
-        if len((text + character).encode()) > limit:
-            return text + "a" * (limit - len(text.encode()))
-        text += character
-    return text
-
-
-def _plain(type_: Type) -> Any:
-    digits = min(type_.size or 0, 6) if type_.kind in ("time", "timestamp") else 0
-    micros = int("123456"[:digits].ljust(6, "0"))
-    match type_.kind:
-        case "bool":
-            return True
-        case "float":
-            return 1.5
-        case "date":
-            return dt.date(2037, 12, 31)
-        case "time":
-            return dt.time(23, 59, 58, micros)
-        case "timestamp":
-            return dt.datetime(2037, 12, 31, 23, 59, 58, micros, dt.UTC if type_.utc else None)
-        case "uuid":
-            return str(uuid.uuid4())
-        case "json":
-            return '{"canary": "aé日😀"}'
-        case "int":
-            return 1
-        case "decimal":
-            return Decimal(1)
-        case "string":
-            return "a"
-        case "binary":
-            return b"a"
-        case _:
-            return None
-
-
 # The stage and the target
 
 
 def _loaded(session: SqlSession, task: Task, values: Values) -> list[Arrival]:
-    found = _try(session, task, values)
-    if not any(each.outcome == "refused" for each in found) or len(values) == 1:
+    unmade = [there for name, there in _targets(task, values).items() if values[name] is None]
+    found, needed = list[Arrival](), any(not there.null for there in unmade)
+    for there in unmade:
+        what = f"a canary has no value of {there.native.partition(':')[2] or there.type}"
+        what += "" if there.null else ", and the column takes no NULL"
+        found.append(Arrival(column=there.name, at=task.into, outcome="not sent", what=what))
+    return found if needed else [*found, *_tried(session, task, values)]
+
+
+def _targets(task: Task, values: Values) -> dict[str, Column]:
+    return {name: there for name in values if (there := task.target.column(name)) is not None}
+
+
+def _tried(session: SqlSession, task: Task, values: Values) -> list[Arrival]:
+    names = tuple(name for name, value in values.items() if value is not None)
+    found = _try(session, task, values, names)
+    if not any(each.outcome == "refused" for each in found) or len(names) == 1:
         return found
     # Which one was it? Each on its own, among small values.
-    there = {name: column for name in values if (column := task.target.column(name)) is not None}
-    small = {name: _plain(column.type) for name, column in there.items()}
+    there = _targets(task, values)
+    little = {name: None if values[name] is None else small(column.type) for name, column in there.items()}
     marked = {name: greatest(there[name]) for name in task.key if name in there}
-    each = [_try(session, task, {**small, **marked, name: values[name]}, (name,)) for name in values]
+    each = [_try(session, task, {**little, **marked, name: values[name]}, (name,)) for name in names]
     return [arrival for one in each for arrival in one]
 
 
-def _try(session: SqlSession, task: Task, values: Values, names: Sequence[str] = ()) -> list[Arrival]:
-    load = Load(id=f"{_DICE.getrandbits(48):012x}", table=task.target, mode=Mode.APPEND, key=task.key, fresh=task.fresh)
-    names, at, found = names or tuple(values), "stage", list[Arrival]()
+def _try(session: SqlSession, task: Task, values: Values, names: Sequence[str]) -> list[Arrival]:
+    load = Load(id=f"{DICE.getrandbits(48):012x}", table=task.target, mode=Mode.APPEND, key=task.key, fresh=task.fresh)
+    at, found = "stage", list[Arrival]()
     try:
         with cast(Tries, session).trial(load, ()):
             batch, values = _batch(task, load.stage, values, names)
@@ -201,12 +143,29 @@ def _called(session: SqlSession, what: tuple[Code, Body], task: Task, values: Va
             given = session.driver.query if code.kind == "function" else session.driver.execute
             returned = given(*_call(session, code, read, task, values))
             arrived = list(_written(session, code, read, found, values))
-            if returned and any(flow.into == RESULT for flow in read.flows):
-                names = [n for n in values if any(plain(p.name) == plain(n) for p in read.parameters)]
-                arrived += [_arrived(n, f"the result of {at}", values[n], returned[0][0]) for n in names[:1]]
+            if returned and (name := _handed_back(read, values)):
+                arrived.append(_arrived(name, f"the result of {at}", values[name], returned[0][0]))
             return arrived or [Arrival(column="", at=at, outcome="not sent", what="it was called, and wrote no row")]
     except LadingError as error:
-        return [Arrival(column="", at=at, outcome="refused", what=error.what)]
+        named = {plain(each.name) for each in read.parameters}
+        unmade = [name for name, value in values.items() if value is None and plain(name) in named]
+        if not unmade:
+            return [Arrival(column="", at=at, outcome="refused", what=error.what)]
+        why = f"a canary has no value of '{unmade[0]}', and NULL was refused: {error.what}"
+        return [Arrival(column="", at=at, outcome="not sent", what=why)]
+
+
+def _handed_back(read: Body, values: Values) -> str:
+    """The column whose parameter alone becomes the result; empty where there is none, or more than one."""
+    seen, waiting = {RESULT}, [RESULT]
+    while waiting:
+        into = waiting.pop()
+        new = {flow.trace.node for flow in read.flows if flow.into == into} - seen
+        seen |= new
+        waiting += new
+    given = {plain(p.name) for p in read.parameters if Node("", p.name.lower()) in seen}
+    names = [name for name in values if plain(name) in given]
+    return names[0] if len(names) == 1 and values[names[0]] is not None else ""
 
 
 def _unsafe(code: Code, read: Body) -> str:
@@ -238,10 +197,14 @@ def _call(session: SqlSession, code: Code, read: Body, task: Task, values: Value
 
 def _of_parameter(code: Code, each: Parameter) -> Any:
     type_ = placed(code.system, each.native, kind="parameter", name=each.name).type
-    return None if type_ is None else _plain(type_)
+    return None if type_ is None else small(type_)
 
 
 def _as_text(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return interval_text(value)
+    if isinstance(value, list):
+        return "{" + ",".join(json.dumps(str(item), ensure_ascii=False) for item in value) + "}"
     return value if value is None or isinstance(value, bytes) else "1" if value is True else str(value)
 
 
@@ -249,14 +212,16 @@ def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table
     """What the tables hold that the routine wrote to."""
     for table in tables:
         names = {
-            flow.into.name for flow in read.flows if flow.into.owner and same_table(flow.into.owner, table.full_name)
+            flow.into.name
+            for flow in read.flows
+            if flow.into.owner and same_table(flow.into.owner, table.full_name, code.within)
         }
         wrote = {
             c.name: values[n]
             for c in table.columns
             if c.name.lower() in names
             for n in values
-            if plain(n) == plain(c.name)
+            if plain(n) == plain(c.name) and values[n] is not None
         }
         if wrote:
             bare = table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in wrote)})
@@ -281,19 +246,20 @@ def _compared(session: SqlSession, table: Table, values: Values, names: Sequence
 def _found_by(session: SqlSession, table: Table, values: Values) -> str:
     """The condition that finds the canary: by its key, or by what its texts begin with."""
     quote, text = session.dialect.quote, session.dialect.text
-    key = [c for c in table.keyed if c.name in values]
+    key = [c for c in table.keyed if values.get(c.name) is not None]
     if key and len(key) == len(table.key) and all(c.type.kind in ("int", "uuid", "date") for c in key):
         return " AND ".join(f"{quote(c.name)} = {text(str(values[c.name]))}" for c in key)
     marks = [c for c in table.columns if c.type.kind == "string" and isinstance(values.get(c.name), str)]
-    numbers = [c for c in table.columns if c.type.kind == "int" and (c.type.size or 0) >= 32 and c.name in values]
+    ints = [c for c in table.columns if c.type.kind == "int" and (c.type.size or 0) >= 32]
+    numbers = [c for c in ints if values.get(c.name) is not None]
     if numbers:
         return f"{quote(numbers[0].name)} = {values[numbers[0].name]}"
-    long = [c for c in marks if len(values[c.name]) >= _MARK and (c.type.size or _MARK) >= _MARK]
-    return f"{quote(long[0].name)} LIKE {text(values[long[0].name][:_MARK] + '%').replace('%', '%')}" if long else ""
+    long = [c for c in marks if len(values[c.name]) >= MARK and (c.type.size or MARK) >= MARK]
+    return f"{quote(long[0].name)} LIKE {text(values[long[0].name][:MARK] + '%').replace('%', '%')}" if long else ""
 
 
 def _arrived(column: str, at: str, value: Any, got: Any) -> Arrival:
-    if _alike(value) == _alike(got):
+    if alike(value) == alike(got):
         return Arrival(column=column, at=at, outcome="whole")
     if isinstance(value, str) and isinstance(got, str) and value.startswith(got.rstrip(" ")):
         what = f"{len(value):,} characters were sent, {len(got):,} arrived"
@@ -304,18 +270,3 @@ def _arrived(column: str, at: str, value: Any, got: Any) -> Arrival:
         return Arrival(column=column, at=at, outcome="changed", what=what)
     shown = (str(value)[:60], str(got)[:60])
     return Arrival(column=column, at=at, outcome="changed", what=f"{shown[0]} was sent, {shown[1]} arrived")
-
-
-def _alike(value: Any) -> Any:
-    """A value as both sides' libraries would give it."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, bytes):
-        return value.hex()
-    text = str(value)
-    if re.fullmatch(r"-?\d+(\.\d+)?", text):
-        return Decimal(text)
-    if re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", text) or re.fullmatch(r"\d\d:\d\d:\d\d(\.\d+)?", text):
-        text = re.sub(r"[+-]\d\d(:?\d\d)?$", "", text)
-        return re.sub(r"\.?0+$", "", text) if "." in text else text
-    return text.rstrip(" ") if not text.startswith("{") else re.sub(r"\s", "", text)
