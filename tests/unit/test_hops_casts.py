@@ -5,12 +5,13 @@ import datetime as dt
 import pytest
 
 from lading.facts import Observed
+from lading.hops import findings
 from lading.hops.chain import Facts, ways
 from lading.hops.judge import judged
 from lading.hops.native import placed
 from lading.hops.nodes import same_table
 from lading.plan import Task
-from lading.route import Code, Place, Route
+from lading.route import Code, Parameter, Place, Route
 from lading.schema import Column, Table, gaps
 from lading.types import parse
 
@@ -124,6 +125,24 @@ def test_the_table_that_a_view_reads_is_that_of_its_schema():
     assert viewed("SELECT d FROM stg.hi", small, large) == ["string(9)"]
     assert viewed("SELECT d FROM hi", large, small) == ["string(5)"]
     assert viewed("SELECT d FROM hi", large) == ["'hi.d' is a column that was not found"]
+
+
+def test_a_routine_that_fills_a_table_of_another_schema_does_not_fill_the_target():
+    target, other = (
+        Table(
+            name="hi", schema_name=schema, columns=(Column(name="d", type=parse(type_), native=f"postgres:{native}"),)
+        )
+        for schema, type_, native in ((None, "string", "text"), ("stg", "string(5)", "varchar(5)"))
+    )
+    text = "BEGIN INSERT INTO {} (d) VALUES (p_d); END"
+    for table, found in (("stg.hi", {("warns", "cuts")}), ("public.hi", set()), ("hi", set())):
+        given = {"kind": "procedure", "name": "public.save", "system": "postgres", "language": "plpgsql"}
+        parameters = (Parameter(name="p_d", native="text"),)
+        more = {"parameters": parameters, "tables": (other, target), "within": "public", "text": text.format(table)}
+        save = Code.model_validate({**given, **more})
+        facts = Facts(routines=((save,),), systems=("postgres", "postgres"))
+        told = findings(Task(source=target, target=target, fresh=False), facts)
+        assert {(each.level, each.kind) for each in told} == found
 
 
 def test_columns_of_a_table_that_differ_in_case_alone_are_not_told_apart():

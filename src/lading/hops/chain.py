@@ -200,8 +200,9 @@ def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Ite
     back = {Node("", each.name.lower()) for each in read.parameters if each.back}
     filled = [flow.into for flow in read.flows if flow.into.owner or flow.into == RESULT or flow.into in back]
     sinks = list(dict.fromkeys(node._replace(name=name.lower()) if node.name == EVERY else node for node in filled))
-    own = [node for node in sinks if node.name == name.lower() and same_table(node.owner, task.target.full_name)]
-    own = own or [node for node in sinks if node.name == name.lower() and node.owner not in read.own]
+    alike = [node for node in sinks if node.name == name.lower()]
+    own = [node for node in alike if same_table(node.owner, task.target.full_name, code.within)]
+    own = own or [node for node in alike if node.owner not in read.own]
     others = {plain(each) for each in mapped if plain(each) != plain(name)}
     found = [path for node in own for path in _back(node, read) if plain(path[0][0].name) not in others]
     named = [each for each in read.parameters if plain(each.name) == plain(name)]
@@ -231,10 +232,10 @@ def _back(sink: Node, read: Body, row: tuple[str, ...] = ()) -> list[Path]:
     waiting = deque[tuple[Node, Path]]([(sink, [])])
     while waiting and left > 0 and len(found) <= MOST:
         node, path = waiting.popleft()
-        flows = [flow for flow in (*into[node.name], *into[EVERY]) if _fills(flow.into, node)]
+        flows = [flow for flow in (*into[node.name], *into[EVERY]) if _fills(flow.into, node, read.within)]
         used = [flow for _, flow in path]
         on = [(flow.trace.node, [(node, flow), *path]) for flow in flows if flow not in used]
-        begun = _begins(node, flows, read, not on or _one_of(node, row)) if path else None
+        begun = _begins(node, flows, read, not on or _one_of(node, row, read.within)) if path else None
         if begun is not None:
             found.append([(begun, None), *path])
         waiting.extend(on)
@@ -262,22 +263,22 @@ def _unfilled(node: Node) -> Node:
     return Node(UNREAD, f"'{node.text}', which nothing that was read fills")
 
 
-def _fills(left: Node, right: Node) -> bool:
+def _fills(left: Node, right: Node, within: str) -> bool:
     """Whether what goes into one place goes into the other."""
     if left.name not in (right.name, EVERY) or bool(left.owner) != bool(right.owner):
         return False
-    return not left.owner or same_table(left.owner, right.owner)
+    return not left.owner or same_table(left.owner, right.owner, within)
 
 
-def _one_of(node: Node, tables: tuple[str, ...]) -> bool:
-    return any(same_table(node.owner, table) for table in tables)
+def _one_of(node: Node, tables: tuple[str, ...], within: str) -> bool:
+    return any(same_table(node.owner, table, within) for table in tables)
 
 
 def _placed_path(code: Code, read: Body, path: Path, task: Task, row: tuple[str, ...] = ()) -> Iterator[Place]:
     for node, flow in path:
         for step in flow.trace.steps if flow else ():
             yield _stepped(step, code, flow.line if flow else 0)
-        if not _one_of(node, row) and (place := _place(code, read, node, flow, task)) is not None:
+        if not _one_of(node, row, read.within) and (place := _place(code, read, node, flow, task)) is not None:
             yield place
 
 
@@ -291,8 +292,8 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
     if node.owner:
         if node in read.types:
             return _typed(code, read.types[node], "column", node.text, line)
-        ends = same_table(node.owner, task.target.full_name) and node.owner.count(".") < 2 and flow and not code.loose
-        if node.owner in read.own or ends:
+        ends = same_table(node.owner, task.target.full_name, code.within) and node.owner.count(".") < 2
+        if node.owner in read.own or (ends and flow and not code.loose):
             return None  # the body's own table takes what comes; the target's column follows by itself
         return _origin(node, code)
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)
@@ -343,15 +344,14 @@ def _ended(task: Task, column: Column, facts: Facts) -> Way:
 def _changed(code: Code, read: Body, task: Task, name: str) -> Iterator[Way]:
     """What a trigger makes of a new row's value, in the row or in its table."""
     row, own = ("new", task.target.full_name, *code.parts), name.lower()
-    sinks = dict.fromkeys(
-        Node(flow.into.owner, own) for flow in read.flows if flow.into.name in (own, EVERY) and _one_of(flow.into, row)
-    )
+    filled = [flow.into for flow in read.flows if flow.into.name in (own, EVERY)]
+    sinks = dict.fromkeys(Node(into.owner, own) for into in filled if _one_of(into, row, read.within))
     for path in (path for node in sinks for path in _back(node, read, row)):
         begun = path[0][0]
-        if not _one_of(begun, row) and begun.owner != UNREAD:
+        if not _one_of(begun, row, read.within) and begun.owner != UNREAD:
             elsewhere = Node(UNREAD, f"'{begun.text}', which is not of the row")
             path = [(elsewhere, None), *path[1:]]
-        elif _one_of(begun, row) and begun.name != own:
+        elif _one_of(begun, row, read.within) and begun.name != own:
             continue  # what people make of the row's other columns
         yield tuple(_placed_path(code, read, path, task, row))
 

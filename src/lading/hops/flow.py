@@ -45,6 +45,8 @@ class Body:
     types: dict[Node, str] = field(default_factory=dict)
     flows: list[Flow] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    within: str = ""
+    """The schema of names without one."""
     own: set[str] = field(default_factory=set)
     """The tables and records that it makes for itself."""
     filled: dict[Node, bool] = field(default_factory=dict)

@@ -32,7 +32,7 @@ class Reading:
     """Takes the statements of one body in turn."""
 
     def __init__(self, code: Code, parameters: tuple[Parameter, ...]) -> None:
-        self.code, self.body = code, Body(parameters=parameters)
+        self.code, self.body = code, Body(parameters=parameters, within=code.within)
         self.names = {each.name.lower() for each in parameters}
         self.cursors: dict[str, Outputs] = {}
         self.rows = dict.fromkeys(("inserted", "deleted", "new", "old"), "")
