@@ -134,7 +134,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             move,
             tables,
             (known_sides[0], known_sides[1]),
-            writing.fit,
+            lambda table: _at_home(writing.fit(table), writing),
             lambda table: writing.describe(table.full_name),
             lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
@@ -202,7 +202,14 @@ def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]
 def placed(move: Move, table: Table, target: Session) -> Table:
     """Where a table goes, as its target calls it."""
     there = into(move, table)
-    return target.dialect.placed(there) if isinstance(target, SqlSession) else there
+    return _at_home(target.dialect.placed(there), target) if isinstance(target, SqlSession) else there
+
+
+def _at_home(table: Table, session: Session) -> Table:
+    """Without the name of the schema that is meant without one, as in the catalogue: it has one name before and after
+    it is made, by which an interrupted load is found."""
+    own = isinstance(session, SqlSession) and table.schema_name == session.default_schema
+    return table.model_copy(update={"schema_name": None}) if own else table
 
 
 def facing(move: Move, table: Table, target: Session) -> Table:

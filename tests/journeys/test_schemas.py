@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lading import actions, actions_repairing, config
+from lading import actions, actions_repairing, config, engine
 from lading.compare import Asked
 from lading.errors import SpecError
 from lading.prove import Bill
@@ -164,3 +165,42 @@ def test_since_goes_on_where_the_default_schema_is_named(
     looks.query(target, "UPDATE t SET v = 1 WHERE id = 4")
     (found,) = actions.prove("nightly", Asked())
     assert (found.verdict, found.tables[0].changed) == ("different", 1)
+
+
+class Died(BaseException):
+    """As if the process had ended here."""
+
+
+@pytest.mark.parametrize(("kind", "default"), [("duckdb", "main"), ("postgres", "public")])
+def test_rows_are_appended_once_where_the_default_schema_is_named(
+    kind: str, default: str, place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    """The run ends when the new table is visible and the store does not know it yet."""
+    appended_once(place("sqlite"), place(kind), {"into": default}, monkeypatch)
+
+
+def test_rows_are_appended_once_where_the_server_makes_names_small(
+    place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    if why := MariaDB.absent():
+        pytest.skip(why)
+    with closing(MariaDB(settings={"lower-case-table-names": "1"})) as server:
+        appended_once(place("sqlite"), server.create_database("small"), {"into": {"t": "T"}}, monkeypatch)
+
+
+def appended_once(source: str, target: str, words: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks.query(source, "CREATE TABLE t (id bigint, n bigint)")
+    looks.query(source, "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    move = Move.model_validate({"from": source, "to": target, "mode": "append", **words})
+
+    def dies(*_given: object, **_words: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "published", dies)
+        with pytest.raises(Died):
+            actions.copy(move)
+    assert looks.query(target, "SELECT count(*) FROM t") == [(3,)]
+    bill = actions.copy(move)
+    assert (bill.state, bill.tables[0].into) == ("proved", "t")
+    assert looks.query(target, "SELECT count(*) FROM t") == [(3,)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lading.connectors.mysql.faults import translated
 from lading.errors import Unreachable, Unsupported
+from lading.schema import Table
 
 if TYPE_CHECKING:
     from lading.connectors.mysql import MySQL
@@ -57,6 +58,13 @@ class Server:
         if self.facts.get("lower_case_table_names", "0") == "0":
             return left == right
         return left.lower() == right.lower()
+
+    def kept(self, table: Table) -> Table:
+        """The table as the server will call it."""
+        if self.facts.get("lower_case_table_names") != "1":
+            return table
+        schema = table.schema_name and table.schema_name.lower()
+        return table.model_copy(update={"name": table.name.lower(), "schema_name": schema})
 
 
 def where(settings: MySQL) -> str:

@@ -67,7 +67,8 @@ class MySQLSession(SqlSession):
         return look(self.mysql, self._place(table))
 
     def fit(self, table: Table) -> Table:
-        return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
+        server = self.mysql.server
+        return roomy(server.kept(table), self.dialect, server.mariadb and server.version >= (10, 7))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
     _begun = begun
