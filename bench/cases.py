@@ -231,7 +231,7 @@ def _mariadb(place: Place, rivals: Rivals) -> Iterator[Case]:
 def _many(place: Place, rivals: Rivals) -> Iterator[Case]:
     clean, out = (lambda: _clean(place)), f"{_out(place)}/out.duckdb"
     each = [
-        movers.ingestr(rivals, place.postgres, f"public.wide_{n:02d}", f"duckdb:///{out}", f"main.wide_{n:02d}",
+        movers.ingestr(rivals, place.postgres, f"wide.wide_{n:02d}", f"duckdb:///{out}", f"main.wide_{n:02d}",
                        "--sql-exclude-columns", _uuids(place, f"wide_{n:02d}"))
         for n in range(33)
     ]  # fmt: skip
