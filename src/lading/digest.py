@@ -21,6 +21,7 @@ from lading.values import canonical_json, short_numbers, texts
 VERSION = "d2"  # Written into every proof; digests of different versions are never compared.
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 _A = np.uint64(0xFF51AFD7ED558CCD)
 _B = np.uint64(0xC4CEB9FE1A85EC53)
 _C = np.uint64(0x9E3779B97F4A7C15)
@@ -221,28 +222,51 @@ def _strings(array: pa.Array, secret: Secret | None) -> tuple[Words, Words | Non
     raw = np.zeros(int(offsets[-1] - offsets[0]) + 8, dtype=np.uint8)
     if data is not None:
         raw[:-8] = np.frombuffer(data, dtype=np.uint8)[offsets[0] : offsets[-1]]
-    starts = starts - offsets[0]
+    starts, ends = starts - offsets[0], offsets[1:] - offsets[0]
     at = np.ndarray((len(raw) - 7,), dtype="<u8", buffer=raw.data, strides=(1,))
     words = lengths.astype(np.uint64) * _C
     more = None if secret is None else lengths.astype(np.uint64) * secret.a + secret.value
-    live = np.flatnonzero((lengths > 0) & (lengths <= _LONG))
-    done = 0
-    while len(live):
-        left = lengths[live] - done
-        part = at[starts[live] + done] & _BYTE_MASKS[np.minimum(left, 8)]
-        words[live] = _step(words[live], part)
-        if done and secret is not None and more is not None:  # of values of one length the first part is told apart
-            more[live] = secret.step(more[live], part)
-        live = live[left > 8]
-        done += 8
-    for row in np.flatnonzero(lengths > _LONG):
-        start = int(starts[row])
-        value = hashlib.blake2b(raw[start : start + int(lengths[row])].tobytes(), digest_size=8)
-        words[row] = _word(value.digest())
+    sizes = np.where(lengths > _LONG, 0, lengths)
+    most = int(sizes.max(initial=0))
+    if most <= 8:
+        live = np.flatnonzero(sizes) if (sizes == 0).any() else slice(None)
+        words[live] = _step(words[live], at[starts[live]] & _BYTE_MASKS[sizes[live]])
+    else:  # sorted by their size, the values that go on are always the first ones
+        alike = int(sizes.min()) == most
+        order = slice(None) if alike else np.argsort(sizes.astype(np.uint16), kind="stable")[::-1]
+        first, rest = words[order], None if more is None else more[order]
+        _parts(at, starts[order], sizes[order], (first, rest), secret)
+        words[order] = first
+        if more is not None and rest is not None:
+            more[order] = rest
+    long = np.flatnonzero(lengths > _LONG)
+    if len(long):
+        values = [
+            raw[start:end].tobytes() for start, end in zip(starts[long].tolist(), ends[long].tolist(), strict=True)
+        ]
+        words[long] = _digests(values)
         if secret is not None and more is not None:
-            value.update(secret.end)
-            more[row] = _word(value.digest())
+            more[long] = _digests([value + secret.end for value in values])
     return words, more
+
+
+def _parts(at: Words, starts: Places, sizes: Places, found: tuple[Words, Words | None], secret: Secret | None) -> None:
+    """Mixes values into what was `found`, eight bytes at a time. `at` has the eight bytes from each place on; the
+    longest values come first."""
+    words, more = found
+    above = len(sizes) - np.cumsum(np.bincount(sizes, minlength=_LONG + 8))
+    for done in range(0, int(sizes[0]), 8):
+        going, whole = int(above[done]), int(above[done + 7])
+        part = at[starts[:going] + done]
+        part[whole:] &= _BYTE_MASKS[sizes[whole:going] - done]
+        _step(words[:going], part)
+        if done and secret is not None and more is not None:  # of values of one size the first part is told apart
+            secret.step(more[:going], part)
+
+
+def _digests(values: Iterable[bytes]) -> Words:
+    made = b"".join(hashlib.blake2b(value, digest_size=8).digest() for value in values)
+    return np.frombuffer(made, dtype="<u8")
 
 
 def _step(words: Words, part: Words, a: np.uint64 = _A, b: np.uint64 = _B) -> Words:

@@ -1,15 +1,17 @@
 """Digests: equal rows digest alike in any order and slicing, other rows never do."""
 
+import hashlib
 from collections import Counter
 from decimal import Context, Decimal
 from itertools import pairwise
+from random import Random
 
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lading.digest import Digest, Digester, Tally, digest_of
+from lading.digest import Digest, Digester, Tally, digest_of, hashes_of
 from lading.schema import Column
 from lading.testing.case import cases
 from lading.types import parse
@@ -199,3 +201,27 @@ def test_an_empty_batch_changes_nothing():
     digester = Digester(PAIR)
     digester.add(batch([]))
     assert digester.digest() == digest([])
+
+
+def by_hand(value: bytes) -> int:
+    """The hash of one text or binary value, as docs/why/digests.md has it, in whole numbers."""
+    whole, c = 2**64 - 1, 0x9E3779B97F4A7C15
+    if len(value) > 256:
+        word = int.from_bytes(hashlib.blake2b(value, digest_size=8).digest(), "little")
+    else:
+        word = len(value) * c & whole
+        for start in range(0, len(value), 8):
+            word = (word ^ int.from_bytes(value[start : start + 8], "little")) * 0xFF51AFD7ED558CCD & whole
+            word = (word ^ word >> 33) * 0xC4CEB9FE1A85EC53 & whole
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53, 1):
+        word = (word ^ word >> 33) * factor & whole
+    return word
+
+
+@pytest.mark.parametrize("lengths", [range(300), range(9), [16] * 5, [0, 0, 8], [300, 1], [257, 256, 255], []], ids=str)
+def test_texts_of_every_length_hash_as_by_hand(lengths):
+    random = Random(7)
+    values = [random.randbytes(length) for length in lengths]
+    random.shuffle(values)
+    array = pa.array([b"before", *values, b"after"], pa.binary()).slice(1, len(values))
+    assert hashes_of(array, parse("binary")).tolist() == [by_hand(value) for value in values]
