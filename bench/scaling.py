@@ -99,7 +99,7 @@ def show(points: list[Point]) -> None:
 HEAD = """# Scaling
 
 Written by `python -m bench.scaling`: lineitem of TPC-H out of PostgreSQL, proved, from the start of the process to its
-end.
+end. Up to a hundred thousand rows the start is most of it.
 
 ![Seconds against rows, both axes logarithmic](scaling.svg)
 
@@ -109,7 +109,17 @@ end.
 
 
 def written(points: list[Point]) -> str:
-    return HEAD + "".join(f"| {' | '.join(cells(point))} |\n" for point in points)
+    lines = "".join(f"| {' | '.join(cells(point))} |\n" for point in points)
+    return (
+        f"{HEAD}{lines}\nThe last ten times as many rows: {'; '.join(map(grown, TARGETS, [points] * len(TARGETS)))}.\n"
+    )
+
+
+def grown(target: str, points: list[Point]) -> str:
+    """How much more time a row, and how much more memory, the most rows take than the next fewer."""
+    before, last = [point for point in points if point.target == target][-2:]
+    time = last.seconds / last.rows / (before.seconds / before.rows) - 1
+    return f"to {target}, {time:+.0%} of time a row, {last.peak_mb / before.peak_mb - 1:+.0%} of memory"
 
 
 def drawn(points: list[Point]) -> str:

@@ -43,6 +43,8 @@ KINDS_SAID = {
     "json": ("json", "A JSON document."),
     "list": ("list(int(32))", "A list of values of one type."),
 }
+MEASURED = {Path("speed.md"), Path("scaling.md")}
+"""Pages that benchmarks write, which take hours."""
 SAMPLES = (
     "bool", "int(8)", "int(16)", "int(32)", "int(64)", "int(64,unsigned)", "decimal(18,2)", "decimal(38,10)", "decimal",
     "float(32)", "float(64)", "string(50)", "string(50 bytes)", "string", "binary(16)", "binary", "date", "time(6)",
@@ -84,13 +86,13 @@ def stale(folder: Path) -> list[str]:
     made = pages()
     found = {path.relative_to(folder) for path in folder.rglob("*.md")}
     wrong = [path for path, text in made.items() if path not in found or (folder / path).read_text("utf-8") != text]
-    return sorted(str(path) for path in {*wrong, *(found - made.keys())})
+    return sorted(str(path) for path in {*wrong, *(found - made.keys() - MEASURED)})
 
 
 def write(folder: Path) -> None:
     """Writes every page and removes what is none."""
     made = pages()
-    for old in set(folder.rglob("*.md")) - {folder / path for path in made}:
+    for old in set(folder.rglob("*.md")) - {folder / path for path in made.keys() | MEASURED}:
         old.unlink()
     for path, text in made.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ def main(words: Sequence[str]) -> int:
 def _index() -> str:
     lines = ["# Reference", "", "- [Command line](cli.md)", "- [Pipelines and connections](pipelines.md)"]
     lines += ["- [Types and losses](types.md)", "- [Canonical values](canonical.md)"]
-    lines += ["- [Comparing](comparing.md)", "- [Errors](errors.md)"]
+    lines += ["- [Comparing](comparing.md)", "- [Errors](errors.md)", "- [Scaling](scaling.md)"]
     lines += ["", "## Connectors", ""]
     can = ("reads", "writes", "snapshot", "atomic", "together", "merges", "appends", "digests")
     rows = []
