@@ -52,7 +52,8 @@ def placed(stack: ExitStack, folder: Path, scale: float, wanted: set[str]) -> tu
         connection.execute(f"ALTER TABLE lineitem ADD PRIMARY KEY ({KEY})".encode())
         if "g" in letters:
             connection.execute(f"CREATE TABLE moving ({COLUMNS}, changed timestamp(6) NOT NULL)".encode())
-            connection.execute(b"INSERT INTO moving SELECT *, TIMESTAMP '2026-01-01' FROM lineitem")
+            year = "TIMESTAMP '2026-01-01' - l_orderkey % 31536000 * INTERVAL '1 second'"
+            connection.execute(f"INSERT INTO moving SELECT *, {year} FROM lineitem".encode())
             connection.execute(f"ALTER TABLE moving ADD PRIMARY KEY ({KEY})".encode())
             connection.execute(b"CREATE INDEX ON moving (changed)")
         if "e" in letters:
