@@ -134,7 +134,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             move,
             tables,
             (known_sides[0], known_sides[1]),
-            lambda table: _at_home(writing.fit(table), writing),
+            lambda table: _called(writing.fit(table), writing),
             lambda table: writing.describe(table.full_name),
             lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
@@ -201,15 +201,11 @@ def _measured(move: Move, tables: list[Table], sessions: tuple[Session, Session]
 
 def placed(move: Move, table: Table, target: Session) -> Table:
     """Where a table goes, as its target calls it."""
-    there = into(move, table)
-    return _at_home(target.dialect.placed(there), target) if isinstance(target, SqlSession) else there
+    return _called(into(move, table), target)
 
 
-def _at_home(table: Table, session: Session) -> Table:
-    """Without the name of the schema that is meant without one, as in the catalogue: it has one name before and after
-    it is made, by which an interrupted load is found."""
-    own = isinstance(session, SqlSession) and table.schema_name == session.default_schema
-    return table.model_copy(update={"schema_name": None}) if own else table
+def _called(table: Table, target: Session) -> Table:
+    return target.called(table) if isinstance(target, SqlSession) else table
 
 
 def facing(move: Move, table: Table, target: Session) -> Table:
@@ -224,12 +220,10 @@ def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: S
     column = table.column(move.since) if move.since else None
     if column is None:
         return None
-    made = placed(move, table, target)
+    there = placed(move, table, target)
     bare = Plan(source=sides[0].address(), target=sides[1].address(), folder=_folder(sides))
-    task = Task(source=table, target=made, mode=move.mode, since=move.since, key=move.merge_key or table.key)
-    now = target.describe(made.full_name) or made  # the run that made it may have named the default schema
-    other = task.model_copy(update={"target": now})
-    _, last = ledger.last(fingerprint(bare, task), fingerprint(bare, other))
+    task = Task(source=table, target=there, mode=move.mode, since=move.since, key=move.merge_key or table.key)
+    _, last = ledger.last(fingerprint(bare, task))
     return None if last is None else Mark(column.name, last, _reaching(move, column, last))
 
 

@@ -175,7 +175,7 @@ def rows_before(moving: Moving) -> int | None:
     if not (went := way(moving.plan, moving.task)):
         return None
     mark = fingerprint(moving.plan, moving.task)
-    rows = moving.store.last(mark, way=went)[0]
+    rows = moving.store.last(mark, went)[0]
     return moving.store.last(mark)[0] if rows is None else rows  # what is older notes no way
 
 

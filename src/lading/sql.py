@@ -59,6 +59,11 @@ class SqlSession:
     def fit(self, table: Table) -> Table:
         return self.dialect.fit(table)
 
+    def called(self, table: Table) -> Table:
+        """The table as the system's catalogue calls it, so that it has one name before and after it is made."""
+        found = self.dialect.placed(table)
+        return found.model_copy(update={"schema_name": None}) if found.schema_name == self.default_schema else found
+
     # The catalogue
 
     def tables(self) -> Iterator[Table]:

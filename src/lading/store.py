@@ -256,9 +256,9 @@ class Store:
         """Sets fields of a load: run, state, snapshot, rows, cursor, way."""
         self.write(loads.update().where(loads.c.id == load).values(changed=_now(), **values))
 
-    def last(self, *fingerprints: str, way: str = "") -> tuple[int | None, str | None]:
+    def last(self, fingerprint: str, way: str = "") -> tuple[int | None, str | None]:
         """Rows and cursor of the last load of the same work that was finished; with a way, of any that went it."""
-        same = loads.c.way == way if way else loads.c.fingerprint.in_(fingerprints)
+        same = loads.c.way == way if way else loads.c.fingerprint == fingerprint
         query = (
             sa.select(loads.c.rows, loads.c.cursor)
             .where(same, loads.c.state.in_(("done", "clean")))

@@ -528,6 +528,7 @@ KEYED = [
     ("k bit(12)", None, list(range(100))),
     ("k enum('z','a','m','b')", None, ["z", "a", "m", "b"]),
     ("k bigint", None, [n * 1000 for n in range(100)]),
+    ("k int", None, list(range(-50, 50))),
 ]
 
 
@@ -543,6 +544,9 @@ def test_slices_hold_every_row_once(maria_database, declared, collation, keys):
         table = described(session, "s").model_copy(update={"rows": None})
         cuts = session.slices(table, len(values) // 2)
         assert len(cuts) > 3 or "enum" in declared
+        assert cuts[0].on == (("k",) if declared in ("k int", "k bit(12)") else ("k", "n")), (
+            "evenly filled numbers are cut by themselves"
+        )
         parts = [row for cut in cuts for row in read(session, "s", cut)]
         assert sorted(map(str, parts)) == sorted(map(str, read(session, "s")))
 

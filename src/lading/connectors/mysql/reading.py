@@ -8,6 +8,7 @@ from lading.connector import Slice
 from lading.dialects.mysql import dialect
 from lading.driver import spent
 from lading.schema import Table
+from lading.slicing import even
 
 if TYPE_CHECKING:
     from lading.connectors.mysql.driver import Driver
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def bounds(session: MySQLSession, table: Table, count: int) -> list[tuple[str, ...]]:
-    """Every so-manieth key, along the index. Each is sought among the rows that do not compare as before the last one,
-    so that they rise even where rows sort otherwise than they compare, as those of an ENUM do."""
+    """As `slicing.even`, else every so-manieth key, along the index. Each is sought among the rows that do not compare
+    as before the last one, so that they rise even where rows sort otherwise than they compare, as those of an ENUM
+    do."""
+    found = even(dialect, session.driver.query, (session.name(table), table), count)
+    if found:
+        return found
     rows = int(session.driver.query(f"SELECT count(*) FROM {session.name(table)}")[0][0])
     order = ", ".join(dialect.quote(name) for name in table.key)
     keyed = {column.name: column for column in table.keyed}
     items = [dialect.read(keyed[name]) for name in table.key]
-    found: list[tuple[str, ...]] = []
     while len(found) < count - 1:
         after = Slice(on=table.key, low=found[-1] if found else None)
         sql = f"{session._select(table, after, items)} ORDER BY {order} LIMIT 1 OFFSET {max(rows // count, 1)}"

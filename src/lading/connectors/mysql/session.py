@@ -18,7 +18,6 @@ from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
-from lading.slicing import even
 from lading.sql import BEGUN, LEDGER, SLICE, SqlSession
 
 # Keys are unique by their bytes, as everywhere else: 'A', 'a', 'á' and 'a ' are four.
@@ -67,16 +66,15 @@ class MySQLSession(SqlSession):
         return look(self.mysql, self._place(table))
 
     def fit(self, table: Table) -> Table:
-        server = self.mysql.server
-        return roomy(server.kept(table), self.dialect, server.mariadb and server.version >= (10, 7))
+        return roomy(table, self.dialect, self.mysql.server.mariadb and self.mysql.server.version >= (10, 7))
+
+    def called(self, table: Table) -> Table:
+        return super().called(self.mysql.server.kept(table))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
-    _begun = begun
+    _begun, _bounds = begun, bounds
 
     # Reading
-
-    def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
-        return even(dialect, self.driver.query, (self.name(table), table), count) or bounds(self, table, count)
 
     def cpu_seconds(self) -> float | None:
         now = cpu_seconds(self.mysql)
