@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from lading.connector import Cancels, Connection, Session
-
-T = TypeVar("T")
 
 AGAIN_SECONDS = 1
 """How often a statement is ended that goes on, or that began a moment later."""
@@ -81,17 +79,3 @@ class Ending:
     def deaf(self) -> list[str]:
         """The systems with an open session that cannot be told to end its statement."""
         return sorted({each.address for each in self._open if not isinstance(each.session, Cancels)})
-
-
-def apart(work: Callable[[], T]) -> Future[T]:
-    """Runs work in a thread that nobody waits for when the program ends."""
-    ended: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            ended.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the work was asked for
-            ended.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return ended

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
-from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 
 from lading.connector import Slice
 from lading.digest import Digest, Digester, Tally
-from lading.ending import Stopped, apart
+from lading.ending import Stopped
 from lading.errors import Bug
 from lading.moving import Moving, later
 from lading.prove import Level
@@ -33,17 +32,6 @@ def reading(batches: Iterator[T]) -> Iterator[Iterator[T]]:
     finally:
         if isinstance(batches, Generator):
             batches.close()
-
-
-def ahead(batches: Iterator[T]) -> Generator[T]:
-    """The same, of which the next is read while one is worked on."""
-    coming = apart(lambda: next(batches, None))
-    try:
-        while (batch := coming.result()) is not None:
-            coming = apart(lambda: next(batches, None))
-            yield batch
-    finally:
-        wait([coming])
 
 
 def digested(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Digest:

@@ -14,7 +14,6 @@ from lading.arrivals import CAME, QUARANTINED
 from lading.copying import Resolve
 from lading.dropfolder import DropFolder
 from lading.dues import WAITING, Due
-from lading.ending import apart
 from lading.errors import LadingError, masked
 from lading.expecting import Gap, expect
 from lading.lookout import Receiver, look
@@ -22,6 +21,7 @@ from lading.receiver import Receive
 from lading.render import plural
 from lading.spec import Pipeline
 from lading.store import Store
+from lading.threads import apart
 
 TICK_SECONDS = 0.5
 """How often it is seen whether it is time for a look."""

@@ -20,13 +20,14 @@ import pyarrow as pa
 
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends, sensitive
-from lading.ending import Ending, Stopped, Stuck, apart
+from lading.ending import Ending, Stopped, Stuck
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
 from lading.plan import Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
+from lading.threads import apart
 
 TICK_SECONDS = 0.2
 """How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
-
-import pyarrow as pa
 
 from lading import undecoded
 from lading.connector import Session, Slice
 from lading.digest import VERSION, Reading
-from lading.ending import apart
 from lading.errors import DataError, LadingError
 from lading.isolate import Refused, isolate
 from lading.moving import Moving
-from lading.passing import Passing, ahead, reading
+from lading.passing import Passing, reading
 from lading.prove import Level, unlike
 from lading.schema import Table
 from lading.store import Line
+from lading.threads import ahead, apart
 
 
 def stage(moving: Moving, line: Line, source: Session, target: Session) -> None:
@@ -50,7 +47,10 @@ def _staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Lin
     asked = moving.source if moving.plan.level is not Level.COUNTS else bare(moving.source, cut)
     asking = apart(lambda: beside.digest(asked, cut)) if beside else None
     try:
-        with reading(source.read(moving.source, cut)) as read, reading(_paced(moving, read)) as batches:
+        with (
+            reading(source.read(moving.source, cut)) as read,
+            reading(ahead(read) if moving.plan.readers == 1 else read) as batches,
+        ):
             rows = target.stage(moving.load, passing.batches(batches), cut.number)
     except DataError as error:
         passing.take_back()
@@ -60,11 +60,6 @@ def _staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Lin
     line = passing.line(cut, rows)
     found = _alike_beside(moving, line, asking) or source.digest(asked, cut)
     return line.model_copy(update={"found": found})
-
-
-def _paced(moving: Moving, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Several readers keep the cores busy; one reads ahead of what writes."""
-    return batches if moving.plan.readers > 1 or moving.plan.gentle else ahead(batches)
 
 
 def _alike_beside(moving: Moving, line: Line, asking: Future[Reading | None] | None) -> Reading | None:

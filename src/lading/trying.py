@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from lading import attempts, find, render
 from lading.desk import Desk, Heard, Outcome
-from lading.ending import Ending, Stopped, Stuck, apart
+from lading.ending import Ending, Stopped, Stuck
 from lading.errors import DataError, LadingError, Unreachable, masked, refused
 from lading.prove import State
 from lading.run import STOP_SECONDS, TICK_SECONDS
 from lading.shares import Shares, shares
 from lading.spec import Step
+from lading.threads import apart
 
 LOOK_SECONDS = 1
 """How often it is looked whether a run is to end, or others have left what a step needs."""

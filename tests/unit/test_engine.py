@@ -21,13 +21,14 @@ from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
 from lading.errors import DataError, SpecError, Unreachable
 from lading.moving import Pace
-from lading.passing import ahead, reading
+from lading.passing import reading
 from lading.plan import Side
 from lading.plan import plan as make_plan
 from lading.run import Silent, run
 from lading.spec import Move
 from lading.store import Store
 from lading.testing.steps import content, found, put, table
+from lading.threads import ahead
 from tests.journeys import looks
 
 PEOPLE = table("people", id="int(64)!", name="string(40)")

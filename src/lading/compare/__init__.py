@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from lading.compare.aggregates import aggregated
-from lading.compare.apart import both
 from lading.compare.asked import Asked as Asked
 from lading.compare.asked import Way, percent
 from lading.compare.bringing import Mask, narrows
@@ -28,6 +27,7 @@ from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session, Spends
 from lading.digest import Secret
 from lading.schema import Table
+from lading.threads import both
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lading.canon import VERSION, Compared, form
-from lading.compare.apart import both
 from lading.compare.asked import Asked, Way, percent
 from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Fingerprints, Session, Slice
 from lading.fingerprint import FEWEST, Fingerprint, differing, fingerprint_of, root
 from lading.schema import Table, gaps
+from lading.threads import both
 from lading.types import Type
 
 LARGE = 20 << 30

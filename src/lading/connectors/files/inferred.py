@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from lading.connectors.files.infer import Guess
 from lading.connectors.files.shape import Shape
 from lading.connectors.files.source import Source
 from lading.errors import DataError
+from lading.threads import ahead
 from lading.types import Type
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def _state(source: Source, marks: Iterable[tuple[str, str]]) -> tuple[object, ..
 def _csv(source: Source) -> Types:
     guesses: dict[str, Guess] = {}
     rows, first = 0, ""
-    for path, texts in _ahead(_texts(source)):
+    for path, texts in ahead(_texts(source)):
         guesses = guesses or {name: Guess() for name in texts.names}
         first = first or path
         if set(texts.names) != guesses.keys():
@@ -69,15 +69,6 @@ def _texts(source: Source) -> Iterator[tuple[str, delimited.Texts]]:
     for file in source.found.files:
         for texts in delimited.read(source.place, file.path, source.found.form, source.names):
             yield file.path, texts
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same, one item ahead in a thread of its own."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 def _lines(source: Source) -> Types:
