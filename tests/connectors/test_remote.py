@@ -188,7 +188,9 @@ def test_a_file_is_never_lost_on_its_way_to_the_archive(server, tmp_path, proxy)
 def test_a_copy_whose_hash_the_store_does_not_tell_is_read_again(s3, tmp_path):
     data = os.urandom(6 << 20)
     with s3.fs.open(f"bucket/{tmp_path.name}/a.csv", "wb", block_size=5 << 20) as file:
-        file.write(data)
+        file.write(data[: 5 << 20])
+        file.flush()
+        file.write(data[5 << 20 :])
     with drop(s3, tmp_path.name) as here:
         seen = here.files("")["a.csv"]
         assert "-2" in seen.mark, "it came in two parts"
