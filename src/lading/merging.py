@@ -30,19 +30,25 @@ def absent(dialect: Dialect, target: str, key: Sequence[str]) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(dialect, 't', 's', key)})"
 
 
-def refuse_more(dialect: Dialect, query: Query, names: Names, load: Load) -> None:
-    """Raises DataError where more rows would be added than are known to be missing: the table has some already, with
-    keys that its system does not find equal."""
+def refuse_others(dialect: Dialect, query: Query, names: Names, load: Load) -> None:
+    """Raises DataError where other rows would be added or changed than those that are meant: the table's system finds
+    keys equal that the comparison tells apart, or the other way round."""
     if load.new is None:
         return
     target, stage = names
     found = int(query(f"SELECT count(*) FROM {stage} s WHERE {absent(dialect, target, load.key)}")[0][0])
+    lacks = f"'{load.table.full_name}' lacks {load.new:,} of these rows, and {found:,} would be added"
     if found > load.new:
         raise DataError(
-            f"'{load.table.full_name}' lacks {load.new:,} of these rows, and {found:,} would be added: it has the "
-            "others under another form of their key, and would have them twice.",
+            f"{lacks}: it has the others under another form of their key, and would have them twice.",
             "Write the keys alike on both sides, or copy the table again with 'mode: replace'.",
         )
+    fix = "Give the key a collation that tells them apart. If rows came or went meanwhile, repair again."
+    if found < load.new:
+        raise DataError(f"{lacks}: its system takes the others for rows with other keys, and would change those.", fix)
+    joined = f"{stage} s LEFT JOIN {target} t ON {same(dialect, 't', 's', load.key)}"
+    if int(query(f"SELECT count(*) FROM {joined}")[0][0]) > int(query(f"SELECT count(*) FROM {stage}")[0][0]):
+        raise DataError(f"'{load.table.full_name}' has several rows that its system finds by one of these keys.", fix)
 
 
 def erasing(dialect: Dialect, query: Query, names: Names, table: Table) -> tuple[int, str]:

@@ -322,7 +322,7 @@ class SqlSession:
             return self.placing(load)
         if load.mode is Mode.APPEND:
             return [self._insert(load)]
-        merging.refuse_more(self.dialect, self.driver.query, self._names(load), load)
+        merging.refuse_others(self.dialect, self.driver.query, self._names(load), load)
         return [*self._update(load), self._insert(load, missing=True)]
 
     def placing(self, load: Load) -> list[str]:

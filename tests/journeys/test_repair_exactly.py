@@ -225,3 +225,32 @@ def test_what_an_address_hides_is_hidden_from_its_address_alone(diffed: bool, pl
         assert (done.verdict, "leaked" in done.model_dump_json()) == ("different", False)
         run = done.diff
     assert b"leaked" not in kept(tmp_path)
+
+
+CI = {
+    "mysql": "k varchar(9) COLLATE utf8mb4_general_ci PRIMARY KEY",
+    "sqlite": "k varchar(9) COLLATE NOCASE NOT NULL PRIMARY KEY",
+}
+
+
+@pytest.mark.parametrize("deletes", [False, True])
+@pytest.mark.parametrize("kind", list(CI))
+def test_a_row_whose_key_only_the_target_finds_equal_stays_as_it_is(kind: str, deletes: bool, place: Place):
+    source = made(place("postgres"), "CREATE TABLE t (k varchar(9) PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES ('A', 1), ('a', 2), ('b', 3)")  # fmt: skip
+    target = made(place(kind), f"CREATE TABLE t ({CI[kind]}, v integer)", "INSERT INTO t VALUES ('A', 1), ('b', 4)")
+    done = repair(diff(source, target).id, apply=True, deletes=deletes, source=source, target=target)
+    assert (done.verdict, done.bill and done.bill.state) == ("different", "failed")
+    assert "'t' lacks 1 of these rows, and 0 would be added" in table_of(done).problem
+    assert looks.query(target, "SELECT k, v FROM t ORDER BY k") == [("A", 1), ("b", 4)]
+
+
+def test_nor_are_several_rows_changed_by_one_key(place: Place):
+    source = made(place("duckdb"), "CREATE TABLE t (k varchar PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES ('A', 1), ('a', 2)")  # fmt: skip
+    target = made(place("sqlite"), "CREATE TABLE t (k text COLLATE NOCASE NOT NULL, v integer)",
+                  "INSERT INTO t VALUES ('A', 0), ('a', 2)")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True)
+    assert (done.verdict, done.bill and done.bill.state) == ("different", "failed")
+    assert "'t' has several rows that its system finds by one of these keys" in table_of(done).problem
+    assert looks.query(target, "SELECT v FROM t ORDER BY v") == [(0,), (2,)]
