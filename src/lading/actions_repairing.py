@@ -86,7 +86,7 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
             for table, into in tables:
                 wrong = seen.found.get(table.full_name) if seen else None
                 if wrong and wrong.comparison.differing:
-                    wrong.named(table, there.describe(into.full_name) or into, asked)
+                    wrong.met(table, there.describe(into.full_name) or into, asked)
             return made
 
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from lading.record import TableVerdict
-    from lading.repair import Repair
+    from lading.repair import Mended, Repair
 
 COLOURS = {Verdict.EQUAL: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.DIFFERENT: "red"}
 MARKS = {Verdict.EQUAL: "=", Verdict.INCONCLUSIVE: "?", Verdict.DIFFERENT: "≠"}
@@ -72,6 +72,7 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
         counts = (f"{n:,}" if n else "–" for n in (each.inserts, each.updates, each.deletes))
         lines.add_row(state, each.table, *counts, words(each.problem, "red"))
     parts.append(lines)
+    parts += [Text(_left_out(each), style="dim") for each in found.tables if each.left_out]
     left = sum(each.after.only_right for each in found.tables if each.after) if found.applied else 0
     if not found.applied:
         parts += [Text(""), Text("Nothing was changed. Do it with --apply.", style="dim")]
@@ -79,6 +80,12 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
         more = f"{plural(left, 'row')} that only the target has {'is' if left == 1 else 'are'} left: add --deletes."
         parts += [Text(""), Text(more, style="dim")]
     return Group(*parts)
+
+
+def _left_out(each: Mended) -> str:
+    """Which columns a repair does not touch."""
+    new = "; rows that are inserted have the target's own default there" if each.inserts else ""
+    return f"{each.table}: not compared, and left as they are: {', '.join(each.left_out)}{new}."
 
 
 def trend(found: Sequence[TableVerdict], width: int = 80) -> RenderableType:

@@ -16,7 +16,7 @@ from lading.compare.outcome import Comparison, Diff, Difference, Verdict, worst
 from lading.compare.pairing import pairing
 from lading.connector import Connection, Erases
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unsupported, masked, unseen
-from lading.plan import Plan
+from lading.plan import Plan, Task
 from lading.prove import Bill
 from lading.render import plural
 from lading.schema import Column, Table
@@ -40,8 +40,8 @@ class Mending(BaseModel, frozen=True):
 
 
 class Mended(BaseModel, frozen=True):
-    """One table: rows to insert, to update and to delete; `problem` is why it is left as it is. `after` is the
-    comparison once the repair is done."""
+    """One table: rows to insert, to update and to delete; `problem` is why it is left as it is. `left_out` are columns
+    that were not compared, and stay as they are. `after` is the comparison once the repair is done."""
 
     table: str
     into: str
@@ -49,6 +49,7 @@ class Mended(BaseModel, frozen=True):
     updates: int = 0
     deletes: int = 0
     problem: str = ""
+    left_out: tuple[str, ...] = ()
     after: Comparison | None = None
 
 
@@ -92,7 +93,7 @@ class Repair(BaseModel, frozen=True):
 class Wrong:
     """The keys of one table's rows that differ, by what must happen to them: as the right has them of rows to delete,
     as the left has them of others. `alone` counts rows that are left alone, by why, and whether only the right has
-    them; `unlike` is why the columns' names let none be repaired."""
+    them; `unlike` is why the columns' names let none be repaired; `left_out` are columns that were not compared."""
 
     comparison: Comparison
     inserts: list[Key] = field(default_factory=list)
@@ -100,6 +101,7 @@ class Wrong:
     deletes: list[Key] = field(default_factory=list)
     alone: Counter[tuple[str, bool]] = field(default_factory=Counter)
     unlike: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -122,11 +124,16 @@ class Wrong:
         return Mended(
             table=found.left, into=found.right, inserts=len(self.inserts), updates=len(self.updates),
             deletes=len(self.deletes) if deleting else 0, problem=f"left alone: {', '.join(told)}" if told else "",
+            left_out=self.left_out if self.inserts or self.updates else (),
         )  # fmt: skip
 
-    def named(self, left: Table, right: Table, asked: Asked) -> None:
-        """Looks whether the columns are called alike: rows are copied, and found by their keys, by these names."""
-        for pair in pairing(left, right, asked.key, asked.exclude).pairs:
+    def met(self, left: Table, right: Table, asked: Asked) -> None:
+        """Looks which columns were not compared, and whether the others are called alike: rows are copied, and found by
+        their keys, by these names."""
+        paired = pairing(left, right, asked.key, asked.exclude)
+        compared = {pair.left.name for pair in paired.compared} | set(paired.only_left)
+        self.left_out = tuple(column.name for column in left.columns if column.name not in compared)
+        for pair in paired.pairs:
             if pair.left.name != pair.right.name:
                 what = f"column '{pair.left.name}' is called '{pair.right.name}' in the target"
                 self.unlike = f"{what}, and rows are copied by the names of columns; call them alike"
@@ -226,15 +233,31 @@ def lacking(error: AccessDenied, mending: Mending, ends: tuple[Connection, Conne
 
 
 def narrowed(plan: Plan, wrong: Wrong) -> Plan:
-    """The plan, moving only the rows that are missing or changed. A loss that nobody accepted does not stop it: the
-    table is there, and a value that does not fit it as it is will be refused."""
+    """The plan, moving only the rows that are missing or changed, in the columns that were compared. A loss that nobody
+    accepted does not stop it: the table is there, and a value that does not fit it as it is will be refused."""
     keys = (*wrong.inserts, *wrong.updates)
-    note = f"{len(keys):,} rows that differed, by their keys"
+    notes = [f"{len(keys):,} rows that differed, by their keys"]
+    notes += [f"not compared, and left as they are: {', '.join(wrong.left_out)}"] if wrong.left_out else []
     tasks = []
     for task in plan.tasks:
-        update = {"keys": keys, "new": len(wrong.inserts), "notes": (*task.notes, note)}
-        tasks.append(task.model_copy(update=update | ({"problem": "", "fix": ""} if task.losses else {})))
+        update = {"keys": keys, "new": len(wrong.inserts), "notes": (*task.notes, *notes)}
+        update |= {"problem": "", "fix": ""} if task.losses else {}
+        tasks.append(task.model_copy(update=update | _without(task, wrong.left_out)))
     return plan.model_copy(update={"tasks": tuple(tasks)})
+
+
+def _without(task: Task, names: Sequence[str]) -> dict[str, object]:
+    """The tables of a task, and what they lose, without some columns."""
+
+    def rest(table: Table) -> Table:
+        columns = tuple(column for column in table.columns if column.name not in names)
+        key = () if set(names).intersection(table.key) else table.key
+        return table.model_copy(update={"columns": columns, "key": key})
+
+    losses, accepted = (
+        tuple(loss for loss in each if loss.column not in names) for each in (task.losses, task.accepted)
+    )
+    return {"source": rest(task.source), "target": rest(task.target), "losses": losses, "accepted": accepted}
 
 
 def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:

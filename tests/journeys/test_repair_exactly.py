@@ -254,3 +254,48 @@ def test_nor_are_several_rows_changed_by_one_key(place: Place):
     assert (done.verdict, done.bill and done.bill.state) == ("different", "failed")
     assert "'t' has several rows that its system finds by one of these keys" in table_of(done).problem
     assert looks.query(target, "SELECT v FROM t ORDER BY v") == [(0,), (2,)]
+
+
+@pytest.mark.parametrize("proved", [False, True])
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql", "sqlite"])
+def test_columns_that_were_not_compared_stay_as_they_are(
+    kind: str, proved: bool, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, v varchar, note varchar)")
+    target = made(place(kind), "CREATE TABLE t (id integer PRIMARY KEY, v varchar(9), note varchar(9))")
+    nightly(tmp_path, monkeypatch, {"crm": source, "new": target}, ["from: crm, to: new, mode: merge, accept: '*'"])
+    made(source, "INSERT INTO t VALUES (1, 'new', 'x'), (2, 'b', 'y'), (3, 'c', 'z')")
+    made(target, "INSERT INTO t VALUES (1, 'old', 'mine'), (2, 'b', 'ours')")
+    found = actions.prove("nightly", Asked(exclude="n*"))[0] if proved else diff(source, target, exclude="note")
+    dry = repair(found.id, source=source, target=target)
+    assert table_of(dry).left_out == ("note",)
+    shown = " ".join(render.text(render_diff.repair, dry, 80).split())
+    assert "t: not compared, and left as they are: note; rows that are inserted have the target's own" in shown
+    done = repair(found.id, apply=True, source=source, target=target)
+    assert (done.verdict, table_of(done).inserts, table_of(done).updates) == ("equal", 1, 1)
+    rows = looks.query(target, "SELECT id, v, note FROM t ORDER BY id")
+    assert rows == [(1, "new", "mine"), (2, "b", "ours"), (3, "c", None)]
+    proof = done.bill.tables[0].proof if done.bill else None
+    assert proof is not None
+    assert "not compared, and left as they are: note" in proof.notes
+
+
+def test_neither_does_a_key_that_each_side_has_of_its_own(place: Place):
+    """It was left out, and the rows were found by another."""
+    source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, code varchar, v varchar)",
+                  "INSERT INTO t VALUES (1, 'a', 'new'), (2, 'b', 'more')")  # fmt: skip
+    target = made(place("sqlite"), "CREATE TABLE t (id integer PRIMARY KEY, code text, v text)",
+                  "INSERT INTO t VALUES (7, 'a', 'old')")  # fmt: skip
+    done = repair(diff(source, target, exclude="id", key="code").id, apply=True)
+    assert (done.verdict, table_of(done).left_out) == ("equal", ("id",))
+    assert looks.query(target, "SELECT * FROM t ORDER BY id") == [(7, "a", "new"), (8, "b", "more")]
+
+
+def test_nor_what_has_no_form_in_common(place: Place):
+    source = made(place("postgres"), "CREATE TABLE t (id integer PRIMARY KEY, v varchar(9), c date)",
+                  "INSERT INTO t VALUES (1, 'new', '2024-01-01')")  # fmt: skip
+    target = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY, v varchar, c integer)",
+                  "INSERT INTO t VALUES (1, 'old', 5)")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True, source=source)
+    assert (done.verdict, table_of(done).left_out, table_of(done).problem) == ("inconclusive", ("c",), "")
+    assert looks.query(target, "SELECT * FROM t") == [(1, "new", 5)]
