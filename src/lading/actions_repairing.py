@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lading import config, record
+from lading import config, copying, record
 from lading.actions import store
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session, sensitive
@@ -75,7 +75,8 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
     ledger, watch = at
     given = zip((mending.source, mending.target), addresses(kept), strict=True)
     left, right = (hiding(config.at(address or name), kept) for address, name in given)
-    asked, marks = asked_again(kept), kept.marks if isinstance(kept, Diff) else {}
+    moved = copying.tasks(ledger, kept.run) if isinstance(kept, Bill) else []
+    asked, marks = asked_again(kept, moved), kept.marks if isinstance(kept, Diff) else {}
     wanted, before = dict(pairs(kept)), Collecting()
 
     def look(seen: Collecting | None) -> Diff:

@@ -180,10 +180,12 @@ def mended(run: str, first: Diff, found: dict[str, Wrong], mending: Mending) -> 
     )  # fmt: skip
 
 
-def asked_again(kept: Bill | Diff) -> Asked:
-    """How the tables are compared now: of all their rows, whatever was asked for then."""
+def asked_again(kept: Bill | Diff, moved: Sequence[Task]) -> Asked:
+    """How the tables are compared now: of all their rows, whatever was asked for then; those that a run `moved` by the
+    key that it was told, where that is one."""
     if isinstance(kept, Bill):
-        return Asked(record=kept.record)
+        told = {task.key for task in moved} if any(task.key != task.source.key for task in moved) else set()
+        return Asked(record=kept.record, key=told.pop() if len(told) == 1 else ())
     partly = kept.asked.way in (Way.AGGREGATES, Way.SAMPLE) or kept.asked.sample < 1
     return kept.asked.model_copy(update={"way": None, "sample": 1.0}) if partly else kept.asked
 

@@ -299,3 +299,16 @@ def test_nor_what_has_no_form_in_common(place: Place):
     done = repair(diff(source, target).id, apply=True, source=source)
     assert (done.verdict, table_of(done).left_out, table_of(done).problem) == ("inconclusive", ("c",), "")
     assert looks.query(target, "SELECT * FROM t") == [(1, "new", 5)]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_was_merged_by_a_key_is_repaired_by_it(several: bool, place: Place):
+    source, target = place("sqlite"), place("duckdb")
+    for name in ("t", "u") if several else ("t",):
+        made(source, f"CREATE TABLE {name} (id integer NOT NULL, v text)", f"INSERT INTO {name} VALUES (1, 'a')")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "mode": "merge", "merge_key": "id"}))
+    assert bill.state == "proved"
+    made(target, "UPDATE t SET v = 'bad'")
+    done = repair(bill.run, apply=True)
+    assert (done.verdict, done.tables[0].updates) == ("equal", 1)
+    assert looks.query(target, "SELECT * FROM t") == [(1, "a")]
