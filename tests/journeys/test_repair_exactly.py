@@ -301,6 +301,33 @@ def test_nor_what_has_no_form_in_common(place: Place):
     assert looks.query(target, "SELECT * FROM t") == [(1, "new", 5)]
 
 
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_blanks_at_the_end_of_a_key_are_its_own(kind: str, place: Place):
+    """Where one side pads: the row would not be found by what is left of its key, nor arrive with it."""
+    source = made(place("duckdb"), "CREATE TABLE t (k varchar PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES ('a  ', 1), ('b', 2), ('c ', 3)")  # fmt: skip
+    target = made(place(kind), "CREATE TABLE t (k char(5) PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES ('a', 0), ('b', 0)")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True, target=target)
+    table = table_of(done)
+    assert (done.verdict, table.inserts, table.updates) == ("different", 0, 1)
+    assert table.problem == "left alone: 2 rows whose key is written otherwise in the target"
+    rows = looks.query(target, "SELECT trim(k), v FROM t ORDER BY k")
+    assert rows == [("a", 0), ("b", 2)]
+
+
+def test_a_key_with_null_is_left_alone(place: Place):
+    source = made(place("duckdb"), "CREATE TABLE t (k integer, v varchar)",
+                  "INSERT INTO t VALUES (1, 'new')")  # fmt: skip
+    target = made(place("sqlite"), "CREATE TABLE t (k integer, v text)",
+                  "INSERT INTO t VALUES (1, 'old'), (NULL, 'lost')")  # fmt: skip
+    done = repair(diff(source, target, key="k").id, apply=True, deletes=True)
+    table = table_of(done)
+    assert (done.verdict, table.updates, table.deletes) == ("different", 1, 0)
+    assert table.problem == "left alone: 1 row whose key has NULL"
+    assert looks.query(target, "SELECT * FROM t ORDER BY k") == [(None, "lost"), (1, "new")]
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_what_was_merged_by_a_key_is_repaired_by_it(several: bool, place: Place):
     source, target = place("sqlite"), place("duckdb")

@@ -59,6 +59,8 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
         raise Unsupported(f"'{pair.name}' is not compared: {pair.why}.", "Leave it out.")
     here, to = (pair.right if right else pair.left).type, pair.type
     raw = array if array.type.equals(here.arrow()) else array.cast(here.arrow())
+    if pair.trims(right):
+        return _trimmed(raw, pair, right)
     if pair.padded and here.kind == "string":
         raw = pc.utf8_rtrim(raw, " ")
     if here == to:
@@ -83,6 +85,12 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
     if lowered is not raw:
         changed = _those(_unlike(lowered, raw), unfit)
     return Brought(found, raw, unfit, changed)
+
+
+def _trimmed(raw: pa.Array, pair: Pair, right: bool) -> Brought:
+    """Blanks at the end that only the other side's type takes for padding."""
+    plain = pair.model_copy(update={"padded": False})
+    return bring(pc.utf8_rtrim(raw, " "), plain, right)._replace(raw=raw)
 
 
 def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:

@@ -154,9 +154,7 @@ class Drill:
 
     def _shown(self, right: bool) -> list[int]:
         """Places of the key whose values are shown as they are."""
-        pairs = [(place, self.pairs[place]) for place in self.told]
-        types = [(place, (pair.right if right else pair.left).type, pair.type) for place, pair in pairs]
-        return [n for n, own, type_ in types if own != type_ and (own.kind != "int" or (type_ and type_.kind != "int"))]
+        return [place for place in self.told if self.pairs[place].alters(right)]
 
     def _forms(self, place: int) -> list[str]:
         """The names of the other forms of a value."""
@@ -381,8 +379,10 @@ class Drill:
             return "whose key is not unique"
         if any(text is not None and _WAS_CUT.fullmatch(text) for text in key):
             return f"whose key is longer than {LONG:,} bytes"
+        if any(text is None for text in key):
+            return "whose key has NULL"
         texts = [n for n in self.told if self.pairs[n].right.type.kind == "string"]
-        if row["hl"] and row["hr"] and any(_own(row, "l", n) != _own(row, "r", n) for n in texts):
+        if row["hl"] and any(_own(row, "l", n) != (_own(row, "r", n) if row["hr"] else row[f"l{n}"]) for n in texts):
             return "whose key is written otherwise in the target"
         return ""
 

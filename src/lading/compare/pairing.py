@@ -33,6 +33,17 @@ class Pair(BaseModel, frozen=True):
     why: str = ""
     padded: bool = False
 
+    def trims(self, right: bool) -> bool:
+        """Whether blanks at the end mean nothing although a side's own type keeps them: the other one's does not."""
+        own = self.right if right else self.left
+        return self.padded and own.type.kind == "string" and not _PADDED.fullmatch(own.native)
+
+    def alters(self, right: bool) -> bool:
+        """Whether a side's values may have another text than their own as they are compared."""
+        own, type_ = (self.right if right else self.left).type, self.type
+        whole = own.kind == "int" and (type_ is None or type_.kind == "int")
+        return self.trims(right) or (own != type_ and not whole)
+
 
 class Pairing(BaseModel, frozen=True):
     """`key` are names of pairs, empty when the table is a multiset of rows. `only_left` and `only_right` are columns
