@@ -171,7 +171,8 @@ def test_differences_that_are_not_shown_are_counted(inside, tmp_path):
         ("0", "30 differences are not kept:", ">30 differences are"),
     ):
         done = inside("diff", "left.db", "right.db", "--limit", limit, "--html", "d.html")
-        assert (done.code, f"{kept} write all of them with --export" in " ".join(done.out.split())) == (1, True), done
+        said = f"{kept} write all of them with 'lading diff --export'"
+        assert (done.code, said in " ".join(done.out.split())) == (1, True), done
         page = (tmp_path / "d.html").read_text()
         assert f"{rest} not kept</p>" in page if rest else "not kept" not in page
 
