@@ -64,7 +64,7 @@ def form(own: Type, compared: Compared) -> str | None:
     here, there = _family(own), _family(compared.type)
     if here == there:
         return name
-    ways = {("string", "uuid"): "uuid", ("date", "timestamp us"): "timestamp"}
+    ways = {("string", "uuid"): "uuid", ("uuid", "string"): "uuid", ("date", "timestamp us"): "timestamp"}
     ways |= {(f"{kind} us", f"{kind} ns"): "nanoseconds" for kind in ("time", "timestamp")}
     way = ways.get((here, there))
     return f"{name} as {way}" if way else None

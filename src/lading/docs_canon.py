@@ -30,9 +30,10 @@ where they are. What no type holds, such as a date of zeros, has a text of its o
   `low`. Sums keep duplicates, which XOR would hide.
 
 Numbers of all kinds but floats are written alike, so are times and timestamps with up to six digits, and texts of any
-length: a value that the other side's type cannot hold is never rounded or cut, and so shows as a difference. UUIDs in
-a text column are brought to lower case, dates become timestamps at midnight, and microseconds nanoseconds where the
-other side is such. Columns of other unlike types are not compared in place.
+length: a value that the other side's type cannot hold is never rounded or cut, and so shows as a difference. A UUID
+beside text is a text in lower case, and blanks that a `char(n)` of the right drops stay: what is equal all the same is
+counted when such rows are read. Dates become timestamps at midnight, and microseconds nanoseconds where the other side
+is such. Columns of other unlike types are not compared in place.
 """
 
 

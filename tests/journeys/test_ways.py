@@ -110,6 +110,42 @@ def test_values_that_are_narrowed_are_counted_in_place(place: Callable[[str], st
     assert diff(left, right, way="in place").tables[0].columns == {"a": 1}
 
 
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_blanks_that_only_the_right_drops_are_counted(kind: str, place: Callable[[str], str]):
+    left, right = place("postgres"), place(kind)
+    for each, form in ((left, "varchar(20)"), (right, "char(10)")):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, v {form})")
+        rows = (f"({n}, 'x{n}')" for n in range(2_000))
+        looks.query(each, f"INSERT INTO t VALUES {', '.join(rows)}")
+    looks.query(left, "UPDATE t SET v = v || '  ' WHERE id < 3")
+    looks.query(left, "UPDATE t SET v = 'abcdefghijkl  ' WHERE id = 9")
+    looks.query(right, "UPDATE t SET v = 'abcdefghij' WHERE id = 9")
+    for way in ("co-located", "in place"):
+        found = diff(left, right, way=way).tables[0]
+        assert (found.way, found.verdict, found.narrowed) == (way, "equal", {"v": 4})
+        assert diff(left, right, way=way, strict=True).verdict == "different"
+    for each in (left, right):
+        looks.query(each, "DELETE FROM t WHERE id = 9")
+    for way in ("co-located", "in place"):
+        found = diff(right, left, way=way).tables[0]
+        assert (found.way, found.verdict, found.narrowed) == (way, "equal", {}), "it may be padding"
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "duckdb", "sqlite"])
+def test_a_uuid_in_capitals_is_counted_whatever_the_way(kind: str, place: Callable[[str], str]):
+    left, right = place("postgres"), place(kind)
+    for each, form in ((left, "uuid"), (right, "varchar(36)")):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, u {form})")
+        rows = (f"({n}, '00000000-0000-4000-8000-{n:012x}')" for n in range(2_000))
+        looks.query(each, f"INSERT INTO t VALUES {', '.join(rows)}")
+    for narrowed in ({}, {"u": 2}):
+        for way in ("co-located", "in place"):
+            found = diff(left, right, way=way).tables[0]
+            assert (found.way, found.verdict, found.narrowed) == (way, "equal", narrowed)
+            assert diff(left, right, way=way, strict=True).verdict == ("different" if narrowed else "equal")
+        looks.query(right, "UPDATE t SET u = upper(u) WHERE id < 12")
+
+
 def test_large_tables_are_hashed_where_they_are(place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch):
     left, right = filled(("postgres", "duckdb"), place)
     looks.query(left, "ANALYZE")

@@ -88,9 +88,15 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
 
 
 def _trimmed(raw: pa.Array, pair: Pair, right: bool) -> Brought:
-    """Blanks at the end that only the other side's type takes for padding."""
+    """Blanks at the end that only the other side's type takes for padding: a loader that brings them to the right loses
+    them, which is counted, once a value."""
     plain = pair.model_copy(update={"padded": False})
-    return bring(pc.utf8_rtrim(raw, " "), plain, right)._replace(raw=raw)
+    bare = pc.utf8_rtrim(raw, " ")
+    found, lost = bring(bare, plain, right), _unlike(raw, bare)
+    if right or not lost.any():
+        return found._replace(raw=raw)
+    twice = bring(bare.filter(pa.array(lost)), plain, right).changed
+    return found._replace(raw=raw, changed=found.changed + int(lost.sum()) - twice)
 
 
 def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:

@@ -62,7 +62,10 @@ def _obstacle(sides: tuple[Place, Place], paired: Pairing) -> str:
 
 def exact(pair: Pair) -> Type | None:
     """The type in which a pair is hashed: nothing is narrowed there, so that values which the narrower type changes
-    lie in buckets that differ, and are counted when these are read. None when there is none."""
+    lie in buckets that differ, and are counted when these are read; a text that stands for a uuid is hashed as it is.
+    None when there is none."""
+    if pair.type == Type("uuid") and pair.right.type.kind == "string":
+        return Type("string")
     if pair.type is None or not gaps(pair.left.type, pair.type):
         return pair.type
     if pair.left.type.kind != pair.type.kind or pair.type.kind not in (
@@ -77,12 +80,13 @@ def exact(pair: Pair) -> Type | None:
 
 
 def compared(pairs: tuple[Pair, ...], right: bool) -> list[Compared]:
-    """The columns of a side, as they are hashed."""
-    return [
-        Compared(name=(pair.right if right else pair.left).name, type=type_, padded=pair.padded)
-        for pair in pairs
-        if (type_ := exact(pair)) is not None
-    ]
+    """The columns of a side, as they are hashed; blanks that the right's type drops differ from none, to be counted."""
+    found = []
+    for pair in pairs:
+        if (type_ := exact(pair)) is not None:
+            padded = pair.padded and (right or not pair.trims(right))
+            found.append(Compared(name=(pair.right if right else pair.left).name, type=type_, padded=padded))
+    return found
 
 
 def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any], Cuts | None]:
