@@ -1,6 +1,7 @@
 """The disk is full: it is said, the old rows stay, and with room again the same command ends proved."""
 
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lading import actions, config
+from lading.compare import Asked
 from tests.conftest import lacking
 from tests.faults.conftest import Copy
 from tests.faults.sides import Side
@@ -113,3 +116,40 @@ def test_files_have_no_room(place, copy, own_store, disk):
     assert rows == sum(pq.ParquetFile(path).metadata.num_rows for path in before)
     disk.resize(64 * 1024)
     assert copy(source, str(folder), slice_rows=5_000).state == "proved"
+
+
+def fill(side: Side, name: str, rows: int, seed: int) -> None:
+    text = random.Random(seed)
+    side.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v TEXT)")
+    side.fill(name, [(n, text.randbytes(100).hex()) for n in range(rows)])
+
+
+def test_rows_that_differ_have_no_room(place, disk, monkeypatch):
+    """Of the other table it is still said that it is equal."""
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
+    sides = place("sqlite"), place("sqlite")
+    for number, side in enumerate(sides):
+        fill(side, "apart", 30_000, number)
+        fill(side, "same", 100, 7)
+    disk.resize(disk.used + 1_000)
+    found = actions.diff(config.move({"source": sides[0].url, "target": sides[1].url}), Asked())
+    told = {each.left: (each.verdict, *each.reasons) for each in found.tables}
+    assert told.pop("same") == ("equal",)
+    ((verdict, reason),) = told.values()
+    assert verdict == "inconclusive"
+    assert "no room to join the rows that differ" in reason
+    assert f"Free space on the disk of '{disk.folder}'" in reason
+    assert list(disk.folder.iterdir()) == []
+
+
+def test_rows_that_are_kept_have_no_room(place, disk, monkeypatch):
+    """Others fill the disk while the rows come: they are read twice instead."""
+    monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
+    sides = place("sqlite"), place("sqlite")
+    for side in sides:
+        fill(side, "t", 8_000, 7)
+    sides[1].execute("UPDATE t SET v = 'x' WHERE id = 9")
+    disk.resize(disk.used + 500)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: type("Free", (), {"free": 1 << 40}))
+    (found,) = actions.diff(config.move({"source": sides[0].url, "target": sides[1].url}), Asked()).tables
+    assert (found.verdict, found.changed, found.cost_left.rows) == ("different", 1, 16_000)

@@ -16,7 +16,7 @@ from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet, pairing
 from lading.connectors.memory import Memory
 from lading.connectors.sqlite import SQLite
-from lading.errors import SpecError
+from lading.errors import SpecError, Unreachable
 from lading.testing.steps import found, put, table
 from lading.types import parse
 
@@ -340,6 +340,14 @@ def test_rows_that_do_not_fit_on_disk_are_read_twice(monkeypatch):
     again = compared((PEOPLE, ROWS), (PEOPLE, other))
     assert again.cost_left.rows == 2 * kept.cost_left.rows
     assert again.differences == kept.differences
+
+
+def test_rows_for_which_there_is_no_room_are_told(monkeypatch):
+    monkeypatch.setattr("lading.compare.few.ROWS", 0)
+    monkeypatch.setattr("lading.compare.disk.MEMORY", "2MiB")
+    ours, theirs = ([(n, secrets.token_hex(200)) for n in range(20_000)] for _ in range(2))
+    with pytest.raises(Unreachable, match=r"no room to join the rows that differ: Out of Memory.*TMPDIR"):
+        compared((TEXT, ours), (TEXT, theirs))
 
 
 def test_a_long_value_is_told_by_its_hash():

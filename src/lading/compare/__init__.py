@@ -106,7 +106,8 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         takes, dirty = _nearest(halves)
         measured, drill = _measured(takes, dirty), None
         if dirty.any():
-            drill = stack.enter_context(closing(_drilled(halves, (takes, dirty), paired, asked, Path(name))))
+            drill = stack.enter_context(closing(_drill(halves, takes, paired, asked, Path(name))))
+            _join(drill, halves, dirty, asked)
             measured |= _counted(drill, asked, mark)
         yield said(measured | _costs(halves) | (first if cuts else {}), drill)
 
@@ -163,21 +164,21 @@ def _nearest(halves: tuple[Half, Half]) -> tuple[tuple[Take, Take], Mask]:
     return min(unlike, key=lambda each: int(each[1].sum()))
 
 
-def _drilled(
-    halves: tuple[Half, Half], found: tuple[tuple[Take, Take], Mask], paired: Pairing, asked: Asked, folder: Path
-) -> Drill:
-    takes, dirty = found
+def _drill(halves: tuple[Half, Half], takes: tuple[Take, Take], paired: Pairing, asked: Asked, folder: Path) -> Drill:
     ours, theirs = (
         next((take for take in half.takes if take is not used), None) for half, used in zip(halves, takes, strict=True)
     )
-    drill = Drill(folder, takes, paired.key, (ours, theirs), asked)
-    used = takes[0].buckets.rows + takes[1].buckets.rows > 0
+    return Drill(folder, takes, paired.key, (ours, theirs), asked)
+
+
+def _join(drill: Drill, halves: tuple[Half, Half], dirty: Mask, asked: Asked) -> None:
+    ours, theirs = drill.takes
+    used = ours.buckets.rows + theirs.buckets.rows > 0
     if asked.sample == 1 and dirty.sum() > CHANGE_OVER * used.sum():
         dirty = np.ones(BUCKETS, np.bool_)
     for half in halves:
         drill.add(half, dirty)
     drill.join()
-    return drill
 
 
 def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:

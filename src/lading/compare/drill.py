@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from lading.compare import few
 from lading.compare.asked import Asked
 from lading.compare.bringing import Brought, Mask, narrows
+from lading.compare.disk import Disk
 from lading.compare.floats import FORMS, forms
 from lading.compare.half import Half, Take
 from lading.compare.marks import Mark, comparisons
@@ -23,10 +24,6 @@ from lading.compare.outcome import Difference, State
 from lading.types import Type, canonical_json
 from lading.values import short_numbers, texts
 
-if TYPE_CHECKING:
-    import duckdb
-
-MEMORY = "160MiB"
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
@@ -101,21 +98,13 @@ class Drill:
         self._held: tuple[list[pa.RecordBatch], list[pa.RecordBatch]] = ([], [])
         self._rows = self._bytes = 0
         self._few: list[few.Row] | None = None
-        self._db: duckdb.DuckDBPyConnection | None = None
+        self._db: Disk | None = None
 
     @property
-    def db(self) -> duckdb.DuckDBPyConnection:
+    def db(self) -> Disk:
         """Where the rows are joined when they are not few."""
         if self._db is None:
-            import duckdb
-
-            self._db = duckdb.connect(str(self.folder / "differences.duckdb"))
-            for setting in (
-                f"memory_limit = '{MEMORY}'",
-                f"temp_directory = '{self.folder}'",
-                "preserve_insertion_order = false",
-            ):
-                self._db.execute(f"SET {setting}")
+            self._db = Disk(self.folder)
             for side, columns in zip("lr", self.columns, strict=True):
                 self._db.execute(f"CREATE TABLE {side} ({', '.join(f'{name} VARCHAR' for name in columns)})")
         return self._db
@@ -188,9 +177,7 @@ class Drill:
         """Puts what is held into the tables."""
         for side, held in zip("lr", self._held, strict=True):
             if held:
-                self.db.register("lading_rows", pa.Table.from_batches(held))
-                self.db.execute(f"INSERT INTO {side} SELECT * FROM lading_rows")
-                self.db.unregister("lading_rows")
+                self.db.pour(side, pa.Table.from_batches(held))
                 held.clear()
         self._rows = self._bytes = 0
 
@@ -282,7 +269,7 @@ class Drill:
             sums = [sum(row[f"o{n}"] for row in self._few) for n in places]
         elif places:
             items = ", ".join(f"coalesce(sum(o{n}), 0)::BIGINT" for n in places)
-            sums = list(self.db.execute(f"SELECT {items} FROM found").fetchall()[0])
+            sums = list(self.db.query(f"SELECT {items} FROM found")[0])
         else:
             sums = []
         found.update({self.pairs[n].name: more for n, more in zip(places, sums, strict=True)})
@@ -301,17 +288,17 @@ class Drill:
             return 0, 0
         beyond, again = comparisons(f"l{place}", type_)
         late = f"hl AND {beyond}"
-        rows = self.db.execute(f"SELECT count(*) FROM found WHERE {late}", [mark.last]).fetchall()[0][0]
+        rows = self.db.query(f"SELECT count(*) FROM found WHERE {late}", [mark.last])[0][0]
         self.db.execute(f"DELETE FROM found WHERE {late}", [mark.last])
         if not mark.again:
             return int(rows), 0
         self.db.execute("ALTER TABLE found ADD COLUMN unsure BOOLEAN DEFAULT false")
         self.db.execute(f"UPDATE found SET unsure = true WHERE NOT hr AND {again}", [mark.again])
-        return int(rows), int(self.db.execute("SELECT count(*) FROM found WHERE unsure").fetchall()[0][0])
+        return int(rows), int(self.db.query("SELECT count(*) FROM found WHERE unsure")[0][0])
 
     def _doubled(self, side: str) -> bool:
         names = ", ".join(f"c{n}" for n in self.key)
-        return bool(self.db.execute(f"SELECT 1 FROM {side} GROUP BY {names} HAVING count(*) > 1 LIMIT 1").fetchall())
+        return bool(self.db.query(f"SELECT 1 FROM {side} GROUP BY {names} HAVING count(*) > 1 LIMIT 1"))
 
     def _numbered(self, side: str, other: str) -> str:
         """The rows of one side that have no equal on the other, numbered within their key."""
@@ -339,7 +326,7 @@ class Drill:
         changed = " OR ".join(f"d{n}" for n in self.values) or "false"
         items = ["count(*) FILTER (NOT hr)", "count(*) FILTER (NOT hl)", f"count(*) FILTER ({changed})"]
         items += [f"count(*) FILTER ({mark}{n})" for mark in "dp" for n in self.values]
-        one = self.db.execute(f"SELECT {', '.join(items)} FROM found").fetchone() or ()
+        one = self.db.query(f"SELECT {', '.join(items)} FROM found")[0]
         names, size = [self.pairs[n].name for n in self.values], len(self.values)
         return {
             "only_left": one[0], "only_right": one[1], "changed": one[2],
@@ -355,11 +342,8 @@ class Drill:
             return
         order = ", ".join(f"coalesce(l{n}, r{n})" for n in self.told)
         some = " OR ".join(["NOT hl", "NOT hr", *(f"d{n}" for n in self.values)])
-        found = self.db.execute(f"SELECT * FROM found WHERE {some} ORDER BY {order}")
-        names = [column[0] for column in found.description or ()]
-        while rows := found.fetchmany(1_000):
-            for row in rows:
-                yield from self._told(dict(zip(names, row, strict=True)))
+        for row in self.db.each(f"SELECT * FROM found WHERE {some} ORDER BY {order}"):
+            yield from self._told(row)
 
     def _told(self, row: dict[str, Any]) -> Iterator[Difference]:
         side = "l" if row["hl"] else "r"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,48 @@ class Take:
         return words, more
 
 
+class Spool:
+    """Rows in a file, while they have at most so many bytes and the disk takes them."""
+
+    def __init__(self, path: Path, room: int) -> None:
+        self.path, self.room = path, room
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        if self.room < 0:
+            return
+        self.room -= batch.nbytes
+        try:
+            if self.room >= 0:
+                self._write(batch)
+        except OSError:  # others have filled the disk
+            self.room = -1
+        if self.room < 0:
+            self._drop()
+
+    def end(self) -> bool:
+        """Whether all rows are in the file."""
+        if self._writer is None:
+            return False
+        try:
+            self._writer.close()
+        except OSError:
+            self._drop()
+        return self.room >= 0
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._writer = pa.ipc.new_stream(str(self.path), batch.schema)
+        self._writer.write_batch(batch)
+
+    def _drop(self) -> None:
+        writer, self._writer, self.room = self._writer, None, -1
+        with suppress(OSError):
+            if writer is not None:
+                writer.close()
+        self.path.unlink(missing_ok=True)
+
+
 class Half:
     """A table on one side. Its rows are kept in a file while that has at most `room` bytes, so that they need be
     read once only; else they are read again."""
@@ -121,26 +164,14 @@ class Half:
 
     def take(self, sampled: int = BUCKETS) -> None:
         """Reads the table once."""
-        began = time.thread_time()
-        writer: pa.ipc.RecordBatchStreamWriter | None = None
-        written, full = 0, False
+        began, spool = time.thread_time(), Spool(self.path, self.room)
         try:
             for batch in self._read():
                 for take in self.takes:
                     take.add(batch, sampled)
-                written += batch.nbytes
-                full = full or written > self.room
-                if full:
-                    continue
-                if writer is None:
-                    writer = pa.ipc.new_stream(str(self.path), batch.schema)
-                writer.write_batch(batch)
+                spool.add(batch)
         finally:
-            if writer is not None:
-                writer.close()
-        self.kept = writer is not None and not full
-        if full:
-            self.path.unlink(missing_ok=True)
+            self.kept = spool.end()
         self.cpu_seconds += time.thread_time() - began
 
     def again(self) -> Iterator[pa.RecordBatch]:
