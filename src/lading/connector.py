@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from lading.canon import Compared
 from lading.digest import Digest, Reading
 from lading.facts import Facts
-from lading.fingerprint import Fingerprint
+from lading.fingerprint import Fingerprint, Moved
 from lading.route import Code, Route
 from lading.schema import Mode, Table
 from lading.types import Type
@@ -213,11 +213,12 @@ class Fingerprints(Protocol):
         """The columns that the system cannot write as they are compared, each with the reason."""
 
     def fingerprints(
-        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
-    ) -> Fingerprint:
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE,
+        moved: Moved | None = None,
+    ) -> Fingerprint:  # fmt: skip
         """The fingerprint of a slice, of columns in this order; `key` are names of some of them, and without a key
-        all. One scan of the table. Raises Unsupported for a column that is among the unrendered, and for a row that is
-        too long for the system to hash."""
+        all. One scan of the table; `moved` is told of what had to be read to be hashed here. Raises Unsupported for a
+        column that is among the unrendered, and for a row that is too long for the system to hash."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +37,8 @@ class Bucket(NamedTuple):
 
 Fingerprint = dict[int, Bucket]
 """By number; buckets without rows are left out."""
+Moved = Callable[[int, int], None]
+"""Is told of rows and bytes that were read."""
 
 
 def differing(left: Fingerprint, right: Fingerprint) -> tuple[int, ...]:
@@ -158,11 +160,14 @@ def fingerprint_of(
     columns: Sequence[Compared],
     key: Sequence[str],
     buckets: int,
+    moved: Moved | None = None,
 ) -> Fingerprint:
-    """The fingerprint of whole batches."""
+    """The fingerprint of whole batches, of which `moved` is told."""
     taker = Fingerprinter(own, columns, key, buckets)
     for batch in gathered(batches):
         taker.add(batch)
+        if moved:
+            moved(batch.num_rows, batch.nbytes)
     return taker.fingerprint()
 
 

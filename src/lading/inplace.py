@@ -15,7 +15,7 @@ from lading.dialect import Dialect
 from lading.digest import Aggregate, Reading, summed
 from lading.driver import Driver
 from lading.errors import Unsupported
-from lading.fingerprint import Bucket, Fingerprint, Fingerprinter, gathered, keyed
+from lading.fingerprint import Bucket, Fingerprint, Fingerprinter, Moved, gathered, keyed
 from lading.schema import Column, Table
 from lading.types import Type
 
@@ -38,12 +38,12 @@ class Rendered:
         self.dialect, self.driver, self.table = dialect, driver, table
         self.columns, self.key = columns, keyed(columns, key)
 
-    def fingerprint(self, place: str, buckets: int) -> Fingerprint:
-        """`place` is FROM and WHERE."""
+    def fingerprint(self, place: str, buckets: int, moved: Moved | None = None) -> Fingerprint:
+        """`place` is FROM and WHERE; `moved` is told of what is hashed here."""
         for name, why in unrendered(self.dialect, self.driver, self.table, self.columns).items():
             raise Unsupported(f"'{name}' of '{self.table.full_name}': {why}.", "Compare the tables otherwise.")
         if not rendering.hashes(self.dialect):
-            return self._hashed_here(place, buckets)
+            return self._hashed_here(place, buckets, moved)
         rules = rendering.canon(self.dialect)
         items, hash_ = rendering.fingerprint(self.dialect, self.table, self.columns, self.key)
         inner = f"SELECT {items} {place}{rules.once}"
@@ -58,10 +58,12 @@ class Rendered:
             found[int(bucket)] = Bucket(int(rows), int(high), int(low))
         return found
 
-    def _hashed_here(self, place: str, buckets: int) -> Fingerprint:
+    def _hashed_here(self, place: str, buckets: int, moved: Moved | None) -> Fingerprint:
         taker = Fingerprinter((), self.columns, [each.name for each in self.key], buckets)
         for rows, keys in self.texts(place):
             taker.take(rows, keys)
+            if moved:
+                moved(len(rows[0]), sum(each.nbytes for each in (*rows, *keys)))
         return taker.fingerprint()
 
     def texts(self, place: str) -> Iterator[tuple[list[pa.Array], list[pa.Array]]]:

@@ -17,7 +17,7 @@ from lading.digest import Reading
 from lading.driver import Driver, transaction
 from lading.errors import DataError
 from lading.facts import Facts
-from lading.fingerprint import Fingerprint, fingerprint_of
+from lading.fingerprint import Fingerprint, Moved, fingerprint_of
 from lading.inplace import Rendered, reading, unrendered
 from lading.rendering import hashes
 from lading.schema import Column, Mode, Table
@@ -163,13 +163,14 @@ class SqlSession:
         return unrendered(self.dialect, self.driver, table, columns)
 
     def fingerprints(
-        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
-    ) -> Fingerprint:
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE,
+        moved: Moved | None = None,
+    ) -> Fingerprint:  # fmt: skip
         """See `connector.Fingerprints`."""
         if slice.buckets is not None and not hashes(self.dialect):
-            return fingerprint_of(self.read(table, slice), table.columns, columns, key, buckets)
+            return fingerprint_of(self.read(table, slice), table.columns, columns, key, buckets, moved)
         rendered = Rendered(self.dialect, self.driver, table, columns, key)
-        return rendered.fingerprint(self.place(table, slice), buckets)
+        return rendered.fingerprint(self.place(table, slice), buckets, moved)
 
     def _row_hash(self, table: Table) -> str:
         columns = ", ".join(self.dialect.read(c) for c in table.columns)

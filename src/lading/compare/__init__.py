@@ -92,7 +92,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
     first: dict[str, Any] = {}
     cuts: Cuts | None = None
     if way is Way.IN_PLACE and paired.compared:
-        first, cuts = in_place((left.place, right.place), paired)
+        first, cuts = in_place((left.place, right.place), paired, (left.moved, right.moved))
         if cuts is None:
             way, why = Way.CO_LOCATED, f"{CHANGED_OVER}; {READ}"
     if not paired.compared or cuts == ():
@@ -109,7 +109,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
             drill = stack.enter_context(closing(_drill(halves, takes, paired, asked, Path(name))))
             _join(drill, halves, dirty, asked)
             measured |= _counted(drill, asked, mark)
-        yield said(measured | _costs(halves) | (first if cuts else {}), drill)
+        yield said(measured | first | _costs(halves, first), drill)
 
 
 def _sampled(asked: Asked) -> int:
@@ -190,9 +190,10 @@ def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _costs(halves: tuple[Half, Half]) -> dict[str, Cost]:
+def _costs(halves: tuple[Half, Half], first: dict[str, Any]) -> dict[str, Cost]:
+    """With what both sides have cost before, where they were hashed in place."""
     left, right = (Cost(rows=each.rows, bytes=each.bytes, cpu_seconds=round(each.cpu_seconds, 3)) for each in halves)
-    return {"cost_left": left, "cost_right": right}
+    return {"cost_left": first.get("cost_left", Cost()) + left, "cost_right": first.get("cost_right", Cost()) + right}
 
 
 def _spending(sides: tuple[Side, Side]) -> list[float | None]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lading.canon import VERSION, Compared, form
 from lading.compare.asked import Asked, Way, percent
+from lading.compare.outcome import Cost
 from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Fingerprints, Session, Slice
-from lading.fingerprint import FEWEST, Fingerprint, differing, fingerprint_of, root
+from lading.fingerprint import FEWEST, Fingerprint, Moved, differing, fingerprint_of, root
 from lading.schema import Table, gaps
 from lading.threads import both
 from lading.types import Type
@@ -89,9 +91,11 @@ def compared(pairs: tuple[Pair, ...], right: bool) -> list[Compared]:
     return found
 
 
-def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any], Cuts | None]:
+def in_place(
+    sides: tuple[Place, Place], paired: Pairing, moved: tuple[Moved | None, Moved | None]
+) -> tuple[dict[str, Any], Cuts | None]:
     """What both sides say of their own rows, from one scan each, both at once; and the slices of what differs on
-    either side, none where nothing does, None when it is too much to be read apart."""
+    either side, none where nothing does, None when it is too much to be read apart: then only the costs are said."""
     pairs = paired.compared
     rows = max((table.rows or 0) for _, table in sides)
     buckets = min(max(1 << (rows // 256).bit_length(), FEWEST), 1 << 16)
@@ -100,22 +104,26 @@ def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any
         [column.name for column, pair in zip(own, pairs, strict=True) if pair.name in paired.key] for own in columns
     ]
 
-    def ask(right: int) -> Fingerprint:
+    def ask(right: int) -> tuple[Fingerprint, Cost]:
         session, table = sides[right]
+        began, passed = time.thread_time(), _Passed(moved[right])
         if isinstance(session, Fingerprints):
-            return session.fingerprints(table, columns[right], keys[right], buckets)
-        own = tuple(pair.right if right else pair.left for pair in pairs)
-        batches = session.read(table.model_copy(update={"columns": own}), WHOLE)
-        return fingerprint_of(batches, own, columns[right], keys[right], buckets)
+            found = session.fingerprints(table, columns[right], keys[right], buckets, moved=passed.add)
+        else:
+            own = tuple(pair.right if right else pair.left for pair in pairs)
+            batches = session.read(table.model_copy(update={"columns": own}), WHOLE)
+            found = fingerprint_of(batches, own, columns[right], keys[right], buckets, passed.add)
+        return found, passed.cost(time.thread_time() - began)
 
-    left, right = both(ask)
+    (left, cost_left), (right, cost_right) = both(ask)
+    costs: dict[str, Any] = {"cost_left": cost_left, "cost_right": cost_right}
     unlike, used = differing(left, right), len(left.keys() | right.keys())
-    measured = {
+    measured = costs | {
         "version": VERSION, "root_left": root(left), "root_right": root(right), "buckets": used, "dirty": len(unlike),
         "rows_left": sum(each.rows for each in left.values()), "rows_right": sum(each.rows for each in right.values()),
     }  # fmt: skip
     if len(unlike) > CHANGE_OVER * used and used > 16:
-        return {}, None
+        return costs, None
     if not unlike:
         return measured, ()
     ours, theirs = (
@@ -123,3 +131,19 @@ def in_place(sides: tuple[Place, Place], paired: Pairing) -> tuple[dict[str, Any
         for own, key in zip(columns, keys, strict=True)
     )
     return measured, (ours, theirs)
+
+
+class _Passed:
+    """Counts what is read of a side whose rows are hashed here."""
+
+    def __init__(self, moved: Moved | None) -> None:
+        self.moved, self.rows, self.bytes = moved, 0, 0
+
+    def add(self, rows: int, bytes_: int) -> None:
+        self.rows += rows
+        self.bytes += bytes_
+        if self.moved:
+            self.moved(rows, bytes_)
+
+    def cost(self, cpu_seconds: float) -> Cost:
+        return Cost(rows=self.rows, bytes=self.bytes, cpu_seconds=round(cpu_seconds, 3))

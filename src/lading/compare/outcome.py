@@ -67,6 +67,11 @@ class Cost(BaseModel, frozen=True):
     cpu_seconds: float = 0.0
     server_cpu_seconds: float | None = None
 
+    def __add__(self, other: Cost) -> Cost:
+        """Of one side that was read twice; what its server took is measured over both."""
+        seconds = round(self.cpu_seconds + other.cpu_seconds, 3)
+        return Cost(rows=self.rows + other.rows, bytes=self.bytes + other.bytes, cpu_seconds=seconds)
+
 
 class Comparison(BaseModel, frozen=True):
     """Two tables side by side. Counts are of rows: `changed` have one key and other values, `moved` count rows by

@@ -17,7 +17,7 @@ from lading.connectors.sqlite.faults import misfit
 from lading.dialects.sqlite import dialect
 from lading.errors import DataError, SpecError
 from lading.facts import Facts
-from lading.fingerprint import Fingerprint
+from lading.fingerprint import Fingerprint, Moved
 from lading.schema import Table
 from lading.sql import SqlSession
 from lading.types import Type
@@ -98,10 +98,11 @@ class _Session(SqlSession):
             raise misfit(self.driver, self._file.path, table, error) from error
 
     def fingerprints(
-        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE
-    ) -> Fingerprint:
+        self, table: Table, columns: Sequence[Compared], key: Sequence[str], buckets: int, slice: Slice = WHOLE,
+        moved: Moved | None = None,
+    ) -> Fingerprint:  # fmt: skip
         try:
-            return super().fingerprints(table, columns, key, buckets, slice)
+            return super().fingerprints(table, columns, key, buckets, slice, moved)
         except DataError as error:
             cause = error.__cause__
             if not isinstance(cause, Exception) or "malformed JSON" not in str(cause):
