@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading import config
-from lading.compare import Asked, Side, compare
+from lading.compare import Asked, Mark, Side, compare, comparing
 from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet, pairing
 from lading.connectors.memory import Memory
@@ -21,14 +21,14 @@ from lading.testing.steps import found, put, table
 from lading.types import parse
 
 
-def compared(left, right, asked=None):
+def compared(left, right, asked=None, mark=None):
     """Each side: a table, and its rows."""
     with ExitStack() as stack:
         sides = []
         for shape, rows in (left, right):
             session = stack.enter_context(Memory(name=secrets.token_hex(4)).open())
             sides.append(Side(session, found(session, put(session, shape, rows).table.full_name)))
-        return compare(sides[0], sides[1], asked)
+        return stack.enter_context(comparing(sides[0], sides[1], asked or Asked(), mark)).comparison
 
 
 def told(comparison):
@@ -348,6 +348,25 @@ def test_rows_for_which_there_is_no_room_are_told(monkeypatch):
     ours, theirs = ([(n, secrets.token_hex(200)) for n in range(20_000)] for _ in range(2))
     with pytest.raises(Unreachable, match=r"no room to join the rows that differ: Out of Memory.*TMPDIR"):
         compared((TEXT, ours), (TEXT, theirs))
+
+
+@pytest.mark.parametrize("room", [20_000, 0])
+def test_a_row_is_on_its_way_by_the_value_that_the_left_has(monkeypatch, room):
+    """And not by what the narrower type of the right makes of it: rounded up it may be beyond the last one seen."""
+    monkeypatch.setattr("lading.compare.few.ROWS", room)
+    fine, coarse = (table("t", id="int(32)!", v="string", at=form) for form in ("timestamp(6)", "timestamp(3)"))
+    day = "2024-01-01 00:00:00"
+    for at, there, last, again, told in (
+        ("000500", "001", "000600", "", ("different", 1, {})),
+        ("000450", "000", "000400", "", ("equal", 0, {"moving": 1})),
+        ("000600", "001", "000600", "", ("different", 1, {})),
+        ("000450", None, "000600", "000400", ("inconclusive", 0, {})),
+        ("000450", None, "000600", "000500", ("different", 0, {})),
+    ):
+        right = [] if there is None else [(1, "b", f"{day}.{there}")]
+        mark = Mark("at", f"{day}.{last}", again and f"{day}.{again}")
+        found = compared((fine, [(1, "a", f"{day}.{at}")]), (coarse, right), mark=mark)
+        assert (found.verdict, found.changed, found.states) == told, at
 
 
 def test_a_long_value_is_told_by_its_hash():

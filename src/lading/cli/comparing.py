@@ -97,7 +97,7 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
 def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare the tables of PIPELINE with their sources, as both are now.
 
-    Where a step has 'since', rows that changed after its last run are on their way and no difference.
+    Where a step has 'since', rows beyond the last value that a run has seen are on their way and no difference.
     Exit codes: 0 equal, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
     from lading import actions, config, progress, render_diff

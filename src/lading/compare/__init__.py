@@ -106,7 +106,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         takes, dirty = _nearest(halves)
         measured, drill = _measured(takes, dirty), None
         if dirty.any():
-            drill = stack.enter_context(closing(_drill(halves, takes, paired, asked, Path(name))))
+            drill = stack.enter_context(closing(_drill(halves, takes, paired, asked, mark, Path(name))))
             _join(drill, halves, dirty, asked)
             measured |= _counted(drill, asked, mark)
         yield said(measured | first | _costs(halves, first), drill)
@@ -164,11 +164,13 @@ def _nearest(halves: tuple[Half, Half]) -> tuple[tuple[Take, Take], Mask]:
     return min(unlike, key=lambda each: int(each[1].sum()))
 
 
-def _drill(halves: tuple[Half, Half], takes: tuple[Take, Take], paired: Pairing, asked: Asked, folder: Path) -> Drill:
+def _drill(
+    halves: tuple[Half, Half], takes: tuple[Take, Take], paired: Pairing, asked: Asked, mark: Mark | None, folder: Path
+) -> Drill:
     ours, theirs = (
         next((take for take in half.takes if take is not used), None) for half, used in zip(halves, takes, strict=True)
     )
-    return Drill(folder, takes, paired.key, (ours, theirs), asked)
+    return Drill(folder, takes, paired.key, (ours, theirs), asked, mark)
 
 
 def _join(drill: Drill, halves: tuple[Half, Half], dirty: Mask, asked: Asked) -> None:

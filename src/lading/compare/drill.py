@@ -80,11 +80,13 @@ class Drill:
         key: Sequence[str],
         others: tuple[Take | None, Take | None],
         asked: Asked,
+        mark: Mark | None,
     ) -> None:
         self.folder, self.takes, self.others = folder, takes, others
         self.pairs = takes[0].pairs
         self.keyed = bool(key)
         names = [pair.name for pair in self.pairs]
+        self.marked = names.index(mark.column) if mark and mark.column in names else None
         self.told = [names.index(name) for name in key] if key else list(range(len(names)))
         both = ((n, right) for n in range(len(names)) for right in (False, True))
         self.formed = {n: right for n, right in both if others[right] and narrows(self.pairs[n], right)}
@@ -129,8 +131,8 @@ class Drill:
             self._hold(pa.record_batch(arrays, names=self.columns[right]), right)
 
     def _columns(self, right: bool) -> list[str]:
-        """The columns of a side's texts: c0.. as they are compared; k0.. those of the key as they are, where that is
-        not the same; n0.. what policies make of them, NULL where that is the same; of the side that has any a0_0.. the
+        """The columns of a side's texts: c0.. as they are compared; k0.. as they are, where that is needed and not
+        the same; n0.. what policies make of them, NULL where that is the same; of the side that has any a0_0.. the
         other forms that are as good, and f0.. the first one, NULL where the value has been counted already."""
         names = [f"c{place}" for place in range(len(self.pairs))]
         names += [f"k{place}" for place in self._shown(right)]
@@ -142,8 +144,9 @@ class Drill:
         return [place for place in self.forms if self.formed[place] == right]
 
     def _shown(self, right: bool) -> list[int]:
-        """Places of the key whose values are shown as they are."""
-        return [place for place in self.told if self.pairs[place].alters(right)]
+        """Places whose values are needed as they are: of the key, to be shown, and the left's of a mark."""
+        also = [] if right or self.marked is None or self.marked in self.told else [self.marked]
+        return [place for place in (*self.told, *also) if self.pairs[place].alters(right)]
 
     def _forms(self, place: int) -> list[str]:
         """The names of the other forms of a value."""
@@ -282,11 +285,11 @@ class Drill:
             self._few = None
             self._pour()
             self._join()
-        place = next((n for n, pair in enumerate(self.pairs) if pair.name == mark.column), None)
-        type_ = self.pairs[place].type if place is not None else None
-        if type_ is None:
+        place = self.marked
+        if place is None:
             return 0, 0
-        beyond, again = comparisons(f"l{place}", type_)
+        own = f"lk{place}" if place in self._shown(False) else f"l{place}"
+        beyond, again = comparisons(own, self.pairs[place].left.type)
         late = f"hl AND {beyond}"
         rows = self.db.query(f"SELECT count(*) FROM found WHERE {late}", [mark.last])[0][0]
         self.db.execute(f"DELETE FROM found WHERE {late}", [mark.last])
