@@ -63,6 +63,7 @@ def _told(table: Comparison) -> str:
     waited = ", ".join(f"{n:,} {state}" for state, n in table.states.items())
     lines += [("Waited", waited)] if waited else []
     lines += [("Snapshots", f"{table.snapshot_left}; {table.snapshot_right}")] if table.snapshot_left else []
+    lines += [("Way", f"{table.way}; {table.why}")] if table.why else []
     for side, cost in (("Left read", table.cost_left), ("Right read", table.cost_right)):
         server = "" if cost.server_cpu_seconds is None else f", {clock(cost.server_cpu_seconds)} of its server's"
         spent = f"{clock(cost.cpu_seconds)} of processor time here{server}"

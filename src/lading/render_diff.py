@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.compare import Comparison
+from lading.compare.choosing import READ
 from lading.compare.outcome import Diff, Difference, Verdict
 from lading.render import clock, grid, named, others, plural, size, words
 
@@ -125,6 +126,8 @@ def _count(number: int, style: str = "red") -> Text:
 
 def _told(table: Comparison) -> Iterable[RenderableType]:
     lines = [("", reason) for reason in table.reasons]
+    if table.why not in ("", READ):  # not as any two tables are compared
+        lines.append(("way: ", f"{table.way}; {table.why}"))
     if table.only_left or table.only_right:
         sides = ((table.only_left, "left"), (table.only_right, "right"))
         lines.append(("", ", ".join(f"{plural(n, 'row')} only on the {side}" for n, side in sides if n)))
