@@ -168,6 +168,9 @@ class Dialect:
     body: str = ""
     """Instead of that, where clauses cannot be had one by one: all that follows the name in the table's own CREATE
     TABLE."""
+    triggers: str = ""
+    """The names of a table's triggers, whose schema and name are bound, where its session tells no more of them; empty
+    where there are none."""
     limit: str = "{sql} LIMIT {n}"
     explain: str = ""
     """Says how a select would be carried out, without doing it; empty where Lading does not ask."""

@@ -17,7 +17,9 @@ from lading.connectors.postgres import Postgres
 from lading.dialects.tsql import dialect as tsql
 from lading.digest import Digest, digest_of
 from lading.errors import AccessDenied, DataError, SpecError, Unreachable, Unsupported
-from lading.schema import Column, Table
+from lading.hops import gather
+from lading.plan import Task
+from lading.schema import Column, Mode, Table
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.types import parse
 
@@ -288,3 +290,23 @@ def test_sybase_types():
         "datetime": "timestamp(3)", "tinyint": "int(8,unsigned)",
     }  # fmt: skip
     assert tsql.canonical("java.util.Map") is None
+
+
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_trigger_of_the_target_is_told(system: str, request: pytest.FixtureRequest):
+    connection: Odbc = request.getfixturevalue(system)
+    make = "CREATE TRIGGER noted BEFORE INSERT ON watched FOR EACH ROW "
+    bodies = {
+        "pg": (
+            "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            f"{make} EXECUTE FUNCTION noted()",
+        ),
+        "maria": (f"{make} SET NEW.v = left(NEW.v, 3)",),
+    }  # fmt: skip
+    ran(connection, "CREATE TABLE watched (id int PRIMARY KEY, v varchar(20))", *bodies[system])
+    with connection.open() as session:
+        table = session.describe("watched")
+        assert table is not None
+        task = Task(source=table, target=table, mode=Mode.APPEND, fresh=False)
+        told = [what for what, _ in gather.facts(task, (session, session), ()).unread]
+    assert told == ["the trigger 'noted' of 'watched' was not read"]

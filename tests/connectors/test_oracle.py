@@ -19,6 +19,8 @@ from lading.connectors.oracle.driver import Driver
 from lading.dialects.oracle import dialect
 from lading.digest import digest_of
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
+from lading.hops import gather
+from lading.plan import Task
 from lading.schema import Column, Mode, Table, losses
 from lading.testing.contract import Contract, Waiver
 from lading.types import parse
@@ -467,3 +469,12 @@ def test_the_library_still_has_what_we_call():
 
 def test_an_account_in_the_descriptor_is_no_part_of_the_address():
     assert Oracle(dsn="scott/tiger@h/XE").address() == "oracle://h/XE"
+
+
+def test_a_trigger_of_the_target_is_told(vendor: FakeOracle, session: OracleSession):
+    vendor.answers.append(("all_triggers", [("CUT",)]))
+    table = Table(name="items", columns=(Column(name="v", type=parse("string(9)")),))
+    task = Task(source=table, target=table, mode=Mode.APPEND, fresh=False)
+    ((told, _),) = gather.facts(task, (session, session), ()).unread
+    assert told == "the trigger 'CUT' of 'items' was not read"
+    assert vendor.said[-1][1:] == ("CRM", "items")

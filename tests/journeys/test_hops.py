@@ -25,6 +25,7 @@ from lading.route import Finding
 from lading.schema import Column, Mode
 from lading.spec import Move
 from lading.types import parse
+from tests.journeys import looks
 from tests.journeys.shell import lading
 
 LONG = "a" * 1_000 + "é" * 1_000 + "日" * 1_000 + "😀" * 1_000
@@ -826,3 +827,18 @@ def test_an_accepted_cut_is_in_the_bill(pg: Place) -> None:
     assert [(loss.column, loss.kind) for loss in bill.tables[0].losses] == [("d", "cuts")]
     with pytest.raises(SpecError, match="would be changed unnoticed"):
         actions.copy(Move.model_validate(given))
+
+
+# SQLite
+
+
+def test_a_trigger_that_is_not_read_is_not_taken_for_fine(kept: None, place: Callable[[str], str]) -> None:
+    source, target = place("sqlite"), place("sqlite")
+    for each in (source, target):
+        looks.query(each, "CREATE TABLE items (id INTEGER PRIMARY KEY, d VARCHAR(4000))")
+    move = Move.model_validate({"from": source, "to": target, "tables": "items", "mode": "append"})
+    assert actions.plan_move(move).tasks[0].findings == ()
+    cut = "BEGIN UPDATE items SET d = substr(NEW.d, 1, 3) WHERE id = NEW.id; END"
+    looks.query(target, f"CREATE TRIGGER cut AFTER INSERT ON Items {cut}")
+    (found,) = actions.plan_move(move).tasks[0].findings
+    assert (found.level, found.column, found.what) == ("unknown", "", "the trigger 'cut' of 'items' was not read")

@@ -78,6 +78,10 @@ dialect = Dialect(
     sizes=f"""
         SELECT table_schema AS table_schema, table_name AS table_name, table_rows AS n, data_length AS size
         FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema NOT IN {_OWN}""",
+    triggers="""
+        SELECT trigger_name FROM information_schema.triggers
+        WHERE event_object_schema = %s AND event_object_table = %s AND event_manipulation IN ('INSERT', 'UPDATE')
+        ORDER BY trigger_name""",
     default_schema="SELECT database()",
     types=(
         (r"tinyint\(1\)|bit\(1\)", "bool"),  # the convention of every driver; other values than 0 and 1 stop the read

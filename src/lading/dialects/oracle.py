@@ -72,6 +72,10 @@ dialect = Dialect(
     sizes=f"""
         SELECT owner AS table_schema, table_name, num_rows AS row_count, num_rows * avg_row_len AS byte_count
         FROM all_tables WHERE owner {_OWN}""",
+    triggers="""
+        SELECT trigger_name FROM all_triggers
+        WHERE table_owner = :v AND table_name = :v AND status = 'ENABLED'
+          AND (triggering_event LIKE '%INSERT%' OR triggering_event LIKE '%UPDATE%') ORDER BY trigger_name""",
     default_schema="SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM dual",
     types=(
         (r"number|float\(\d+\)", "decimal"),

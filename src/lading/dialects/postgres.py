@@ -145,6 +145,11 @@ dialect = Dialect(
                 WHERE attrelid = c.conrelid AND attnum = ANY(c.conkey))
         FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
         WHERE c.contype IN ('c', 'u', 'p') AND n.nspname = %s AND t.relname = %s""",
+    triggers="""
+        SELECT g.tgname FROM pg_trigger g
+        JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 20 <> 0 AND n.nspname = %s AND t.relname = %s
+        ORDER BY g.tgname""",
     default_schema="SELECT coalesce(current_schema(), 'public')",
     types=(
         (r"boolean", "bool"),

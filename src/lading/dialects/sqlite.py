@@ -123,6 +123,9 @@ dialect = Dialect(
     body="""
         SELECT substr(sql, instr(sql, '(')) FROM sqlite_master
         WHERE type = 'table' AND 'main' = ? AND name = ? AND instr(name, '(') = 0""",
+    triggers="""
+        SELECT name FROM sqlite_master
+        WHERE type = 'trigger' AND 'main' = ? AND lower(tbl_name) = lower(?) ORDER BY name""",
     default_schema="SELECT 'main'",
     types=(
         (r"(?:tiny|small|medium|big)?int(?:eger)?(?:\(\d+\))?|int[248]|unsigned big int", "int(64)"),

@@ -9,6 +9,8 @@ from lading.errors import SpecError
 from lading.hops.chain import Facts, mentioned
 from lading.plan import Task
 from lading.route import Code, Route
+from lading.schema import Table
+from lading.sql import SqlSession
 
 
 def facts(task: Task, sides: tuple[Session, Session], routines: tuple[tuple[Code, ...], ...]) -> Facts:
@@ -24,6 +26,9 @@ def facts(task: Task, sides: tuple[Session, Session], routines: tuple[tuple[Code
     if isinstance(writing, Routed) and not task.fresh:
         found = writing.route(task.target)
         target = Route(triggers=_known(found.triggers, writing), charsets=found.charsets)
+    elif isinstance(writing, SqlSession) and not task.fresh:
+        what, fix = "the trigger '{}' of '{}' was not read", "Look in it for casts and cuts."
+        unread += [(what.format(name, task.into), fix) for name in _triggers(writing, task.target)]
     return Facts(source, target, routines, tuple(unread), (system(reading), system(writing)))
 
 
@@ -45,6 +50,14 @@ def routines(
             )
         found.append(tuple(codes))
     return tuple(found)
+
+
+def _triggers(session: SqlSession, table: Table) -> list[str]:
+    """The names of a table's triggers, of which no more is asked there."""
+    if not session.dialect.triggers:
+        return []
+    place = (table.schema_name or session.default_schema, table.name)
+    return [str(name) for (name,) in session.driver.query(session.dialect.triggers, place)]
 
 
 def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
