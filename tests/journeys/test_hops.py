@@ -744,6 +744,12 @@ def test_a_canary_for_a_table_that_is_not_there_tries_the_stage(system: str, req
     assert at.run("SELECT count(*) FROM information_schema.tables WHERE table_name = 'sink'") == [(0,)]
 
 
+def test_a_canary_for_a_new_table_has_its_characters(maria: Place) -> None:
+    """And not those of the database."""
+    maria.run("DROP TABLE sink", "ALTER DATABASE CHARACTER SET latin1")
+    assert {(each.at, each.outcome) for each in maria.task(canary=True).arrivals} == {("the stage of sink", "whole")}
+
+
 @pytest.mark.parametrize("system", ["pg", "maria"])
 def test_a_canary_goes_into_narrower_columns_as_any_row_does(system: str, request: pytest.FixtureRequest) -> None:
     at: Place = request.getfixturevalue(system)

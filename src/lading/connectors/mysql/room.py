@@ -14,6 +14,12 @@ KEY_BYTES = 3_072
 _TEXTS = ("TINYTEXT", 255), ("TEXT", 65_535), ("MEDIUMTEXT", 16_777_215)
 _BLOBS = ("TINYBLOB", 255), ("BLOB", 65_535), ("MEDIUMBLOB", 16_777_215)
 _POINTERS = {"tiny": 9, "": 10, "medium": 11, "long": 12}
+# Keys are unique by their bytes, as everywhere else: 'A', 'a', 'á' and 'a ' are four.
+OPTIONS = (
+    "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 "
+    "/*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */"
+)
+"""Of the tables that Lading makes."""
 
 
 def roomy(table: Table, dialect: Dialect, uuids: bool) -> Table:

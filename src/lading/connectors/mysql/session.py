@@ -12,19 +12,13 @@ from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.rights import rights
-from lading.connectors.mysql.room import key_parts, roomy
+from lading.connectors.mysql.room import OPTIONS, key_parts, roomy
 from lading.connectors.mysql.standing import begun
 from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
 from lading.sql import BEGUN, LEDGER, SLICE, SqlSession
-
-# Keys are unique by their bytes, as everywhere else: 'A', 'a', 'á' and 'a ' are four.
-_OPTIONS = (
-    "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 "
-    "/*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */"
-)
 
 
 class MySQLSession(SqlSession):
@@ -88,7 +82,7 @@ class MySQLSession(SqlSession):
             self._make_schema(load)
             self.driver.execute(
                 f"CREATE TABLE IF NOT EXISTS {ledger} (load_id VARCHAR(64) NOT NULL, slice BIGINT NOT NULL, "
-                f"row_count BIGINT NOT NULL, PRIMARY KEY (load_id, slice)) {_OPTIONS}"
+                f"row_count BIGINT NOT NULL, PRIMARY KEY (load_id, slice)) {OPTIONS}"
             )
             if self._marked(load, BEGUN):
                 return
@@ -99,7 +93,7 @@ class MySQLSession(SqlSession):
     def _stage_for(self, load: Load) -> None:
         stage, old = self.name(load.stage), None if load.fresh else self._look(load.table)
         if old is None or old.versioned:
-            self.driver.execute(f"CREATE TABLE {stage} ({', '.join(self._definitions(load.stage))}) {_OPTIONS}")
+            self.driver.execute(f"CREATE TABLE {stage} ({', '.join(self._definitions(load.stage))}) {OPTIONS}")
             return
         if not old.engine:
             raise Unsupported(f"'{load.table.full_name}' is a view.", "Write to a table.")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
+from lading.connectors.mysql.room import OPTIONS
 from lading.errors import Unsupported
 from lading.schema import Table
 from lading.sql import SLICE
@@ -30,7 +31,7 @@ def trial(session: MySQLSession, load: Load | None, tables: Sequence[Table]) -> 
         alike = f"LIKE {session.name(load.table)}"
         slice_column = session.dialect.quote(SLICE.name)
         own = (line for line in session._definitions(load.stage) if not line.startswith(f"{slice_column} "))
-        made = alike if not load.fresh else f"({', '.join(own)}) ENGINE=InnoDB"
+        made = alike if not load.fresh else f"({', '.join(own)}) {OPTIONS}"
         driver.execute(f"CREATE TEMPORARY TABLE {stage} {made}")
     mode = str(driver.query("SELECT @@sql_mode")[0][0])
     try:
