@@ -109,12 +109,14 @@ def _copied(bill: Bill, place: int, table: TableBill) -> TableVerdict:
 
 
 def _compared(diff: Diff, place: int, table: Comparison) -> TableVerdict:
+    looked = bool(table.root_left)  # which counts and sums do not have, nor what could not be read
     return TableVerdict(
         run=diff.id, place=place, kind="diff", pipeline=diff.pipeline, started=diff.started.isoformat(),
         source=diff.left, target=diff.right, source_table=table.left, target_table=table.right,
         verdict=table.verdict.value, why="; ".join(table.reasons),
         rows_source=table.rows_left, rows_target=table.rows_right, rejected=0,
-        only_source=table.only_left, only_target=table.only_right, changed=table.changed,
+        only_source=table.only_left if looked else None, only_target=table.only_right if looked else None,
+        changed=table.changed if looked else None,
         narrowed=sum(table.narrowed.values()), not_compared=len(table.not_compared),
         root_source=table.root_left, root_target=table.root_right,
         seconds=table.seconds, bytes=table.cost_left.bytes + table.cost_right.bytes,

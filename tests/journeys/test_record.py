@@ -90,3 +90,20 @@ def test_what_is_equal_only_under_a_policy_is_said_in_the_record(old: bool, plac
     rows = looks.query(target, f"SELECT {wanted} FROM lading_bills ORDER BY column_name")
     told = [("", "", 3), ("v", "2 equal only under a policy", 2), ("w", "1 equal only under a policy", 1)]
     assert rows == [row[:2] if old else row for row in told]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_what_nobody_counted_is_not_said_to_be_none(kind: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place(kind)
+    for each, value in ((source, 1), (target, 2)):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY, v integer)")
+        looks.query(each, f"INSERT INTO t VALUES (1, {value})")
+    looks.query(source, "CREATE TABLE gone (id integer PRIMARY KEY)")
+    move = Move.model_validate({"from": source, "to": target})
+    for way, told in ((None, (0, 0, 1)), ("aggregates", (None, None, None))):
+        found = actions.diff(move, Asked(way=way, record=True))
+        kept = {row.source_table: (row.only_source, row.only_target, row.changed) for row in actions.trend(limit=2)}
+        assert kept == {"gone": (None, None, None), "t": told}
+        asked = "SELECT only_source, only_target, changed FROM lading_bills WHERE column_name = '' AND source_table"
+        for table, counts in kept.items():
+            assert looks.query(target, f"{asked} = '{table}' AND run = '{found.id}'") == [counts]
