@@ -8,6 +8,7 @@ import struct
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+from lading.canon import Compared
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.mysql import MySQL
 from lading.connectors.mysql import blocks as blocks_module
@@ -1147,3 +1149,15 @@ def test_rights_of_a_role_count_while_it_is_in_force(mariadb, maria_database, cl
             assert [right.held for right in session.rights(table, None)] == [True]
     finally:
         mariadb.execute(f"DROP ROLE {role}")
+
+
+def test_rules_are_not_used_where_they_are_not_verified(maria_database: str):
+    with opened(maria_database) as session:
+        table = put(session, PEOPLE, people(1))
+        columns = [Compared(name="id", type=parse("int(64)"))]
+        assert session.unrendered(table, columns) == {}
+        canon = session.dialect.canon
+        assert canon is not None
+        refusal = canon.refusal.replace("mariadb", "another")  # to which this server is what MySQL is to MariaDB
+        session.dialect = replace(session.dialect, canon=replace(canon, refusal=refusal))
+        assert session.unrendered(table, columns)["id"].startswith("the rules are not verified on MySQL 1")

@@ -1,11 +1,13 @@
 """Rooms: who may import whom, and where a vendor's library is imported."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.house.tree import ROOT, Module, modules
 
@@ -72,6 +74,23 @@ def test_every_connector_has_an_extra_a_test_and_a_page():
         pages = [f"tests/connectors/test_{name}.py", f"docs/reference/connectors/{name}.md"]
         missing += [page for page in pages if not (ROOT / page).exists()]
     assert missing == []
+
+
+def test_rules_are_verified_only_where_the_contract_checks_them():
+    """Always, and not only where the environment names a server."""
+    unchecked = []
+    for path in sorted((ROOT / "src/lading/dialects").glob("[a-z]*.py")):
+        rules = getattr(importlib.import_module(f"lading.dialects.{path.stem}"), "canon", None)
+        test = ROOT / f"tests/connectors/test_{path.stem}.py"
+        if rules is not None and rules.verified and not (test.exists() and _takes_the_contract(test)):
+            unchecked.append(path.stem)
+    assert unchecked == []
+
+
+def _takes_the_contract(test: Path) -> bool:
+    classes = [node for node in ast.parse(test.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef)]
+    bases = [[ast.unparse(base) for base in node.bases] for node in classes if not node.decorator_list]
+    return ["Contract"] in bases
 
 
 def test_every_extra_is_in_all():

@@ -41,6 +41,9 @@ canon = Canon(
     high="CAST(conv(left({h}, 15), 16, 10) AS UNSIGNED)",
     low="CAST(conv(right({h}, 15), 16, 10) AS UNSIGNED)",
     once=" LIMIT 18446744073709551615",
+    refusal="""
+        SELECT concat('the rules are not verified on MySQL ', version()) FROM (SELECT 1) lading_q
+        WHERE locate('mariadb', lower(version())) = 0""",
     verified="MariaDB 10.11",
 )
 
