@@ -20,7 +20,8 @@ from lading.copying import Part, compared, copied, facing, known, planned, refus
 from lading.desk import Desk
 from lading.errors import DataError, SpecError
 from lading.facts import Profile
-from lading.plan import Plan, alone, chosen
+from lading.picking import alone, chosen
+from lading.plan import Plan
 from lading.profiling import profiled
 from lading.progress import Quiet
 from lading.prove import Bill, StepBill, Unfinished

@@ -11,7 +11,7 @@ from lading.connector import Connection, Session, sensitive
 from lading.copying import Part, planned
 from lading.errors import AccessDenied, LadingError
 from lading.moving import Watch
-from lading.plan import without
+from lading.picking import without
 from lading.prove import Bill
 from lading.reconcile import Reconciling
 from lading.record import keep

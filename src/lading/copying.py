@@ -22,10 +22,12 @@ from lading.find import shown
 from lading.hops import gather
 from lading.memory import size, within
 from lading.moving import Watch, fingerprint
-from lading.plan import LOCK_SECONDS, REACHING_BACK, Plan, Side, Task, chosen, into, is_pattern
+from lading.picking import chosen, into, is_pattern
+from lading.plan import REACHING_BACK, Plan, Side, Task
 from lading.plan import plan as make_plan
 from lading.prove import Bill
 from lading.reconcile import Marks, Reconciling, both, refuse_unknown
+from lading.run import hurried
 from lading.run import run as run_plan
 from lading.schema import Column, Table
 from lading.spec import Move
@@ -55,11 +57,7 @@ def sides(move: Move, resolve: Resolve) -> Sides:
     source, target = resolve(move.source)[1], resolve(move.target)[1]
     if limit := size(move.memory):
         source, target = within(source, limit), within(target, limit)
-    return (_gentle(source), _gentle(target)) if move.gentle else (source, target)
-
-
-def _gentle(side: Connection) -> Connection:
-    return side.model_copy(update={"lock_seconds": LOCK_SECONDS}) if "lock_seconds" in type(side).model_fields else side
+    return (hurried(source), hurried(target)) if move.gentle else (source, target)
 
 
 def copied(move: Move, ledger: Store, resolve: Resolve, watch: Watch | None, of: Part | None = None) -> Bill:
@@ -129,7 +127,9 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
         move, tables = known(move, reading)
         tables = _measured(move, tables, (reading, writing))
         tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
-        known_sides = tuple(Side(address=side.address(), can=side.can) for side in sides)
+        known_sides = tuple(
+            Side(address=side.address(), can=side.can, options=tuple(type(side).model_fields)) for side in sides
+        )
         made = make_plan(
             move,
             tables,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel
@@ -13,6 +11,7 @@ from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError, Unsupported
 from lading.find import shown
 from lading.memory import MIB, share, size
+from lading.picking import chosen, into, refuse_unknown
 from lading.prove import Level
 from lading.route import Arrival, Finding
 from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
@@ -98,91 +97,8 @@ class Side(BaseModel, frozen=True):
 
     address: str
     can: Capabilities
-
-
-def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
-    """The tables that a move names. Raises SpecError for a name or pattern that none has."""
-    found = list(tables)
-    picked: dict[str, Table] = {}
-    for pattern in move.tables:
-        hits = [table for table in found if _matches(table, pattern)]
-        if doubled := [name for name, n in Counter(table.full_name for table in hits).items() if n > 1]:
-            # 'b' in the schema 'a', and 'a.b' in the default one
-            raise SpecError(
-                f"{shown(move.source)} has two tables called '{doubled[0]}'.", "Rename one, or name the others."
-            )
-        if not hits and pattern != "*":
-            names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
-            raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", f"There are: {names}.")
-        picked.update({table.full_name: table for table in hits})
-    kept = [without(t, move.exclude) for t in picked.values() if not any(_matches(t, p) for p in move.exclude)]
-    _mapped(move, {table.full_name for table in kept})
-    return kept
-
-
-def _mapped(move: Move, names: set[str]) -> None:
-    """Raises SpecError where `into` maps a table that is not moved: what was meant would go elsewhere."""
-    lower = {name.lower(): name for name in sorted(names)}
-    for name in move.into if isinstance(move.into, dict) else ():
-        if name not in names:
-            near = get_close_matches(name.lower(), lower, n=1)
-            fix = (
-                f"Did you mean '{lower[near[0]]}'?" if near else f"There are: {', '.join(sorted(names)[:8]) or 'none'}."
-            )
-            raise SpecError(f"'into' maps '{name}', which is none of the tables that are moved.", fix)
-
-
-RECORD = "lading_bills"
-"""The table in which verdicts are kept for a team's own tools, where they are asked for."""
-
-
-def alone(move: Move, there: Iterable[Table], theirs: Iterable[Table]) -> tuple[str, ...]:
-    """The target's tables that patterns of a move mean and no table of the source goes into."""
-    patterns = [pattern for pattern in move.tables if is_pattern(pattern)]
-    if not patterns or move.into is not None:
-        return ()
-    met = {table.full_name for table in there} | {RECORD}
-    found = (table for table in theirs if any(_matches(table, pattern) for pattern in patterns))
-    kept = (table for table in found if not any(_matches(table, pattern) for pattern in move.exclude))
-    return tuple(table.full_name for table in kept if table.full_name not in met)
-
-
-def is_pattern(name: str) -> bool:
-    return any(sign in name for sign in "*?[")
-
-
-def without(table: Table, exclude: Iterable[str]) -> Table:
-    """The table without the columns that are excluded by name; they keep nothing from being moved."""
-    patterns = [p for p in exclude if not p.endswith(".*")]  # 'sales.*' is every table of a schema
-    left = [c.name for c in table.columns if not any(_names(p, table, c) for p in patterns)]
-    gone = [c.name for c in table.columns if c.name not in left]
-    if not gone:
-        return table
-    if lost := [name for name in table.key if name not in left]:
-        raise SpecError(f"'{lost[0]}' is part of the key of '{table.full_name}'.", "Take it out of 'exclude'.")
-    columns = tuple(c for c in table.columns if c.name in left)
-    return table.model_copy(update={"columns": columns, "problems": table.problems_beside(gone)})
-
-
-def _names(pattern: str, table: Table, column: Column) -> bool:
-    """Whether a pattern names a column: '*_log' names tables, and not every column that ends so."""
-    of, dot, name = pattern.rpartition(".")
-    return bool(dot) and _matches(table, of) and fnmatchcase(column.name, name)
-
-
-def _matches(table: Table, pattern: str) -> bool:
-    return pattern == table.full_name or fnmatchcase(table.full_name, pattern)
-
-
-def into(move: Move, table: Table) -> Table:
-    """Where a table goes: its own name, the source's default schema becoming the target's."""
-    if isinstance(move.into, str):
-        return table.model_copy(update={"schema_name": move.into})
-    name = (move.into or {}).get(table.full_name)
-    if name is None:
-        return table
-    schema, _, rest = name.rpartition(".")
-    return table.model_copy(update={"schema_name": schema or None, "name": rest})
+    options: tuple[str, ...] = ()
+    """Names of what can be set for the connection."""
 
 
 def plan(
@@ -196,7 +112,9 @@ def plan(
     """The plan of a move. `fit` and `existing` ask the target; `cursor` gives the last value of `since`."""
     source, target = sides
     refuse(move, target)
-    tasks = [_task(move, table, (fit, existing), cursor) for table in chosen(move, tables)]
+    found = list(tables)
+    refuse_unknown(move, found)
+    tasks = [_task(move, table, (fit, existing), cursor) for table in chosen(move, found)]
     if not tasks:
         raise SpecError(f"{shown(move.source)} has no tables to move.", "Check 'tables', and what the account may see.")
     names = [task.into for task in tasks]
@@ -229,6 +147,8 @@ def refuse(move: Move, target: Side) -> None:
 
 LOCK_SECONDS = 2
 """How long a gentle run waits for a lock: while it does, others wait behind it."""
+LOCKS = ("lock_seconds", "busy_seconds")
+"""What connections call that."""
 
 
 def _readers(move: Move, source: Side, target: Side) -> int:
@@ -241,15 +161,20 @@ def _reasons(move: Move, source: Side, target: Side) -> Iterable[str]:
     if not source.can.snapshot:
         yield "the source has no snapshot: rows are proved as they were when read"
     if move.gentle:
-        yield f"gently: at most {move.gentle:,} rows a second, one slice at a time, {LOCK_SECONDS} seconds for locks"
+        told = [word for word, side in (("source", source), ("target", target)) if {*LOCKS} & {*side.options}]
+        locks = f", {LOCK_SECONDS} seconds for locks of the {' and the '.join(told)}" if told else ""
+        yield f"gently: at most {move.gentle:,} rows a second, one slice at a time{locks}"
     if limit := size(move.memory):
         many = "one slice at a time" if readers == 1 else f"up to {readers} slices at a time"
-        yield f"within {limit // MIB:,} MiB: {many}, batches of {share(limit).batch_mb} MiB"
+        batches = f", batches of {share(limit).batch_mb} MiB" if "batch_mb" in source.options else ""
+        yield f"within {limit // MIB:,} MiB: {many}{batches}"
     elif readers > 1:
         yield f"up to {readers} slices at a time, all at one pinned snapshot"
     elif source.can.snapshot and not move.gentle:
         narrow = "source reads" if source.can.readers == 1 else "target writes"
         yield f"one slice at a time: the {narrow} through one session"
+    if source.can.aside and readers == 1 and not move.gentle:
+        yield "a second session of the source is asked for sums meanwhile"
     if not target.can.atomic:
         yield "the target cannot publish at once: readers may see a mixture while it does"
     if move.together:

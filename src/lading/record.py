@@ -16,7 +16,7 @@ from lading.compare import Comparison
 from lading.compare.outcome import Diff, Verdict
 from lading.connector import Connection, Load
 from lading.errors import SpecError
-from lading.plan import RECORD
+from lading.picking import RECORD
 from lading.prove import Bill, TableBill
 from lading.schema import Column, Mode, Table
 from lading.store import Store

@@ -24,7 +24,7 @@ from lading.ending import Ending, Stopped, Stuck
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
-from lading.plan import Plan, Task
+from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
 from lading.threads import apart
@@ -85,6 +85,12 @@ def run(
     )  # fmt: skip
     store.end(name, bill.state.value, bill)
     return bill
+
+
+def hurried(side: Connection) -> Connection:
+    """The connection, waiting for locks no longer than a moment, where it lets itself be told."""
+    names = [name for name in LOCKS if name in type(side).model_fields]
+    return side.model_copy(update={name: min(getattr(side, name), LOCK_SECONDS) for name in names})
 
 
 @contextmanager
@@ -214,7 +220,7 @@ class Crew:
             snapshot, beside = source.pin(), self._beside(stack)
             for moving in self.pending:
                 moving.beside = beside
-                moving.lines, moving.kept, moving.rejected = {}, 0, 0
+                moving.lines, moving.kept, moving.rejected, moving.asked = {}, 0, 0, 0
                 moving.snapshot = snapshot
                 self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
             self._stage(source, target, snapshot)
@@ -230,8 +236,8 @@ class Crew:
         """A second session of the source, to ask for sums while the only one that sees the snapshot reads."""
         if not self.source.can.aside or self.plan.readers > 1 or self.plan.gentle:
             return None
-        with suppress(Unreachable):  # the server may have room for one only
-            return stack.enter_context(self.over.opened(self.source))
+        with suppress(LadingError):  # the server, or the account, may have room for one only
+            return stack.enter_context(self.over.opened(hurried(self.source)))
         return None
 
     def _spend(self, *sessions: Session) -> None:
@@ -297,14 +303,16 @@ class Crew:
     def _alone(
         self, units: queue.SimpleQueue[tuple[Moving, int]], left: dict[int, int], lock: threading.Lock, snapshot: str
     ) -> None:
-        """A further worker, with sessions of its own at the same snapshot."""
-        try:
-            with self.over.opened(self.source) as source, self.over.opened(self.target) as target:
+        """A further worker, with sessions of its own at the same snapshot; without them the others do its work."""
+        with suppress(Stopped), ExitStack() as stack:
+            try:
+                source = stack.enter_context(self.over.opened(self.source))
+                target = stack.enter_context(self.over.opened(self.target))
                 source.pin(snapshot)
-                self._worker(units, left, lock, (source, target))
-                self._spend(source, target)
-        except Stopped:
-            return
+            except LadingError:  # the server, or the account, may have no more room
+                return
+            self._worker(units, left, lock, (source, target))
+            self._spend(source, target)
 
     def _worker(
         self,

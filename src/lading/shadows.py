@@ -15,7 +15,7 @@ from lading.copying import Resolve, known
 from lading.errors import LadingError, Unsupported
 from lading.hops.flow import ODD, parsed, quiet
 from lading.lineage import LANGUAGES
-from lading.plan import chosen, into
+from lading.picking import chosen, into
 from lading.preflight.beside import Shadow
 from lading.preflight.ground import named, system, written
 from lading.spec import Move, OnFailure, Pipeline, Step
@@ -96,10 +96,15 @@ class Shadows:
         targets = {names[t.full_name]: self._shadow(step, step.target, into(step, t).full_name) for t in tables}
 
         def told(pattern: str) -> Iterator[str]:
-            """A pattern that begins with a table, also for the table's shadow."""
-            yield pattern
+            """A pattern that begins with a table, for its shadow; not every table that is meant has the column."""
             table, dot, rest = pattern.rpartition(".")
-            yield from (f"{own}.{rest}" for name, own in names.items() if dot and fnmatchcase(name, table))
+            if dot and table in names:
+                yield f"{names[table]}.{rest}"
+                return
+            yield pattern
+            for name, own in names.items():
+                if dot and fnmatchcase(name, table):
+                    yield f"{own[:-1]}[{own[-1]}].{rest}"
 
         changes: dict[str, Any] = {word: tuple(each for pattern in getattr(step, word) for each in told(pattern))
                                    for word in ("exclude", "accept")}  # fmt: skip

@@ -126,7 +126,7 @@ schedule: {cron: "%s", missed: run_all, overlap: allow}
 params: {due: {type: text, from: due}}
 steps:
   - {key: meet, do: bash, script: "touch $LADING_RUN.here; until [ $(ls *.here | wc -l) -ge 2 ]; do sleep 0.1; done"}
-  - {key: load, from: crm, to: wh, tables: amounts, exclude: ["${param:due}"], mode: append, after: meet}
+  - {key: load, from: crm, to: wh, tables: amounts, exclude: ["${param:due}*"], mode: append, after: meet}
 """
 
 

@@ -9,7 +9,9 @@ from lading.connector import Connection
 from lading.connectors.duckdb import DuckDB
 from lading.connectors.files import Files
 from lading.connectors.memory import Memory
+from lading.connectors.mysql import MySQL
 from lading.connectors.postgres import Postgres
+from lading.connectors.sqlite import SQLite
 from lading.memory import MIB, share, size, within
 from lading.plan import Side, plan
 from lading.spec import Move
@@ -71,7 +73,25 @@ def test_the_plan_says_what_was_done():
         ("1GiB", 4, "within 1,024 MiB: up to 4 slices at a time, batches of 8 MiB"),
     ):
         move = Move(**{"from": "a", "to": "b", "memory": memory})
-        sides = (Side(address="a", can=Postgres.can), Side(address="b", can=DuckDB.can))
-        made = plan(move, [PEOPLE], sides, lambda t: t, lambda _t: None)
+        made = plan(move, [PEOPLE], (side(Postgres), side(DuckDB)), lambda t: t, lambda _t: None)
         assert (made.readers, made.memory) == (readers, size(memory))
         assert made.reasons == (said,)
+
+
+def side(kind: type[Connection]) -> Side:
+    return Side(address=kind.__name__, can=kind.can, options=tuple(kind.model_fields))
+
+
+def test_the_plan_says_only_what_was_done():
+    """Not every connection lets its batches and its patience be set."""
+    slow = "gently: at most 9 rows a second, one slice at a time"
+    for sides, words, said in (
+        ((SQLite, DuckDB), {"memory": "256MiB"}, "within 256 MiB: one slice at a time"),
+        ((SQLite, DuckDB), {"gentle": 9}, f"{slow}, 2 seconds for locks of the source"),
+        ((DuckDB, Postgres), {"gentle": 9}, f"{slow}, 2 seconds for locks of the target"),
+        ((Postgres, MySQL), {"gentle": 9}, f"{slow}, 2 seconds for locks of the source and the target"),
+        ((DuckDB, DuckDB), {"gentle": 9}, slow),
+    ):
+        move = Move(**{"from": "a", "to": "b", **words})
+        made = plan(move, [PEOPLE], (side(sides[0]), side(sides[1])), lambda t: t, lambda _t: None)
+        assert made.reasons[0] == said

@@ -106,3 +106,19 @@ def test_what_no_table_is_mapped_by_is_refused(into, exclude, fix):
     with pytest.raises(SpecError, match="which is none of the tables that are moved") as raised:
         planned(Move(source="a", target="b", into=into, exclude=exclude), ORDERS, SALES)
     assert raised.value.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("exclude", "fix"),
+    [
+        ("Orders", "Did you mean 'orders'?"),
+        ("orders.notes", "Did you mean 'note'?"),
+        ("orders.x", "There are: amount, id, note."),
+        ("amount", "There are: orders.amount, sales.amount."),
+        ("audit", "There are: orders, sales."),
+    ],
+)
+def test_what_is_not_there_is_not_left_out(exclude, fix):
+    with pytest.raises(SpecError, match=f"'exclude' names '{exclude}', which a does not have") as raised:
+        planned(Move(source="a", target="b", exclude=("*_log", exclude)), ORDERS, SALES)
+    assert raised.value.fix == fix

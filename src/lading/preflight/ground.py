@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from lading.connector import Connection, Session
 from lading.copying import Resolve
 from lading.errors import LadingError
-from lading.plan import Plan, is_pattern
+from lading.picking import is_pattern
+from lading.plan import Plan
 from lading.preflight.report import Account, Columns, Report
 from lading.schema import Table
 from lading.spec import Input, Move, Pipeline, Step

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from lading.copying import Part, planned, sides
 from lading.errors import LadingError, SpecError
 from lading.joining import plans
-from lading.plan import Task, into
+from lading.picking import into
+from lading.plan import Task
 from lading.preflight.ground import Ground, moved, named, read, written
 from lading.preflight.report import Finding, Severity
 from lading.receiver import Receive

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lading.binding import bound, select
 from lading.errors import LadingError
-from lading.plan import is_pattern
+from lading.picking import is_pattern
 from lading.preflight.ground import UNSEEN, Ground
 from lading.preflight.queries import asked
 from lading.preflight.report import Finding
