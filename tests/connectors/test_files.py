@@ -360,6 +360,15 @@ def test_a_type_is_found_only_when_it_gives_every_text_back(tmp_path: Path, valu
     assert repr(found) == repr(by_its_texts)
 
 
+@pytest.mark.parametrize("options", [{}, {"columns": {"a": "string"}}, {"delimiter": "||"}], ids=str)
+def test_a_mark_in_the_first_value_is_part_of_it(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Files that were put together hold the marks of their encoding in the middle."""
+    text = "\ufeffa,b\n\ufeffA1,\ufeff\n\ufeff,x\n".replace(",", str(options.get("delimiter", ",")))
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    found = read(Files(path=str(tmp_path), **options), "t")
+    assert found == [{"a": "\ufeffA1", "b": "\ufeff"}, {"a": "\ufeff", "b": "x"}]
+
+
 def test_files_that_change_after_their_types_were_found(tmp_path: Path) -> None:
     """What was seen of them holds for them no longer."""
     file = tmp_path / "t.csv"

@@ -12,7 +12,7 @@ from lading.digest import Tally, digest_of
 from lading.errors import DataError
 from lading.schema import Column, Loss, Table, losses
 from lading.testing.case import Case, cases
-from lading.testing.steps import Row, arrow_schema, found, load_of, need, put, table
+from lading.testing.steps import Row, arrow_schema, content, expected, found, load_of, need, put, table
 from lading.types import Type, canonical_json, parse
 from lading.values import cast, texts
 
@@ -83,6 +83,13 @@ class Types:
         type_ = there.columns[1].type
         pairs = zip(shown(values, type_), shown(read.column(1).combine_chunks(), type_), strict=False)
         return [(old, new) for old, new in pairs if old != new]
+
+    def test_a_mark_at_the_beginning_is_part_of_the_value(self, session: Session) -> None:
+        """U+FEFF, which some readers take for the mark of a file's encoding, in the first value of the first row."""
+        marked = table("marked", ("code",), code="string(20)!", more="string(20)")
+        rows: list[Row] = [("\ufeffA1", "\ufeff")]
+        there = found(session, put(session, marked, rows).table.full_name)
+        assert content(session, there) == expected(there, rows)
 
     def test_a_catalogue_says_what_fit_said(self, session: Session) -> None:
         """Planning reads losses off `fit`, so what is made must be that."""

@@ -57,6 +57,7 @@ class Writing:
         put(session, PEOPLE, ROWS)
         load = self._staged(session, NEW)
         assert content(session, load.stage) == expected(load.table, NEW)
+        assert session.describe(load.stage.full_name) is not None, "whether it is gone tells how it was published"
         assert content(session, found(session, load.table.full_name)) == expected(load.table, ROWS)
 
     def test_a_batch_stream_that_breaks_leaves_nothing_of_its_slice(self, session: Session) -> None:

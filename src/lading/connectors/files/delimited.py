@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -109,6 +110,8 @@ def _columns(scanner: Scanner, page: Page, types: list[pa.DataType]) -> list[pa.
         return [pa.array([], type_) for type_ in types]
     names = [str(number) for number in range(count)]
     data, delimiter, null = plain(scanner, page)
+    if page.data.startswith(BOM_UTF8):  # which is part of a value here, and which the reader takes away
+        data = BOM_UTF8 + bytes(data)
     try:
         table = csv.read_csv(
             pa.BufferReader(data),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +36,8 @@ class Parser:
     def batch(self, block: bytes) -> pa.RecordBatch:
         if len(block) > _LONGEST:
             raise DataError(f"A row of '{self._table.full_name}' has over {_LONGEST:,} bytes.", "Leave the column out.")
+        if block.startswith(BOM_UTF8):  # which is part of a value here, and which the reader takes away
+            block = BOM_UTF8 + block
         read = csv.ReadOptions(column_names=self._names, block_size=len(block) + 1, use_threads=False)
         try:
             rows = csv.read_csv(pa.BufferReader(block), read, self._parse, self._convert)
