@@ -874,6 +874,10 @@ def test_errors_say_who_must_act(pg_database, postgres):
         assert "7777777" not in str(caught.value)
         with pytest.raises(SpecError):
             session.driver.query("SELECT absent FROM t")
+    run(pg_database, f"ALTER ROLE {user} CONNECTION LIMIT 0")
+    alone = base.model_copy(update={"user": user, "password": SecretStr("pw")})
+    with pytest.raises(Unreachable, match=r"too many connections.*the role's own limit"), alone.open():
+        pass
     run(pg_database, f"DROP OWNED BY {user}", f"DROP ROLE {user}")
 
 

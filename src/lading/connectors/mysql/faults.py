@@ -7,7 +7,8 @@ from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unrea
 LOST = 2013
 _ACCOUNT = {1044, 1045, 1095, 1130, 1142, 1143, 1227, 1370, 1410, 1698, 1820, 1862, 3118, 4151}
 _READ_ONLY = {1290, 1792, 1836}
-_GONE = {0, 2002, 2003, 2006, 2013, 2014, 2026, 2055, 1040, 1047, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1927, 4031}
+_GONE = {0, 2002, 2003, 2006, 2013, 2014, 2026, 2055, 1047, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031}
+_BUSY = {1040, 1203, 1226}
 _LOCKED = {1205, 1213, 1614}
 _FULL = {1021, 1026, 1114}
 _STOPPED = {1317, 1907, 1969, 3024}
@@ -41,6 +42,10 @@ def translated(error: Exception, where: str) -> LadingError:
         return Unreachable(f"{where}: a table was altered after the snapshot began ({text}).", "Run again.")
     if number in _STOPPED:
         return Unreachable(f"{where}: the statement was stopped ({text}).", "Run again; ask who stopped it.")
+    if number in _BUSY:
+        return Unreachable(
+            what, "Run again when sessions are free, or raise max_connections, or the account's own limit."
+        )
     if number in _GONE:
         return Unreachable(what, "Check host and port, and that the server runs; then run again.")
     if number in _ABSENT or number == 1050:

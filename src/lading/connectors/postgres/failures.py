@@ -7,6 +7,7 @@ from typing import Any
 
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
 
+_BUSY = "Run again when sessions are free, or raise max_connections, or the role's own limit."
 # Classes of SQLSTATE, the most particular first: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("28", AccessDenied, "Check user and password, and the server's pg_hba.conf."),
@@ -15,7 +16,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("3D000", SpecError, "Correct the database's name."),
     ("3F000", SpecError, "Create the schema, or correct its name."),
     ("53100", Unreachable, "Free space on the server's disk, then run again."),
-    ("53300", Unreachable, "Run again when sessions are free, or raise max_connections."),
+    ("53300", Unreachable, _BUSY),
     ("57014", Unreachable, "Run again, or raise 'statement_seconds' of the connection."),
     ("08|53|57|58|HV", Unreachable, "Run again when the server answers."),
     ("55P03", Unreachable, "Run again when the lock is free, or raise 'lock_seconds' of the connection."),
@@ -31,6 +32,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("42", SpecError, "Discover the tables again, and correct the names and types."),
 )
 _REFUSED = re.compile(r"authentication|pg_hba\.conf|no password|role \"|not permitted to log in|SSL|certificate", re.I)
+_TOO_MANY = re.compile(r"too many connections|too many clients|remaining connection slots", re.I)
 
 
 def asyncpg_errors() -> tuple[type[Exception], ...]:
@@ -70,6 +72,8 @@ def _lost(error: BaseException, where: str) -> LadingError:
     text = (lines[0] if lines else type(error).__name__)[:300].rstrip(".")
     if re.search(r'database ".*" does not exist', text):
         return SpecError(f"{where}: {text}.", "Correct the database's name.")
+    if _TOO_MANY.search(text):
+        return Unreachable(f"{where}: {text}.", _BUSY)
     if _REFUSED.search(text) and "closed" not in text:
         return AccessDenied(f"{where}: {text}.", "Check user and password, and the server's pg_hba.conf.")
     return Unreachable(f"{where}: {text}.", "Check host and port, and that the server runs; then run again.")
