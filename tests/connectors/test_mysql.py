@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
+import lading
 from lading.canon import Compared
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.mysql import MySQL
@@ -782,6 +783,42 @@ def test_replace_keeps_what_hangs_on_the_table(maria_database, mariadb):
         assert session.driver.query("SELECT count(*) FROM people") == [("4",)]
         with pytest.raises(AccessDenied):
             session.prepare(load_of(session, PEOPLE))
+
+
+def test_an_account_with_one_connection_copies(maria_database, mariadb, tmp_path):
+    """Sums are asked aside where there is room for a second connection."""
+    run(maria_database, *SCENE)
+    place = maria_database.rpartition("@")[2]
+    name = place.rpartition("/")[2]
+    limit = "WITH MAX_USER_CONNECTIONS 1"
+    mariadb.execute(f"GRANT SELECT ON `{name}`.* TO single@'127.0.0.1' IDENTIFIED BY 's' {limit}")
+    url = f"mariadb://single:s@{place}"
+    bill = lading.copy(url, f"parquet://{tmp_path}/out", tables="people", quiet=True)
+    assert (bill.state, bill.rows.target) == ("proved", 2), bill
+    with MySQL.from_url(url).open(), pytest.raises(Unreachable, match="the account's own limit"):
+        MySQL.from_url(url).open().__enter__()
+
+
+def test_indexes_are_made_when_the_rows_are_there(maria_database):
+    """But keys that rows are refused by, and the one of the column that counts."""
+    run(maria_database, """CREATE TABLE people (id bigint PRIMARY KEY, name varchar(40), paid decimal(18,2),
+        n int AUTO_INCREMENT, UNIQUE KEY one (name), KEY counts (n, name),
+        KEY `by ``paid``` (paid) COMMENT 'KEY `x` (y),',
+        KEY more (name(3), paid), FULLTEXT KEY words (name)) ENGINE=InnoDB""")  # fmt: skip
+    with opened(maria_database) as session:
+        before = shape(session, "people")
+        load = load_of(session, PEOPLE)
+        session.prepare(load)
+        session.stage(load, iter([people(5, 6)]), 0)
+        there = shape(session, load.stage.name)
+        assert re.findall(r"KEY `(\w+)", there) == ["one", "counts"]
+        assert "PRIMARY KEY" in there
+        session.publish([load])
+        made = re.sub(r" AUTO_INCREMENT=\d+", "", shape(session, "people"))
+        assert sorted(made.splitlines()) == sorted(before.splitlines())
+        assert [row[0] for row in read(session, "people")] == [5, 6]
+        session.discard(load)
+        assert leftovers(session) == []
 
 
 def test_a_load_that_is_gone_is_not_published(maria_database):

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
-from lading.connectors.mysql.around import Found, Link, has_column, has_triggers, links, orphan
+from lading.connectors.mysql.around import Link, has_triggers, links, orphan
+from lading.connectors.mysql.finishing import drop_slice, finish
 from lading.driver import transaction
 from lading.errors import DataError, SpecError, Unsupported
 from lading.schema import Mode, Table
-from lading.sql import BEGUN, PUBLISHED, SLICE
+from lading.sql import BEGUN, PUBLISHED
 
 if TYPE_CHECKING:
     from lading.connectors.mysql.session import MySQLSession
@@ -62,7 +63,7 @@ def _swap(session: MySQLSession, loads: Sequence[Load]) -> None:
             continue
         if old and load.fresh:
             raise _appeared(load)
-        _finish(session, load, old)
+        finish(session, load, old)
         renames += [f"{target} TO {session.name(old_table(load))}"] if old else []
         renames.append(f"{stage} TO {target}")
     if renames:
@@ -74,22 +75,6 @@ def _swap(session: MySQLSession, loads: Sequence[Load]) -> None:
 
 def _appeared(load: Load) -> SpecError:
     return SpecError(f"'{load.table.full_name}' was made since the load was planned.", "Run again.")
-
-
-def _finish(session: MySQLSession, load: Load, old: Found | None) -> None:
-    """Gives the staged table what the old one has besides its rows."""
-    stage = session.name(load.stage)
-    _drop_slice(session, load.stage)
-    if old and old.engine != "InnoDB":
-        session.driver.execute(f"ALTER TABLE {stage} ENGINE={old.engine}")
-    if old and old.counter is not None:
-        session.driver.execute(f"ALTER TABLE {stage} AUTO_INCREMENT = {old.counter}")
-
-
-def _drop_slice(session: MySQLSession, table: Table) -> None:
-    if has_column(session.mysql, session._place(table), SLICE.name):
-        column = session.dialect.quote(SLICE.name)
-        session.driver.execute(f"ALTER TABLE {session.name(table)} DROP COLUMN {column}")
 
 
 def _refill(session: MySQLSession, loads: Sequence[Load]) -> None:
@@ -140,7 +125,7 @@ def _make_empty(session: MySQLSession, load: Load) -> None:
             raise _appeared(load)
         session._mark(load, MADE, 0)
     session.driver.execute(f"CREATE TABLE IF NOT EXISTS {session.name(load.table)} LIKE {session.name(load.stage)}")
-    _drop_slice(session, load.table)
+    drop_slice(session, load.table)
 
 
 def _writable(session: MySQLSession, load: Load) -> Load:

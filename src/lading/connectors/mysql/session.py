@@ -9,6 +9,7 @@ from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
+from lading.connectors.mysql.finishing import left_out
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.rights import rights
@@ -100,7 +101,8 @@ class MySQLSession(SqlSession):
         # A row that the table would refuse is refused here already, and what hangs on the table need not be made.
         self.driver.execute(f"CREATE TABLE {stage} LIKE {self.name(load.table)}")
         change = "" if old.engine == "InnoDB" else ", ENGINE=InnoDB"
-        self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {self.dialect.quote(SLICE.name)} INT NOT NULL{change}")
+        slice_ = self.dialect.quote(SLICE.name)
+        self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {slice_} INT NOT NULL{change}{left_out(self, load)}")
 
     def _definitions(self, table: Table) -> list[str]:
         lines = [
