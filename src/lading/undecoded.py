@@ -19,15 +19,14 @@ from lading.store import Line
 
 
 def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
-    """The plan with the tables marked whose rows can pass undecoded. Where values are to be looked at on the way, for
-    `since`, for rejects or for the level `full`, none can."""
+    """The plan with the tables marked whose rows can pass undecoded, and why others cannot. Where values are to be
+    looked at on the way, for `since`, for rejects or above the level `rows`, none can."""
     source, target = sessions
-    looked = move.since or move.max_rejects or move.gentle or move.proof not in (Level.COUNTS, Level.ROWS)
-    if looked or not (isinstance(source, Passes) and isinstance(target, Passes)):
+    if not (isinstance(source, Passes) and isinstance(target, Passes)):
         return made
-    form, tasks, kept = source.form(), list[Task](), list[str]()
-    if not form or form != target.form():
-        return made
+    if why := _why_not(move, form := source.form(), target.form()):
+        return made.model_copy(update={"reasons": (*made.reasons, f"rows are decoded on the way{why}")})
+    tasks, kept = list[Task](), list[str]()
     for task in made.tasks:
         if not task.problem:
             columns = (task.source.column(column.name) for column in task.target.columns)
@@ -36,12 +35,22 @@ def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
             kept += [f"{task.name} ({why})"] if why else []
             task = task.model_copy(update={"undecoded": not why})
         tasks.append(task)
-    if not any(task.undecoded for task in tasks):
-        return made
     reason = f"rows pass undecoded: both sides are {form}, and each hashes its own"
     but = f"decoded on the way: {', '.join(kept[:3])}{f' and {len(kept) - 3:,} more' if len(kept) > 3 else ''}"
-    reasons = (*made.reasons, reason, *([but] if kept else []))
+    some = any(task.undecoded for task in tasks)
+    reasons = (*made.reasons, *([reason] if some else []), *([but] if kept else []))
     return made.model_copy(update={"tasks": tuple(tasks), "reasons": reasons})
+
+
+def _why_not(move: Move, form: str, there: str) -> str:
+    """Why no table's rows can pass undecoded, as the end of a sentence; empty where some may."""
+    level = "" if move.proof in (Level.COUNTS, Level.ROWS) else f"the level {move.proof.value}"
+    asked = {"'since'": move.since, "'max_rejects'": move.max_rejects, "'gentle'": move.gentle, level: level}
+    if words := [word for word, wanted in asked.items() if wanted]:
+        return f", for {' and '.join(words)}"
+    if not form or not there:
+        return f": the {'target' if form else 'source'} is too old, or its texts are not UTF-8"
+    return "" if form == there else f": the source is {form}, the target {there}"
 
 
 def staged(moving: Moving, cut: Slice, source: Session, target: Session) -> Line:

@@ -156,15 +156,23 @@ def test_other_columns_are_decoded(
     assert looks.query(pg_database, asked) == looks.query(other_database, asked)
 
 
-LOOKING = [{"proof": "full"}, {"proof": "columns"}, {"max_rejects": 1}, {"gentle": 1000}]
+LOOKING: list[tuple[dict[str, object], str]] = [
+    ({"proof": "full"}, "the level full"),
+    ({"proof": "columns"}, "the level columns"),
+    ({"max_rejects": 1}, "'max_rejects'"),
+    ({"gentle": 1000}, "'gentle'"),
+    ({"gentle": 1000, "since": "id", "mode": "merge"}, "'since' and 'gentle'"),
+]
 
 
-@pytest.mark.parametrize("words", LOOKING, ids=str)
+@pytest.mark.parametrize(("words", "why"), LOOKING, ids=str)
 def test_who_wants_to_look_at_values_gets_them_decoded(
-    pg_database: str, other_database: str, copied: Callable[..., Bill], words: dict[str, object]
+    pg_database: str, other_database: str, copied: Callable[..., Bill], words: dict[str, object], why: str
 ):
     looks.query(pg_database, "CREATE TABLE plain (id int PRIMARY KEY)")
-    assert REASON not in _reasons(pg_database, other_database, **words)
+    reasons = _reasons(pg_database, other_database, **words)
+    assert REASON not in reasons
+    assert f"rows are decoded on the way, for {why}" in reasons
     copied(pg_database, other_database, **words)
 
 
