@@ -16,6 +16,7 @@ from lading.moving import Moving, bill_of, fingerprint, later, rows_before, rows
 from lading.passing import digested
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
+from lading.slicing import tiled
 from lading.staging import bare, unchanged
 from lading.store import Line, Open
 
@@ -175,6 +176,7 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
         again = Digester(moving.hashed, moving.load.key)
         for cut in (line.slice for line in lines):
             for batch in source.read(moving.source, cut):
+                moving.wait(batch.num_rows)
                 again.add(moving.fit(batch, Counter()))
         if not moving.rejected:
             _equal(moving, again.digest(), there, "read a second time")
@@ -210,11 +212,13 @@ def _chain(moving: Moving, reasons: list[str]) -> str:
         return f"each system {did} its own rows, the source at the snapshot"
     if not sums:
         return "the source cannot be asked in place; what was read is what is proved"
-    if moving.asked:
-        return f"the source's own count and {min(sums)} column sums, asked while it was read, equal what was read"
     if not moving.snapshot:
         return f"the source was asked for its count and {min(sums)} column sums right after it was read"
-    return f"the source's own count and {min(sums)} column sums equal what was read, at the same snapshot"
+    what = f"the source's own count and {min(sums)} column sums"
+    if not moving.asked:
+        return f"{what} equal what was read, at the same snapshot"
+    rest = ", or right after it at the same snapshot" if moving.asked < len(sums) else ""
+    return f"{what}, asked while it was read{rest}, equal what was read"
 
 
 def _read_back(moving: Moving, target: Session, table: Table, cut: Slice = WHOLE) -> Digest:
@@ -237,10 +241,10 @@ def _count(target: Session, table: Table, cut: Slice = WHOLE) -> int:
 
 
 def _covered(moving: Moving, source: Session) -> None:
-    """Whether the slices hold every row once, which no look at one slice tells."""
+    """Whether the slices hold every row once, which no look at one slice tells; of pages their bounds do."""
     rows = sum(line.read.rows for line in moving.lines.values() if line.read)
     cut = Slice(since=moving.task.since, since_low=moving.task.since_low) if moving.task.since else WHOLE
-    if not moving.snapshot or len(moving.lines) < 2 or moving.task.keys is not None:
+    if not moving.snapshot or tiled([line.slice for line in moving.lines.values()]) or moving.task.keys is not None:
         return
     whole = source.digest(bare(moving.source, cut), cut)
     if whole is not None and whole.rows != rows:
@@ -310,7 +314,6 @@ def announce(moving: Moving, target: Session) -> None:
     if load.mode is Mode.APPEND and not load.fresh:
         alone = load.key and not _count(target, _keyed(load), Slice(within=load.stage.name))
         moving.store.note(load.id, None if alone else _read_back(moving, target, load.table))
-    moving.stands = _stands(moving, target)
     moving.watch.state(moving.name, "publishing")
     moving.store.change(load.id, state="publishing")
     moving.state = "publishing"
@@ -345,18 +348,13 @@ def published(moving: Moving, target: Session, late: bool = False) -> None:
     _close(moving, target)
 
 
-def _stands(moving: Moving, target: Session) -> bool:
-    """Whether the rows that will replace others are still a table of their own."""
-    replaces = moving.load.mode is Mode.REPLACE and not moving.load.fresh
-    return replaces and target.describe(moving.load.stage.full_name) is not None
-
-
 def _last_look(moving: Moving, target: Session, late: bool) -> None:
     load, expected = moving.load, moving.expected
-    if not late and (load.fresh or (moving.stands and not _stands(moving, target))):
+    whole = load.mode is Mode.REPLACE or load.fresh
+    if whole and not late and target.describe(load.stage.full_name) is None:
         # what was read again has only another name now
         _equal(moving, Digest(rows=expected.rows), Digest(rows=_count(target, load.table)), "in the target")
-    elif load.mode is Mode.REPLACE or load.fresh:
+    elif whole:
         _equal(moving, expected, _read_back(moving, target, load.table), "in the target")
     elif before := moving.store.noted(load.id):
         _equal(moving, before + expected, _read_back(moving, target, load.table), "in the target")

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from lading.compare.outcome import Comparison
 from lading.connector import Load, Session
 from lading.digest import Digest
+from lading.ending import Stopped
 from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
@@ -48,16 +49,20 @@ class Watch(Protocol):
 
 
 class Pace:
-    """Holds readers back to so many rows a second, taken over the whole run."""
+    """Holds readers back to so many rows a second. What was not read in a pause is not made up for, but for a second's
+    rows: batches do not come evenly."""
 
     def __init__(self, rows_a_second: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit, self.clock = rows_a_second, clock
-        self.rows, self.began = 0, clock()
+        self.until = clock()
 
     def ahead(self, rows: int) -> float:
         """Seconds that the rows read so far, with these, are too early."""
-        self.rows += rows
-        return max(self.rows / self.limit - (self.clock() - self.began), 0.0) if self.limit else 0.0
+        if not self.limit:
+            return 0.0
+        now = self.clock()
+        self.until = max(self.until, now - 1) + rows / self.limit
+        return max(self.until - now, 0.0)
 
 
 @dataclass
@@ -82,8 +87,6 @@ class Moving:
     proof: Proof | None = None
     bill: TableBill | None = None
     began: float | None = None
-    stands: bool = False
-    """Whether the rows that replace others were a table of their own before they were published."""
     lost: int = 0
     """How often its system did not answer; what fails so for itself must not keep others from being moved."""
     beside: Session | None = None
@@ -103,6 +106,11 @@ class Moving:
             if self.began is None:
                 self.began = time.monotonic()
                 self.watch.begin(self.name, self.task.source.rows, len(self.lines))
+
+    def wait(self, rows: int) -> None:
+        """Holds the reader of so many rows back to the pace. Raises Stopped."""
+        if self.stop.wait(self.pace.ahead(rows)):
+            raise Stopped
 
     @property
     def name(self) -> str:

@@ -82,8 +82,7 @@ class Passing:
             yield from self.written(iter([self.moving.fit(batch, self.narrowed)]))
 
     def read(self, batch: pa.RecordBatch) -> None:
-        if self.moving.stop.wait(self.moving.pace.ahead(batch.num_rows)):
-            raise Stopped
+        self.moving.wait(batch.num_rows)
         self.tally.add(batch)
         if batch.schema.names != [column.name for column in self.moving.source.columns]:
             raise Bug(f"The source gave other columns of '{self.moving.name}' than were asked for.", "Report it.")

@@ -107,12 +107,15 @@ def even(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) 
     if first is None or first.type.kind != "int":
         return []
     quoted = dialect.quote(first.name)
-    low, high = query(f"SELECT min({quoted}), max({quoted}) FROM {name}")[0]
+    try:
+        low, high = map(int, query(f"SELECT min({quoted}), max({quoted}) FROM {name}")[0])
+    except (TypeError, ValueError, OverflowError):  # no rows, or a text where SQLite declares a number
+        return []
     rows = table.rows or int(query(f"SELECT count(*) FROM {name}")[0][0])
-    span = int(high) - int(low) if low is not None else 0
+    span = high - low
     if span >= 2 * rows or (len(table.key) > 1 and span < rows // FEW):
         return []
-    return [(str(int(low) + round(span / count * n)),) for n in range(1, count) if span >= count]
+    return [(str(low + round(span / count * n)),) for n in range(1, count) if span >= count]
 
 
 def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
@@ -135,3 +138,10 @@ def numbered(batches: Iterable[pa.RecordBatch], column: str, number: int) -> Ite
     """Batches with their slice's number in one column more."""
     for batch in batches:
         yield batch.append_column(column, pa.repeat(pa.scalar(number, pa.int32()), batch.num_rows))
+
+
+def tiled(slices: Sequence[Slice]) -> bool:
+    """Whether slices hold every row by their bounds alone: there is one, or they are of pages without a gap."""
+    pages = sorted((each.pages for each in slices if each.pages), key=lambda pair: pair[0])
+    ends = [0, *(high for _, high in pages)], [*(low for low, _ in pages), None]
+    return len(slices) < 2 or (len(pages) == len(slices) and ends[0] == ends[1])

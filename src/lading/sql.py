@@ -384,7 +384,10 @@ class SqlSession:
         return rows
 
     def _holds_ledger(self, load: Load) -> bool:
-        return self.describe(load.table.model_copy(update={"name": LEDGER}).full_name) is not None
+        mark = self.dialect.placeholder
+        named = f"SELECT 1 FROM ({self.dialect.catalog}) lading_q WHERE table_schema = {mark} AND table_name = {mark}"
+        schema = load.table.schema_name or self.default_schema
+        return bool(self.driver.query(self.dialect.limit.format(sql=named, n=1), (schema, LEDGER)))
 
     def discard(self, load: Load) -> None:
         ledger, stage = self._ledger(load), self.name(load.stage)

@@ -167,6 +167,14 @@ def test_a_null_in_an_integer_key_is_refused_and_not_numbered(session):
         staged(session, load, [(None, "x", None)])
 
 
+def test_a_text_in_a_key_of_numbers_is_named(file, sql, tmp_path):
+    """Slices are cut between whole numbers, which it is none of."""
+    sql("CREATE TABLE t (k INT PRIMARY KEY NOT NULL, v TEXT)")
+    sql("INSERT INTO t VALUES (1, 'a'), (2, 'b'), ('abc', 'c')")
+    with pytest.raises(DataError, match="'k' of 't' is declared INT and holds 'abc'"):
+        lading.copy(SQLite(path=file).address(), f"sqlite:///{tmp_path}/out.db", slice_rows=1, quiet=True)
+
+
 def test_generated_columns_are_read_and_shadow_tables_are_not(session, sql):
     sql("CREATE TABLE g (a INTEGER PRIMARY KEY, b INT, c INT GENERATED ALWAYS AS (b * 2) STORED)")
     sql("INSERT INTO g (a, b) VALUES (1, 21)")

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ import pytest
 
 import lading
 from lading import actions, copying, engine
-from lading.connector import WHOLE, Capabilities
+from lading.connector import WHOLE, Capabilities, Connection, Slice
 from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
@@ -25,6 +25,7 @@ from lading.passing import reading
 from lading.plan import Side
 from lading.plan import plan as make_plan
 from lading.run import Silent, run
+from lading.slicing import paged, tiled
 from lading.spec import Move
 from lading.store import Store
 from lading.testing.steps import content, found, put, table
@@ -192,6 +193,69 @@ def test_a_source_that_has_moved_on_is_asked_at_its_snapshot(ledger, lost):
     bill = moved(source, Memory(name=secrets.token_hex(4)), ledger)
     assert (bill.state, bill.rows.target) == ("proved", 100), bill.tables[0]
     assert "at the same snapshot" in bill.tables[0].proof.chain
+
+
+class Single(Aside):
+    """An account that may connect once."""
+
+    inside: ClassVar[list[str]] = []
+
+    @contextmanager
+    def open(self):
+        if self.inside:
+            raise DataError("The account has one connection.", "Wait.")
+        self.inside.append(self.name)
+        try:
+            with super().open() as session:
+                yield session
+        finally:
+            self.inside.clear()
+
+
+class Narrow(Single):
+    """The same of a system from which several sessions read at a time."""
+
+    can: ClassVar[Capabilities] = Odd.can.model_copy(update={"readers": 2})
+
+
+@pytest.mark.parametrize("kind", [Single, Narrow])
+def test_where_there_is_room_for_one_session_one_does_the_work(ledger, kind):
+    bill = moved(odd(Session, kind=kind), Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert (bill.state, bill.rows.target) == ("proved", 100), bill.tables[0]
+    assert "at the same snapshot" in bill.tables[0].proof.chain
+
+
+def test_the_bill_says_when_sums_were_asked(ledger):
+    pinned: list[Session] = []
+
+    class Leaving(Session):
+        def pin(self, snapshot=None):
+            pinned.append(self)
+            return super().pin(snapshot)
+
+        def digest(self, table, slice):
+            if self not in pinned and slice.number > 4:
+                raise Unreachable("The server has gone.", "Start it.")
+            return super().digest(table, slice)
+
+    bill = moved(odd(Leaving, kind=Aside), Memory(name=secrets.token_hex(4)), ledger, slice_rows=10)
+    assert (bill.state, bill.rows.target) == ("proved", 100), bill.tables[0]
+    said = "asked while it was read, or right after it at the same snapshot, equal what was read"
+    assert said in bill.tables[0].proof.chain
+
+
+def test_bounds_of_pages_tell_whether_slices_hold_every_row():
+    whole = paged(10, 3)
+    assert tiled(whole)
+    assert tiled(whole[::-1])
+    for wrong in (whole[1:], whole[:2], [whole[0], whole[2]], [*whole, whole[1]]):
+        assert not tiled(wrong)
+    assert tiled([WHOLE])
+    by_key = [
+        Slice(number=n, on=("id",), low=low, high=high) for n, low, high in ((0, None, ("5",)), (1, ("5",), None))
+    ]
+    assert not tiled(by_key), "rows without a key would be in none"
+    assert not tiled([whole[0], by_key[1]])
 
 
 def test_a_row_that_is_lost_while_it_is_read_is_seen_from_aside_too(ledger):
@@ -657,18 +721,19 @@ def test_a_gentle_run_is_held_back_to_its_rows_a_second(ledger, monkeypatch):
     assert waited[-1][1] == 5, "a hundred rows at twenty a second, by a clock that stands"
     plan = planned(source, Memory(name=secrets.token_hex(4)), gentle=20)
     assert plan.readers == 1
-    assert "gently: at most 20 rows a second, one slice at a time, 2 seconds for locks" in plan.reasons
+    assert "gently: at most 20 rows a second, one slice at a time" in plan.reasons
 
 
 def test_a_gentle_move_waits_a_short_time_for_locks():
-    known = {"a": Postgres(host="h", lock_seconds=60), "b": Memory(name="m")}
-    for gentle, seconds in ((0, 60), (20, 2)):
+    known: dict[str, Connection] = {"b": Memory(name="m")}
+    for gentle, own, seconds in ((0, 60, 60), (20, 60, 2), (20, 1, 1)):
+        known["a"] = Postgres(host="h", lock_seconds=own)
         move = Move(**{"from": "a", "to": "b", "gentle": gentle})
         source, target = copying.sides(move, lambda name: (name, known[name]))
         assert (getattr(source, "lock_seconds", None), target) == (seconds, known["b"])
 
 
-def test_a_pace_is_taken_over_the_whole_run():
+def test_a_pace_does_not_make_up_for_a_pause():
     now = [100.0]
     pace = Pace(1_000, lambda: now[0])
     assert pace.ahead(500) == 0.5
@@ -676,6 +741,7 @@ def test_a_pace_is_taken_over_the_whole_run():
     assert pace.ahead(1_500) == 1.5
     now[0] += 60
     assert pace.ahead(10) == 0
+    assert pace.ahead(60_000) == pytest.approx(59.01), "a second of the sixty is made up for"
     assert Pace(0).ahead(10**9) == 0
 
 
