@@ -23,7 +23,7 @@ soak: .venv/installed-dev ## run the long tests
 	@$(BIN)/python -m pytest -m soak
 
 bench: .venv/installed-dev ## measure copying and comparing beside physical limits and other tools: an hour and a half
-	@sh tests/install.sh
+	@sh tests/install.sh pgloader
 	@$(BIN)/python -m bench --write docs/reference/speed.md
 	@$(BIN)/python -m bench.scaling --write docs/reference
 	@$(BIN)/python -m bench.comparing

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -60,6 +61,10 @@ def main() -> int:
     cache = given.venvs or user_cache_path("lading") / "peers"
     alone = given.alone or given.quick
     made, absent = ({"Lading": Path(sys.executable).parent}, {}) if alone else environments(cache, movers.PINNED)
+    if not alone and (program := shutil.which("pgloader")):
+        made["pgloader"] = Path(program).parent
+    elif not alone:
+        absent["pgloader"] = "apt-get has no such package, or may not install it"
     if "Lading" in absent:
         raise SystemExit(f"Lading could not be installed: {absent['Lading']}")
     began, load = time.monotonic(), os.getloadavg()[0]
@@ -78,7 +83,7 @@ def main() -> int:
                 how = (rivals, servers, rounds, 120 if given.quick else given.patience)
                 found.append((case, [measured(case, way, how) for way in case.ways]))
                 page.show(found[-1:], Console(width=120, stderr=True))
-    about = page.about(place, scale, rounds, (time.monotonic() - began, load), rivals)
+        about = page.about(place, scale, rounds, (time.monotonic() - began, load), rivals)
     page.show(found, Console(width=120))
     if given.write:
         given.write.write_text(page.written(found, about), encoding="utf-8")
@@ -100,7 +105,9 @@ def measured(case: Case, way: Way, how: tuple[movers.Rivals, list[int], int, flo
             done.wrong = f"ended after {patience:.0f} s"
         elif ended.exit:
             done.wrong = f"failed: {last(ended.err or ended.out)}"
-        elif way.counted and (rows := way.counted(ended.out)) != case.rows and case.rows:
+        elif way.counted and (rows := way.counted(ended.out)) is None:
+            done.wrong = "is not proved" if own else "left other rows than the source has"
+        elif way.counted and case.rows and rows != case.rows:
             done.wrong = f"brought {rows:,} of {case.rows:,} rows"
         if done.wrong and own:
             raise SystemExit(f"{case.letter}, {way.name}: {done.wrong}\n{ended.err[-2000:]}{ended.out[-2000:]}")

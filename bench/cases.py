@@ -17,14 +17,17 @@ from bench import movers
 from bench.movers import INGESTR_TUNED, Rivals
 from bench.places import KEY, Place
 
+Counted = Callable[[str], int | None]
+
 
 class Way(NamedTuple):
-    """One way of doing a case's work. `before` makes room for it, `counted` says how many rows it has brought."""
+    """One way of doing a case's work. `before` makes room for it, `counted` says how many rows it has brought,
+    None where they are not those of the source."""
 
     name: str
     command: list[str]
     before: Callable[[], object] = lambda: None
-    counted: Callable[[str], int] | None = None
+    counted: Counted | None = None
     ours: bool = False
     limit: bool = False
 
@@ -71,7 +74,7 @@ def cleaner(place: Place, *statements: str) -> Callable[[], None]:
     return clean
 
 
-def _in_files(place: Place) -> Callable[[str], int]:
+def _in_files(place: Place) -> Counted:
     def count(_out: str) -> int:
         found = f"{place.folder}/out/**/*.parquet"
         return int(duckdb.execute(f"SELECT count(*) FROM read_parquet('{found}')").fetchall()[0][0])
@@ -79,7 +82,7 @@ def _in_files(place: Place) -> Callable[[str], int]:
     return count
 
 
-def _in_duckdb(place: Place, schema: str = "main", like: str = "lineitem") -> Callable[[str], int]:
+def _in_duckdb(place: Place, schema: str = "main", like: str = "lineitem") -> Counted:
     def count(_out: str) -> int:
         with duckdb.connect(f"{place.folder}/out/out.duckdb") as database:
             names = database.execute(
@@ -90,7 +93,7 @@ def _in_duckdb(place: Place, schema: str = "main", like: str = "lineitem") -> Ca
     return count
 
 
-def _in_postgres(place: Place, table: str = "lineitem") -> Callable[[str], int]:
+def _in_postgres(place: Place, table: str = "lineitem") -> Counted:
     def count(_out: str) -> int:
         with psycopg.connect(place.other) as connection:
             found = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
@@ -99,7 +102,21 @@ def _in_postgres(place: Place, table: str = "lineitem") -> Callable[[str], int]:
     return count
 
 
-def _ways(*found: tuple[str, list[str] | None, Callable[[], object], Callable[[str], int]]) -> list[Way]:
+def _caught_up(place: Place, table: str) -> Counted:
+    """Rows of a table that are as they are in the one that moves."""
+
+    def count(_out: str) -> int | None:
+        found = []
+        for url, name in ((place.postgres, "moving"), (place.other, table)):
+            with psycopg.connect(url) as connection:
+                asked = f"SELECT count(*), max(changed), sum(hashtext(l_comment)) FROM {name}"
+                found.append(connection.execute(asked.encode()).fetchone())
+        return int(found[0][0]) if found[0] and found[0] == found[1] else None
+
+    return count
+
+
+def _ways(*found: tuple[str, list[str] | None, Callable[[], object], Counted]) -> list[Way]:
     return [Way(name, command, before, count) for name, command, before, count in found if command]
 
 
@@ -280,6 +297,8 @@ def _files(place: Place, rivals: Rivals) -> Iterator[Case]:
     others = _ways(
         ("Sling", movers.sling(rivals, "", f"file://{place.files}", place.other, "public.lineitem"), drop,
          _in_postgres(place)),
+        ("pgloader", movers.pgloader(rivals, place.files, place.other, "public.lineitem", place.folder),
+         both(drop, lambda: made(place)), _in_postgres(place)),
     )  # fmt: skip
     ours = _ours(rivals, source, place.other, drop, "--tables", "lineitem")
     yield Case("f2", "200 CSV files to PostgreSQL", 1.5, 2.0, place.file_rows, [limit, ours, *others])
@@ -314,11 +333,11 @@ def _changes(place: Place, rivals: Rivals) -> Iterator[Case]:
         others = _ways(
             ("Sling", movers.sling(rivals, place.postgres, "public.moving", place.other, "public.sling", "--mode",
                                    "incremental", "--primary-key", KEY, "--update-key", "changed"),
-             changing(part, "sling"), lambda _out: 0),
+             changing(part, "sling"), _caught_up(place, "sling")),
             ("ingestr", movers.ingestr(rivals, place.postgres, "public.moving", place.other, "public.ingestr",
                                        "--incremental-strategy", "merge", "--incremental-key", "changed",
                                        "--primary-key", "l_orderkey", "--primary-key", "l_linenumber"),
-             changing(part, "ingestr"), lambda _out: 0),
+             changing(part, "ingestr"), _caught_up(place, "ingestr")),
         )  # fmt: skip
         yield Case(letter, work, 0.0, 2.0, 0, [ours, *(others if letter == "g1" else [])])
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from bench.peers import QUIET, ROOT
 
@@ -109,6 +110,20 @@ def dlt(rivals: Rivals, source: str, kind: str, target: str, table: tuple[str, s
     return [str(rivals.made["dlt"] / "python"), driver, source, backend, kind, target, *table, *more]
 
 
+def pgloader(rivals: Rivals, files: Path, target: str, table: str, folder: Path) -> list[str] | None:
+    """CSV files with a line of names into a table that is there."""
+    if "pgloader" not in rivals.made:
+        return None
+    parts = urlsplit(target)
+    into = f"postgresql://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+    told = folder / "files.load"
+    told.write_text(
+        f"LOAD CSV FROM ALL FILENAMES MATCHING ~/[.]csv$/ IN DIRECTORY '{files}' INTO {into} TARGET TABLE {table}\n"
+        "WITH skip header = 1, fields optionally enclosed by '\"', fields terminated by ',';\n"
+    )
+    return ["env", f"PGPASSWORD={unquote(parts.password or '')}", str(rivals.made["pgloader"] / "pgloader"), str(told)]
+
+
 def lading(rivals: Rivals, source: str, target: str, *more: str) -> list[str]:
     return [
         str(rivals.made["Lading"] / "python"),
@@ -123,10 +138,10 @@ def lading(rivals: Rivals, source: str, target: str, *more: str) -> list[str]:
     ]
 
 
-def proved(out: str) -> int:
-    """The rows that Lading's bill says are there; none when it is not proved."""
+def proved(out: str) -> int | None:
+    """The rows that Lading's bill says are there; None when it is not proved."""
     bill = json.loads(out)
-    return sum(table["rows"]["target"] for table in bill["tables"]) if bill["state"] == "proved" else 0
+    return sum(table["rows"]["target"] for table in bill["tables"]) if bill["state"] == "proved" else None
 
 
 def _plain(address: str) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -91,15 +91,24 @@ def psql(url: str, statement: str) -> None:
     subprocess.run(["psql", "--no-psqlrc", "--quiet", "--dbname", url, "--command", statement], check=True)
 
 
-def fill_mariadb(url: str, file: Path) -> None:
+def mariadb_version(url: str) -> str:
+    with connected(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT version()")
+        return str(cursor.fetchone()[0]).partition("-")[0]
+
+
+def connected(url: str) -> Any:
     import pymysql
 
     parts = urlsplit(url)
-    connection = pymysql.connect(
+    return pymysql.connect(
         host=parts.hostname, port=parts.port or 3306, user=parts.username, password=unquote(parts.password or ""),
         database=parts.path[1:], local_infile=True, autocommit=True,
     )  # fmt: skip
-    with connection, connection.cursor() as cursor:
+
+
+def fill_mariadb(url: str, file: Path) -> None:
+    with connected(url) as connection, connection.cursor() as cursor:
         columns = COLUMNS.replace("numeric", "decimal")
         cursor.execute(f"CREATE TABLE lineitem ({columns}, PRIMARY KEY ({KEY})) CHARACTER SET utf8mb4")
         how = "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' IGNORE 1 LINES"

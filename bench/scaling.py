@@ -17,7 +17,7 @@ from platformdirs import user_cache_path
 from rich.console import Console
 from rich.table import Table
 
-from bench import movers
+from bench import movers, page
 from bench.cases import cleaner
 from bench.peers import environments
 from bench.places import KEY, placed
@@ -51,6 +51,7 @@ def main() -> int:
         folder.chmod(0o755)
         rivals = movers.prepared(made, absent, cache, folder)
         place, servers = placed(stack, folder, given.scale, {"i"})
+        about = [page.machine(), *page.versions(place)]
         for rows in (*(size for size in SIZES if size < place.rows), place.rows):
             if rows < place.rows:
                 part(place.postgres, rows)
@@ -67,7 +68,7 @@ def main() -> int:
     show(points)
     if given.write:
         (given.write / "scaling.svg").write_text(drawn(points), encoding="utf-8")
-        (given.write / "scaling.md").write_text(written(points), encoding="utf-8")
+        (given.write / "scaling.md").write_text(written(points, about), encoding="utf-8")
     return 0
 
 
@@ -99,8 +100,9 @@ def show(points: list[Point]) -> None:
 HEAD = """# Scaling
 
 Written by `python -m bench.scaling`: lineitem of TPC-H out of PostgreSQL, proved, from the start of the process to its
-end. Up to a hundred thousand rows the start is most of it.
+end. Up to a hundred thousand rows the start is most of it. One run a size.
 
+{about}
 ![Seconds against rows, both axes logarithmic](scaling.svg)
 
 | rows | to | seconds | µs a row | peak MiB |
@@ -108,11 +110,11 @@ end. Up to a hundred thousand rows the start is most of it.
 """
 
 
-def written(points: list[Point]) -> str:
+def written(points: list[Point], about: list[str]) -> str:
     lines = "".join(f"| {' | '.join(cells(point))} |\n" for point in points)
-    return (
-        f"{HEAD}{lines}\nThe last ten times as many rows: {'; '.join(map(grown, TARGETS, [points] * len(TARGETS)))}.\n"
-    )
+    made = "".join(f"- {line}\n" for line in about)
+    growth = "; ".join(grown(target, points) for target in TARGETS)
+    return f"{HEAD.format(about=made)}{lines}\nThe last ten times as many rows: {growth}.\n"
 
 
 def grown(target: str, points: list[Point]) -> str:

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs from Debian what the tests' own servers need, when it may: as root, or by sudo without a password.
+# Its arguments are further packages, of which each brings a program of its name.
 # It starts no system service and never fails: a test whose server is absent says so and is skipped.
 set -u
+more="$*"
 
 has_driver() { cat /etc/odbcinst.ini "${ODBCSYSINI:-/etc}/odbcinst.ini" 2>/dev/null | grep -q "^\[$1"; }
 has_postgres() { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }
@@ -17,6 +19,7 @@ missing() { # the packages, on one line
         has_driver 'PostgreSQL Unicode' || printf 'odbc-postgresql '
         has_driver MariaDB || printf 'odbc-mariadb '
         has_sshd >/dev/null || printf 'openssh-server '
+        for program in $more; do command -v "$program" >/dev/null || printf '%s ' "$program"; done
     } 2>/dev/null
 }
 
