@@ -116,7 +116,7 @@ def main(words: Sequence[str]) -> int:
 def _index() -> str:
     lines = ["# Reference", "", "- [Command line](cli.md)", "- [Pipelines and connections](pipelines.md)"]
     lines += ["- [Types and losses](types.md)", "- [Canonical values](canonical.md)"]
-    lines += ["- [Comparing](comparing.md)", "- [Errors](errors.md)", "- [Scaling](scaling.md)"]
+    lines += ["- [Comparing](comparing.md)", "- [Errors](errors.md)", "- [Speed](speed.md)", "- [Scaling](scaling.md)"]
     lines += ["", "## Connectors", ""]
     can = ("reads", "writes", "snapshot", "atomic", "together", "merges", "appends", "digests")
     rows = []
