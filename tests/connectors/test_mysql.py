@@ -793,7 +793,7 @@ def test_an_account_with_one_connection_copies(maria_database, mariadb, tmp_path
     limit = "WITH MAX_USER_CONNECTIONS 1"
     mariadb.execute(f"GRANT SELECT ON `{name}`.* TO single@'127.0.0.1' IDENTIFIED BY 's' {limit}")
     url = f"mariadb://single:s@{place}"
-    bill = lading.copy(url, f"parquet://{tmp_path}/out", tables="people", quiet=True)
+    bill = lading.copy(url, f"parquet:///{tmp_path}/out", tables="people", quiet=True)
     assert (bill.state, bill.rows.target) == ("proved", 2), bill
     with MySQL.from_url(url).open(), pytest.raises(Unreachable, match="the account's own limit"):
         MySQL.from_url(url).open().__enter__()
