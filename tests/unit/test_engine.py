@@ -258,6 +258,20 @@ def test_bounds_of_pages_tell_whether_slices_hold_every_row():
     assert not tiled([whole[0], by_key[1]])
 
 
+def test_a_new_table_that_was_written_again_is_read_again(ledger):
+    """It is more than a new name for what was proved."""
+
+    class Rewriting(Session):
+        def publish(self, loads):
+            super().publish(loads)
+            with Memory(name=target.name).open() as other:
+                put(other, PEOPLE, [(ROWS[0][0], "another"), *ROWS[1:]])
+
+    target = odd(Rewriting, ())
+    bill = moved(odd(Session), target, ledger)
+    assert (bill.state, bill.tables[0].error_kind) == ("failed", "proof"), bill.tables[0]
+
+
 def test_a_row_that_is_lost_while_it_is_read_is_seen_from_aside_too(ledger):
     class Losing(Session):
         counting = False

@@ -38,7 +38,8 @@ class Session:
         yield from [held.table for held in self._tables().values()]
 
     def describe(self, name: str) -> Table | None:
-        held = self._tables().get(name)
+        with self._store.lock:
+            held = self._tables().get(name) or self._store.stage(name)
         return None if held is None else held.table
 
     def _tables(self) -> dict[str, Held]:
