@@ -22,7 +22,7 @@ soak: .venv/installed-dev ## run the long tests
 	@sh tests/install.sh
 	@$(BIN)/python -m pytest -m soak
 
-bench: .venv/installed-dev ## measure copying and comparing beside physical limits and other tools: an hour and a half
+bench: .venv/installed-dev ## measure copying and comparing beside physical limits and other tools: two hours
 	@sh tests/install.sh pgloader
 	@$(BIN)/python -m bench --write docs/reference/speed.md
 	@$(BIN)/python -m bench.scaling --write docs/reference
