@@ -103,8 +103,8 @@ class Shadows:
                 return
             yield pattern
             for name, own in names.items():
-                if dot and fnmatchcase(name, table):
-                    yield f"{own[:-1]}[{own[-1]}].{rest}"
+                if dot and own != name and fnmatchcase(name, table):
+                    yield f"{own[:-1]}[{own[-1]}].{rest}"  # a pattern, which may mean nothing
 
         changes: dict[str, Any] = {word: tuple(each for pattern in getattr(step, word) for each in told(pattern))
                                    for word in ("exclude", "accept")}  # fmt: skip

@@ -24,7 +24,7 @@ def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
     source, target = sessions
     if not (isinstance(source, Passes) and isinstance(target, Passes)):
         return made
-    if why := _why_not(move, form := source.form(), target.form()):
+    if why := _looked(move) or _unlike(form := source.form(), target.form()):
         return made.model_copy(update={"reasons": (*made.reasons, f"rows are decoded on the way{why}")})
     tasks, kept = list[Task](), list[str]()
     for task in made.tasks:
@@ -42,12 +42,16 @@ def chosen(move: Move, made: Plan, sessions: tuple[Session, Session]) -> Plan:
     return made.model_copy(update={"tasks": tuple(tasks), "reasons": reasons})
 
 
-def _why_not(move: Move, form: str, there: str) -> str:
-    """Why no table's rows can pass undecoded, as the end of a sentence; empty where some may."""
+def _looked(move: Move) -> str:
+    """For what the values of every table are looked at, as the end of a sentence; empty where it is for nothing."""
     level = "" if move.proof in (Level.COUNTS, Level.ROWS) else f"the level {move.proof.value}"
     asked = {"'since'": move.since, "'max_rejects'": move.max_rejects, "'gentle'": move.gentle, level: level}
-    if words := [word for word, wanted in asked.items() if wanted]:
-        return f", for {' and '.join(words)}"
+    words = [word for word, wanted in asked.items() if wanted]
+    return f", for {' and '.join(words)}" if words else ""
+
+
+def _unlike(form: str, there: str) -> str:
+    """The same of what the two sides are."""
     if not form or not there:
         return f": the {'target' if form else 'source'} is too old, or its texts are not UTF-8"
     return "" if form == there else f": the source is {form}, the target {there}"

@@ -1,6 +1,5 @@
 """The contract tries every case on a connector. A copy takes ways of its own: rows that pass undecoded, sums that are
-asked aside, rows that are read ahead. Here every case goes from one system into another, its value in the first column,
-where some readers take away what looks like the mark of a file's encoding."""
+asked aside, rows that are read ahead. Here every case goes from one system into another."""
 
 from __future__ import annotations
 

@@ -176,6 +176,16 @@ def test_who_wants_to_look_at_values_gets_them_decoded(
     copied(pg_database, other_database, **words)
 
 
+def test_a_target_of_other_texts_is_said(pg_database: str, postgres: Postgres):
+    postgres.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        looks.query(pg_database, "CREATE TABLE plain (id int PRIMARY KEY)")
+        why = "rows are decoded on the way: the target is too old, or its texts are not UTF-8"
+        assert why in _reasons(pg_database, postgres.url("latin"))
+    finally:
+        postgres.drop_database("latin")
+
+
 def test_a_row_that_is_refused_is_named(pg_database: str, other_database: str):
     looks.query(pg_database, "CREATE TABLE plain (id int PRIMARY KEY, v int)")
     looks.query(pg_database, "INSERT INTO plain SELECT n, n FROM generate_series(1, 3000) n")

@@ -125,13 +125,19 @@ def test_values_that_are_narrowed_are_counted_in_place(place: Callable[[str], st
     assert diff(left, right, way="in place").tables[0].columns == {"a": 1}
 
 
+def _filled(place: Callable[[str], str], kind: str, columns: tuple[str, str], value: str) -> tuple[str, str]:
+    """A table of 2,000 rows in PostgreSQL, and in another system."""
+    left, right = place("postgres"), place(kind)
+    rows = ", ".join(f"({n}, '{value.format(n)}')" for n in range(2_000))
+    for each, column in zip((left, right), columns, strict=True):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, {column})")
+        looks.query(each, f"INSERT INTO t VALUES {rows}")
+    return left, right
+
+
 @pytest.mark.parametrize("kind", ["postgres", "mysql"])
 def test_blanks_that_only_the_right_drops_are_counted(kind: str, place: Callable[[str], str]):
-    left, right = place("postgres"), place(kind)
-    for each, form in ((left, "varchar(20)"), (right, "char(10)")):
-        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, v {form})")
-        rows = (f"({n}, 'x{n}')" for n in range(2_000))
-        looks.query(each, f"INSERT INTO t VALUES {', '.join(rows)}")
+    left, right = _filled(place, kind, ("v varchar(20)", "v char(10)"), "x{}")
     looks.query(left, "UPDATE t SET v = v || '  ' WHERE id < 3")
     looks.query(left, "UPDATE t SET v = 'abcdefghijkl  ' WHERE id = 9")
     looks.query(right, "UPDATE t SET v = 'abcdefghij' WHERE id = 9")
@@ -148,11 +154,7 @@ def test_blanks_that_only_the_right_drops_are_counted(kind: str, place: Callable
 
 @pytest.mark.parametrize("kind", ["postgres", "mysql", "duckdb", "sqlite"])
 def test_a_uuid_in_capitals_is_counted_whatever_the_way(kind: str, place: Callable[[str], str]):
-    left, right = place("postgres"), place(kind)
-    for each, form in ((left, "uuid"), (right, "varchar(36)")):
-        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, u {form})")
-        rows = (f"({n}, '00000000-0000-4000-8000-{n:012x}')" for n in range(2_000))
-        looks.query(each, f"INSERT INTO t VALUES {', '.join(rows)}")
+    left, right = _filled(place, kind, ("u uuid", "u varchar(36)"), "00000000-0000-4000-8000-{:012x}")
     for narrowed in ({}, {"u": 2}):
         for way in ("co-located", "in place"):
             found = diff(left, right, way=way).tables[0]
