@@ -15,7 +15,7 @@ from lading.canon import Compared
 from lading.digest import Digest, Reading
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, Moved
-from lading.route import Code, Route
+from lading.route import Code, Fact, Route
 from lading.schema import Mode, Table
 from lading.types import Type
 
@@ -194,6 +194,15 @@ class Routed(Protocol):
     def routines(self, names: Sequence[str]) -> list[Code]:
         """The routines of these names (`name` or `schema.name`), several where one name has several; those that
         are absent are left out."""
+
+
+@runtime_checkable
+class Fielded(Protocol):
+    """A session whose tables are files: their columns are fields, whose types no server holds anybody to."""
+
+    def fields(self, table: Table) -> dict[str, Fact]:
+        """Where the type of each field comes from: the file's own schema, what is declared of it, or all its values.
+        A file that is not there is told as it would be written."""
 
 
 @runtime_checkable

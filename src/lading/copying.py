@@ -155,10 +155,10 @@ def _hopped(move: Move, made: Plan, sessions: tuple[Session, Session], how: tupl
         def opened(name: str) -> Session:
             return own.get(name) or stack.enter_context(resolve(name)[1].open())
 
-        routines = gather.routines(move.through, sessions, opened)
+        passed = gather.through(move.through, sessions, opened)
     tasks = []
     for task in made.tasks:
-        facts = gather.facts(task, sessions, routines)
+        facts = gather.facts(task, sessions, passed)
         task = hops.checked(move, task, facts)
         if canary and (task.losses or task.findings or not task.problem):
             task = task.model_copy(update={"arrivals": tuple(hops.tried(task, facts, sessions[1]))})

@@ -56,6 +56,19 @@ def refuse_unknown(move: Move, tables: Collection[Table]) -> None:
         raise SpecError(what, _near(rest, known))
 
 
+def refuse_undeclared(move: Move, tables: Collection[Table]) -> None:
+    """Raises SpecError where `through` declares a column that no table of the move has: what was meant would be looked
+    at by nobody."""
+    for place in move.through:
+        if isinstance(place, str):
+            continue
+        known = {place.word(table, column.name) for table in tables for column in table.columns}
+        for word in (word for word in place.columns if word not in known):
+            forms = {f"{t.full_name}.{c.name}" if "." in word else c.name for t in tables for c in t.columns}
+            what = f"'through' declares '{word}' of '{place.name}', which no table that is moved has."
+            raise SpecError(what, _near(word, forms))
+
+
 def _near(name: str, names: Collection[str]) -> str:
     """What may have been meant."""
     lower = {each.lower(): each for each in sorted(names)}

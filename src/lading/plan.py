@@ -11,7 +11,7 @@ from lading.connector import Capabilities
 from lading.errors import LadingError, SpecError, Unsupported
 from lading.find import shown
 from lading.memory import MIB, share, size
-from lading.picking import chosen, into, refuse_unknown
+from lading.picking import chosen, into, refuse_undeclared, refuse_unknown
 from lading.prove import Level
 from lading.route import Arrival, Finding
 from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
@@ -114,7 +114,9 @@ def plan(
     refuse(move, target)
     found = list(tables)
     refuse_unknown(move, found)
-    tasks = [_task(move, table, (fit, existing), cursor) for table in chosen(move, found)]
+    picked = chosen(move, found)
+    refuse_undeclared(move, picked)
+    tasks = [_task(move, table, (fit, existing), cursor) for table in picked]
     if not tasks:
         raise SpecError(f"{shown(move.source)} has no tables to move.", "Check 'tables', and what the account may see.")
     names = [task.into for task in tasks]

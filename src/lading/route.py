@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lading.schema import Loss, Table
-from lading.types import Type
+from lading.types import Type, typed
 
 PlaceKind = Literal[
-    "source column", "view column", "column", "cast", "expression", "parameter", "variable", "result", "stage column",
-    "target column", "trigger", "attribute", "field",
+    "source column", "view column", "file field", "column", "cast", "expression", "parameter", "variable", "result",
+    "stage column", "target column", "trigger", "API attribute", "export field",
 ]  # fmt: skip
 Fact = Literal["catalogue", "parsed", "measured", "declared"]
 Level = Literal["blocks", "warns", "notes", "unknown"]
@@ -22,8 +22,8 @@ class Place(BaseModel, frozen=True):
     `precision`, `scale` and `zone` (whether it is an instant) are those of the type; None where it sets none. `charset`
     is empty where the system has one for all. `null` says whether NULL is taken; None where nothing is said. `loose`
     says that the system cuts here where it would refuse elsewhere; `grows` that a value can leave longer than it came,
-    by `characters` where that is known.
-    `attribute` is a field of an interface, `field` one of a file that is handed on: both are declared."""
+    by `characters` where that is known; `refuses` that it was declared to refuse what does not fit. A `file field` is
+    read from a file. An `export field` is written to one: by Lading, or, with a `code`, by others, as was declared."""
 
     kind: PlaceKind
     name: str
@@ -31,7 +31,7 @@ class Place(BaseModel, frozen=True):
     native: str = ""
     system: str = ""
     code: str = ""
-    """The view, routine or trigger that it is part of."""
+    """The view, routine, trigger, interface or file that it is part of."""
     line: int = 0
     charset: str = ""
     characters: int | None = None
@@ -42,8 +42,24 @@ class Place(BaseModel, frozen=True):
     null: bool | None = None
     loose: bool = False
     grows: bool = False
+    refuses: bool = False
     fact: Fact = "catalogue"
     why: str = ""
+
+    @property
+    def begins(self) -> bool:
+        """Whether Lading itself reads from it."""
+        return self.kind in ("source column", "view column", "file field")
+
+    @property
+    def ends(self) -> bool:
+        """Whether Lading itself writes to it."""
+        return self.kind in ("stage column", "target column") or (self.kind == "export field" and not self.code)
+
+    @property
+    def declared(self) -> bool:
+        """Whether it is on the way by a person's word alone."""
+        return self.kind in ("API attribute", "export field") and not self.ends
 
 
 class Finding(BaseModel, frozen=True):
@@ -115,9 +131,45 @@ class Code(BaseModel, frozen=True):
 
 
 class Route(BaseModel, frozen=True):
-    """What stands around one table: the views it is made of, itself the first, or its triggers; and the character
-    sets of its columns."""
+    """What stands around one table: the views it is made of, itself the first, or its triggers; the character sets of
+    its columns; and where it is a file, by column where its type comes from."""
 
     views: tuple[Code, ...] = ()
     triggers: tuple[Code, ...] = ()
     charsets: dict[str, str] = {}
+    fields: dict[str, Fact] = {}
+
+
+class Declared(BaseModel):
+    """A place that rows pass on their way and that nobody can read: an interface, or a file that others write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api: str = Field("", description="The interface's name; its columns are API attributes.")
+    export: str = Field("", description="In place of 'api': the file's name; its columns are export fields.")
+    columns: dict[str, str] = Field(
+        min_length=1, description="The types that it has room for, by 'column' or 'table.column' of the source."
+    )
+    required: tuple[str, ...] = Field((), description="Those of these columns that take no NULL.")
+    refuses: bool = Field(
+        False, description="Whether it refuses what does not fit; if not, it is taken for cutting that without a word."
+    )
+
+    _types = field_validator("columns")(typed)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Declared:
+        if bool(self.api) == bool(self.export):
+            raise ValueError("It takes one of 'api' and 'export'. Write one of them, with a name.")
+        if lost := [name for name in self.required if name not in self.columns]:
+            raise ValueError(f"'required' names '{lost[0]}', which is not in 'columns'. Add it there with its type.")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.api or self.export
+
+    def word(self, table: Table, column: str) -> str | None:
+        """The word in `columns` that means a column of a table."""
+        forms = (f"{table.full_name}.{column}", f"{table.name}.{column}", column)
+        return next((form for form in forms if form in self.columns), None)

@@ -25,6 +25,7 @@ from pydantic import (
 from lading import find, memory
 from lading.errors import SpecError, masked
 from lading.prove import Level
+from lading.route import Declared
 from lading.schedule import Interval, Schedule
 from lading.schema import Mode
 
@@ -133,8 +134,10 @@ class Move(Step):
     accept: Words = Field(
         (), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'."
     )
-    through: Words = Field(
-        (), description="Routines that the rows pass on their way: 'schema.name' or 'connection:schema.name'."
+    through: Annotated[tuple[str | Declared, ...], BeforeValidator(listed)] = Field(
+        (),
+        description="Routines that the rows pass on their way, 'schema.name' or 'connection:schema.name'; in a "
+        "pipeline also maps of what nobody can read.",
     )
     proof: Level = Field(Level.ROWS, description="counts, columns, rows or full.")
     max_rejects: int = Field(0, ge=0, description="How many refused rows a table may have before its run stops.")

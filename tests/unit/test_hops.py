@@ -51,7 +51,7 @@ def task(source: Table = ITEMS, target: Table | None = None, **more) -> Task:
 
 
 def through(*codes: Code, source: Table = ITEMS, observed: Observed | None = None) -> list[Finding]:
-    facts = Facts(routines=tuple((each,) for each in codes), systems=("sqlserver", "sqlserver"))
+    facts = Facts(through=tuple((each,) for each in codes), systems=("sqlserver", "sqlserver"))
     columns = [c.model_copy(update={"observed": observed}) if observed and c.name == observed.column else c
                for c in source.columns]  # fmt: skip
     return findings(task(source.model_copy(update={"columns": tuple(columns)})), facts)
@@ -627,7 +627,7 @@ def test_the_story_a_parameter_cuts_a_description_and_the_plan_says_which():
     assert found[0].fix == "Declare the parameter '@description' of 'dbo.save_item' as nvarchar(4000)."
     assert "without a word" in found[0].how
     assert levels(found, "note") == []  # nvarchar(max) all along
-    facts = Facts(routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    facts = Facts(through=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
     move = Move(source="a", target="b")
     stopped = checked(move, task(), facts)
     assert stopped.problem.startswith("'description' would be changed unnoticed (and 1 more): parameter '@description'")
@@ -640,7 +640,7 @@ def test_the_story_a_parameter_cuts_a_description_and_the_plan_says_which():
 
 
 def test_a_plan_with_findings_is_plain_data():
-    made = checked(Move(source="a", target="b"), task(), Facts(routines=((code(SAVE),),), systems=("sqlserver",) * 2))
+    made = checked(Move(source="a", target="b"), task(), Facts(through=((code(SAVE),),), systems=("sqlserver",) * 2))
     assert Task.model_validate_json(made.model_dump_json()) == made
     place = made.findings[0].at
     assert place is not None
@@ -648,7 +648,7 @@ def test_a_plan_with_findings_is_plain_data():
 
 
 def test_a_chain_names_every_place():
-    facts = Facts(routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    facts = Facts(through=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
     column = ITEMS.columns[1]
     read = ways(task(), column, facts, bodies([code(SAVE)]))
     assert [[(place.kind, place.native) for place in way] for way in read.ways] == [[
@@ -810,7 +810,7 @@ def test_decimals_that_were_measured_are_as_long_as_they_are():
     target = Table(name="t", columns=(bare.model_copy(update={"type": parse("decimal(38,2)"), "measured": None}),))
     assert findings(task(source, target), Facts()) == []
     text = "CREATE PROC p @price decimal(9,1) AS INSERT dbo.t (price) VALUES (@price)"
-    facts = Facts(routines=((code(text),),))
+    facts = Facts(through=((code(text),),))
     assert levels(findings(task(source, target), facts), "price") == [("blocks", "rounds", "@price")]
 
 
@@ -824,7 +824,7 @@ def test_without_sqlglot_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", absent)
     view = code("CREATE VIEW dbo.v AS SELECT 1", kind="view", name="dbo.v")
-    facts = Facts(source=Route(views=(view,)), routines=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
+    facts = Facts(source=Route(views=(view,)), through=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
     found = findings(task(), facts)
     assert {each.level for each in found} == {"unknown"}
     assert {each.fix for each in found} == {"Install what reads code: pip install 'lading[hops]'."}

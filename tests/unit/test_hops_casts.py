@@ -140,7 +140,7 @@ def test_a_routine_that_fills_a_table_of_another_schema_does_not_fill_the_target
         parameters = (Parameter(name="p_d", native="text"),)
         more = {"parameters": parameters, "tables": (other, target), "within": "public", "text": text.format(table)}
         save = Code.model_validate({**given, **more})
-        facts = Facts(routines=((save,),), systems=("postgres", "postgres"))
+        facts = Facts(through=((save,),), systems=("postgres", "postgres"))
         told = findings(Task(source=target, target=target, fresh=False), facts)
         assert {(each.level, each.kind) for each in told} == found
 

@@ -6,7 +6,7 @@ from lading.connector import Routed, Session
 from lading.hops.chain import INSTALL, Facts, bodies, ways
 from lading.hops.judge import judged
 from lading.plan import Task, accepts, halted
-from lading.route import Arrival, Finding
+from lading.route import Arrival, Declared, Finding
 from lading.spec import Move
 
 LOSSES = {"characters": "Characters that a character set on the way does not have."}
@@ -31,7 +31,7 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
     """How a row of the greatest values comes through the target, and through those routines that stand there."""
     from lading.hops.canary import sent
 
-    named = [code for codes in facts.routines for code in codes]
+    named = facts.routines
     here = {code.text for code in session.routines([c.name for c in named])} if isinstance(session, Routed) else set()
     try:
         known = bodies(named)
@@ -42,6 +42,11 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
         for code in named
         if code.text not in here
     ]
+    away += [
+        Arrival(column="", at=f"'{each.name}'", outcome="not sent", what="it is declared, and cannot be asked")
+        for each in facts.through
+        if isinstance(each, Declared)
+    ]
     found = [(code, known[code]) for code in named if code.text in here]
     return [*away, *sent(task, session, found, facts.source.charsets)]
 
@@ -49,13 +54,15 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
 def findings(task: Task, facts: Facts) -> list[Finding]:
     """Every finding of a task once, the worst first."""
     found = [Finding(column="", kind="unknown", level="unknown", what=what, fix=fix) for what, fix in facts.unread]
-    codes = [*(code for named in facts.routines for code in named), *facts.target.triggers]
+    codes = [*facts.routines, *facts.target.triggers]
     try:
         known = bodies(codes)
     except ImportError:
         names = ", ".join(f"'{code.name}'" for code in codes)
         found.append(Finding(column="", kind="unknown", level="unknown", what=f"{names} was not read", fix=INSTALL))
-        facts, known = Facts(facts.source, systems=facts.systems), {}
+        declared = tuple(each for each in facts.through if isinstance(each, Declared))
+        target = facts.target.model_copy(update={"triggers": ()})
+        facts, known = Facts(facts.source, target, declared, systems=facts.systems), {}
     for code in codes:
         for gap in known[code].gaps if known else ():
             line = f", line {gap.line}," if gap.line else ""

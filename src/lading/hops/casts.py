@@ -11,8 +11,6 @@ from lading.schema import DIGITS, gaps, text_width
 from lading.types import Type
 
 Lost = Iterator[tuple[str, str]]
-ENDS = ("source column", "view column")
-"""Places from which Lading itself reads."""
 
 
 def lost(carried: Type, at: Place, before: Place) -> dict[str, str]:
@@ -23,7 +21,8 @@ def lost(carried: Type, at: Place, before: Place) -> dict[str, str]:
         return lost(carried.item, each(at), each(before))
     found, to = dict((*gaps(carried, at.type), *_digits(carried, at.type))), each(at)
     kind = at.type.kind
-    if at.kind == "stage column" and before.kind in ENDS:  # Lading casts by itself; the column may round all the same
+    if at.ends and at.kind != "target column" and before.begins:
+        # Lading casts by itself; the column may round all the same.
         return found | {kind: what for kind, what in _limited(to, before) if kind == "rounds"}
     if as_text(to) != as_text(before) and (as_text(to) or kind != "string"):
         found = dict(_unlisted(carried, to, before))

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from lading.hops.body import body
 from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, parsed, quiet
-from lading.hops.native import of_column, placed
+from lading.hops.native import of_column, of_declared, placed
 from lading.hops.nodes import UNREAD, Node, Outputs, Scope, Step, same_table
 from lading.hops.split import GRAMMARS, body_start, tokens
 from lading.hops.trace import outputs
 from lading.plan import Task
-from lading.route import Code, Finding, Parameter, Place, Route
+from lading.route import Code, Declared, Finding, Parameter, Place, Route
 from lading.schema import NO_VALUES, Column
 from lading.types import Type
 
@@ -32,14 +32,19 @@ INSTALL = "Install what reads code: pip install 'lading[hops]'."
 
 @dataclass(frozen=True)
 class Facts:
-    """What the catalogues of both sides say of one task. `routines` are lists of those that have one name, in the order
-    in which rows pass them. `unread` are sentences about what could not be asked. `stored` are the systems."""
+    """What the catalogues of both sides say of one task. `through` are lists of the routines that have one name, and
+    what is declared, in the order in which rows pass them. `unread` are sentences about what could not be asked.
+    `systems` are those of both."""
 
     source: Route = field(default_factory=Route)
     target: Route = field(default_factory=Route)
-    routines: tuple[tuple[Code, ...], ...] = ()
+    through: tuple[tuple[Code, ...] | Declared, ...] = ()
     unread: tuple[tuple[str, str], ...] = ()
     systems: tuple[str, str] = ("", "")
+
+    @property
+    def routines(self) -> list[Code]:
+        return [code for named in self.through if not isinstance(named, Declared) for code in named]
 
 
 class Read(NamedTuple):
@@ -59,7 +64,13 @@ def ways(task: Task, column: Column, facts: Facts, known: dict[Code, Body]) -> R
     unknown: list[Finding] = []
     mapped = [c.name for c in task.source.columns]
     parts: list[list[Way]] = [_begun(task, column, facts, unknown)]
-    for named in facts.routines:
+    for named in facts.through:
+        if isinstance(named, Declared):
+            place = of_declared(named, task.source, column.name)
+            parts += [[(place,)]] if place else []
+            if place is None and any(named.word(task.source, name) for name in mapped):
+                unknown.append(_undeclared(column.name, named))
+            continue
         found = [way for code in named for way in _through(code, known[code], (task, column.name, mapped))]
         if found:
             parts.append(found)
@@ -77,6 +88,11 @@ def ways(task: Task, column: Column, facts: Facts, known: dict[Code, Body]) -> R
     return Read(list(dict.fromkeys(combined[:MOST])), unknown)
 
 
+def _undeclared(column: str, declared: Declared) -> Finding:
+    what = f"what '{declared.name}' keeps of it is not declared"
+    return Finding(column=column, kind="unknown", level="unknown", what=what, fix="Add it in 'through', with its type.")
+
+
 _TRY = "Send a row through it with --canary."
 _NAME_IT = "Name the parameter like the column, or leave the routine out of 'through'."
 
@@ -86,10 +102,11 @@ _NAME_IT = "Name the parameter like the column, or leave the routine out of 'thr
 
 def _begun(task: Task, column: Column, facts: Facts, unknown: list[Finding]) -> list[Way]:
     system, view = facts.systems[0], next(iter(facts.source.views), None)
-    kind = "view column" if task.source.view else "source column"
+    file = facts.source.fields.get(column.name)
+    kind = "file field" if file else "view column" if task.source.view else "source column"
     name = f"{task.source.full_name}.{column.name}"
     charset = facts.source.charsets.get(column.name, "")
-    there, fact = task.target.column(column.name), "catalogue"
+    there, fact = task.target.column(column.name), file or "catalogue"
     if column.measured is not None:  # what comes later and does not fit is refused; see `schema.losses`
         held = there.type if there and column.measured == NO_VALUES else column.measured
         column, fact = column.model_copy(update={"type": held}), "measured"
@@ -337,6 +354,8 @@ def _ended(task: Task, column: Column, facts: Facts) -> Way:
         return ()
     charset = facts.target.charsets.get(column.name, "")
     name = f"{task.into}.{column.name}"
+    if fact := facts.target.fields.get(column.name):
+        return (of_column(facts.systems[1], there, charset, kind="export field", name=name, fact=fact),)
     stage = of_column(facts.systems[1], there, charset, kind="stage column", name=f"the stage of {name}")
     return (stage, of_column(facts.systems[1], there, charset, kind="target column", name=name))
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from lading.connector import Routed, Session
+from lading.connector import Fielded, Routed, Session
 from lading.errors import SpecError
 from lading.hops.chain import Facts, mentioned
 from lading.plan import Task
-from lading.route import Code, Route
+from lading.route import Code, Declared, Route
 from lading.schema import Table
 from lading.sql import SqlSession
 
+Through = tuple[tuple[Code, ...] | Declared, ...]
 
-def facts(task: Task, sides: tuple[Session, Session], routines: tuple[tuple[Code, ...], ...]) -> Facts:
+
+def facts(task: Task, sides: tuple[Session, Session], passed: Through) -> Facts:
     """What stands on the way of one task."""
     reading, writing = sides
     unread: list[tuple[str, str]] = []
@@ -29,15 +31,26 @@ def facts(task: Task, sides: tuple[Session, Session], routines: tuple[tuple[Code
     elif isinstance(writing, SqlSession) and not task.fresh:
         what, fix = "the trigger '{}' of '{}' was not read", "Look in it for casts and cuts."
         unread += [(what.format(name, task.into), fix) for name in _triggers(writing, task.target)]
-    return Facts(source, target, routines, tuple(unread), (system(reading), system(writing)))
+    source = _fields(source, reading, task.source)
+    if task.losses or not task.problem:  # a target that cannot be written to is told already
+        target = _fields(target, writing, task.target)
+    return Facts(source, target, passed, tuple(unread), (system(reading), system(writing)))
 
 
-def routines(
-    names: Sequence[str], sides: tuple[Session, Session], opened: Callable[[str], Session]
-) -> tuple[tuple[Code, ...], ...]:
-    """The routines of `through`, in its order; a name without a connection is looked for in the target first."""
-    found = []
-    for name in names:
+def _fields(route: Route, session: Session, table: Table) -> Route:
+    return route.model_copy(update={"fields": session.fields(table)}) if isinstance(session, Fielded) else route
+
+
+def through(
+    named: Sequence[str | Declared], sides: tuple[Session, Session], opened: Callable[[str], Session]
+) -> Through:
+    """The routines of `through` and what is declared there, in its order; a name without a connection is looked for in
+    the target first."""
+    found = list[tuple[Code, ...] | Declared]()
+    for name in named:
+        if isinstance(name, Declared):
+            found.append(name)
+            continue
         connection, colon, rest = name.rpartition(":")
         asked = [opened(connection)] if colon else [sides[1], sides[0]]
         codes: list[Code] = []

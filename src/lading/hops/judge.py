@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lading.facts import Observed
-from lading.hops.casts import ENDS, lost, refused, whole
+from lading.hops.casts import lost, refused, whole
 from lading.hops.native import said
 from lading.hops.rules import how, width
 from lading.route import Finding, Place
@@ -22,8 +22,8 @@ def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed
     told = {loss.kind for loss in losses if loss.column == column}
     names = tuple(shown(place) for place in way)
     before, carried, charset, null = way[0], way[0].type, way[0].charset, way[0].null
-    source = next((place.name for place in way if place.kind in ENDS), "")
-    seen = observed if before.kind in ENDS else None
+    source = next((place.name for place in way if place.begins), "")
+    seen = observed if before.begins else None
     if before.type is None:
         yield _unknown(column, (before, before), names)
     for at in way[1:]:
@@ -31,16 +31,15 @@ def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed
             if at.type is None:
                 yield _unknown(column, (before, at), names)
             charset = (at.charset or charset) if at.type is not None else ""
-            before, carried, seen = at, _grown(carried, at), observed if at.kind in ENDS else None
+            before, carried, seen = at, _grown(carried, at), observed if at.begins else None
             continue
-        ended = at.kind in ("stage column", "target column")
         at = _fitted(at, carried)
         found = dict(_lost(carried, charset, null, (before, at)))
         for kind, what in found.items():
-            if not (ended and (kind in told or at.kind == "target column")):
+            if not (at.ends and (kind in told or at.kind == "target column")):
                 yield _finding((column, kind, what), (before, at, carried), names, seen)
         foreign = at.kind == "column" and at.name != source  # it can hold what other rows brought
-        seen = observed if at.kind in ENDS else None if foreign else _still(seen, found, carried, at)
+        seen = observed if at.begins else None if foreign else _still(seen, found, carried, at)
         carried = met(carried, at.type or carried, "cuts" in found)
         charset = at.charset if at.charset and width(at.charset) < width(charset) else charset
         null = null if at.null is not False else False
@@ -77,7 +76,7 @@ def _lost(carried: Type, charset: str, null: bool | None, hop: tuple[Place, Plac
     yield from lost(carried, at, before).items()
     if carried.kind == at.type.kind == "string" and at.charset and width(at.charset) < width(charset):
         yield "characters", f"characters that {at.charset} does not have are lost"
-    if at.null is False and null is not False and at.kind in ("column", "variable", "parameter"):
+    if at.null is False and null is not False and (at.declared or at.kind in ("column", "variable", "parameter")):
         yield "null", "NULL is allowed before it and not in it"
 
 
@@ -162,7 +161,7 @@ def _fix(at: Place, kind: str, carried: Type) -> str:
         made = "an nvarchar" if at.system == "sqlserver" else "of the character set utf8mb4"
         return f"Make '{name}' {made}."
     if kind == "null":
-        where = f"'{at.code}'" if at.kind == "parameter" else f"'{name}'"
+        where = f"'{at.code}'" if at.kind == "parameter" else f"'{name}' of '{at.code}'" if at.declared else f"'{name}'"
         return f"Have {where} take NULL, or put a value in its place before."
     match at.kind:
         case "parameter":
@@ -175,5 +174,9 @@ def _fix(at: Place, kind: str, carried: Type) -> str:
             return f"Take {at.name} out of '{at.code}'{line}."
         case "result":
             return f"Declare that '{at.code}' returns {wide}."
+        case "API attribute" | "export field" if at.declared:
+            return f"Make '{name}' of '{at.code}' {wide}, and declare it so in 'through'."
+        case "export field":
+            return f"Make the field '{name}' {wide}."
         case _:
             return f"Make the column '{name}' {wide}."

@@ -10,9 +10,9 @@ from typing import Any
 from lading.dialect import Dialect
 from lading.errors import LadingError
 from lading.hops.rules import UNITS
-from lading.route import Place
-from lading.schema import Column
-from lading.types import Type
+from lading.route import Declared, Place
+from lading.schema import Column, Table
+from lading.types import Type, parse
 
 SYSTEMS = ("postgres", "mysql", "sqlserver")
 
@@ -107,6 +107,19 @@ def of_column(system: str, column: Column, charset: str = "", **given: Any) -> P
     return Place(
         system=system, native=native or str(column.type), type=column.type, null=column.null, charset=charset,
         **measures(column.type, charset), **given,
+    )  # fmt: skip
+
+
+def of_declared(declared: Declared, table: Table, column: str) -> Place | None:
+    """The place that a person declared for a column of a table; None where there is none."""
+    word = declared.word(table, column)
+    if word is None:
+        return None
+    type_ = parse(declared.columns[word])
+    return Place(
+        kind="API attribute" if declared.api else "export field", name=column, type=type_, code=declared.name,
+        null=False if word in declared.required else None, refuses=declared.refuses, fact="declared",
+        **measures(type_, ""),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _ROUND = How(True, f"rounded {QUIET}")
 _ZONE = How(True, f"changed {QUIET}, by the zone of the session")
 _UNSURE = How(True, "not known to be refused, so taken for silent")
 _NULL = How(False, "refused with an error")
+_REFUSES = How(False, "refused, as it is declared")
 
 _POSTGRES_ERROR = {
     "narrows": How(False, "refused with an error (22003)"),
@@ -98,12 +99,14 @@ def how(at: Place, kind: str, carried: Type | None) -> How:
     """What happens at a place to a value that it has no room for."""
     if at.kind == "expression":
         return How(True, f"the expression {'rounds' if kind == 'rounds' else 'cuts'} {QUIET}")
+    if at.declared and at.refuses:
+        return _REFUSES
     at = each(at)
     if (found := _everywhere(at, kind)) is not None:
         return found
     if kind == "null" and at.kind == "parameter":
         return How(True, f"the routine is STRICT and does not run with a NULL: the row is lost {QUIET}")
-    if at.system not in _RULES and at.kind in ("stage column", "target column"):
+    if at.system not in _RULES and at.ends:
         return How(False, "refused while rows are staged")
     part: str = "column" if at.kind in _COLUMNS else at.kind
     if carried is not None and (found := _read(at, kind, part, carried)) is not None:

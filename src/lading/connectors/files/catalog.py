@@ -1,4 +1,4 @@
-"""What table its files make: columns, types, key."""
+"""What table its files make: columns, types, key; and which files a table makes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pyarrow as pa
 from lading.connectors.files import parquet
 from lading.connectors.files.infer import Guess
 from lading.connectors.files.inferred import inferred
+from lading.connectors.files.note import Format
 from lading.connectors.files.source import Source
-from lading.errors import DataError
+from lading.errors import DataError, Unsupported
+from lading.route import Fact
 from lading.schema import Column, Table
 
 
@@ -79,3 +81,27 @@ def _parquet(source: Source, problems: list[str]) -> tuple[tuple[Column, ...], t
             problems.append(f"'{file.path}' has other columns or types than '{files[0].path}'")
     columns, key = first or ((), ())
     return columns, key, rows
+
+
+def fitted(table: Table) -> Table:
+    """The table as files hold it."""
+    if any(not column.name for column in table.columns):
+        raise Unsupported(f"A column of '{table.full_name}' has no name.", "Name it in the source.")
+    columns = [Column(name=c.name, type=c.type, null=c.null, native=f"files:{c.type}") for c in table.columns]
+    return table.model_copy(update={"columns": tuple(columns)})
+
+
+def facts(source: Source | None, table: Table, form: Format) -> dict[str, Fact]:
+    """By column where its type comes from; of files that are not there, as `form` is written with a note."""
+    if source is None:
+        return dict.fromkeys((c.name for c in table.columns), "catalogue" if form == "parquet" else "declared")
+    found = source.found
+    stated = {name for file in found.files for name in found.path_values(file)}
+    noted = {column.name for column in found.note.columns} if found.note else set()
+
+    def fact(name: str) -> Fact:
+        if found.format == "parquet" and found.files and name not in stated:
+            return "catalogue"
+        return "declared" if name in noted or source.type_of(name) is not None else "measured"
+
+    return {column.name: fact(column.name) for column in table.columns}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lading.connector import WHOLE, Load, Slice, Standing
-from lading.connectors.files.catalog import table_of, tables_of
+from lading.connectors.files.catalog import facts, fitted, table_of, tables_of
 from lading.connectors.files.cuts import cuts, holds, state
 from lading.connectors.files.faults import changed
 from lading.connectors.files.inferred import seen
@@ -23,8 +23,9 @@ from lading.connectors.files.source import Source
 from lading.connectors.files.staging import Staging, refuse
 from lading.connectors.files.standing import standing
 from lading.digest import Reading
-from lading.errors import AccessDenied, SpecError, Unreachable, Unsupported
-from lading.schema import Column, Table
+from lading.errors import AccessDenied, SpecError, Unreachable
+from lading.route import Fact
+from lading.schema import Table
 
 if TYPE_CHECKING:
     from lading.connectors.files import Files
@@ -72,10 +73,11 @@ class FilesSession:
 
     def fit(self, table: Table) -> Table:
         self._room(table)
-        if any(not column.name for column in table.columns):
-            raise Unsupported(f"A column of '{table.full_name}' has no name.", "Name it in the source.")
-        columns = [Column(name=c.name, type=c.type, null=c.null, native=f"files:{c.type}") for c in table.columns]
-        return table.model_copy(update={"columns": tuple(columns)})
+        return fitted(table)
+
+    def fields(self, table: Table) -> dict[str, Fact]:
+        found = self._named(table.full_name)
+        return facts(self._source(found) if found else None, table, self.staging.format)
 
     def _room(self, table: Table) -> Found | None:
         """The table's old files. Raises when its folder cannot be made."""
@@ -105,11 +107,11 @@ class FilesSession:
         return found
 
     def read(self, table: Table, slice: Slice) -> Iterator[pa.RecordBatch]:
-        found, narrowing = self._there(table), Narrowing(table, slice)
+        found, narrow = self._there(table), Narrowing(table, slice)
         source = seen(self._source(found), self._marks)
         if slice.within is not None:
             other = table.model_copy(update={"name": slice.within, "columns": table.keyed})
-            narrowing.only(self.read(other, WHOLE))
+            narrow.only(self.read(other, WHOLE))
         for file in found.files:
             name = self.place.short(file.path)
             if not holds(slice, name):
@@ -117,8 +119,7 @@ class FilesSession:
             before = self.place.mark(file.path)
             if self._marks.get(file.path, before) != before:
                 raise changed(file.path)
-            pages = slice.pages if name == slice.file else None
-            yield from map(narrowing.kept, source.read(file, table.columns, pages))
+            yield from map(narrow.kept, source.read(file, table.columns, slice.pages if name == slice.file else None))
             if self.place.mark(file.path) != before:
                 raise changed(file.path)
 
@@ -129,8 +130,7 @@ class FilesSession:
 
     def prepare(self, load: Load) -> None:
         form = self.settings.form.model_copy(update={"header": self.settings.header is not False})
-        key, columns = load.key or load.table.key, load.table.columns
-        note = Note(format=self.settings.format or "parquet", columns=columns, key=key, form=form)
+        note = Note(format=self.staging.format, columns=load.table.columns, key=load.key or load.table.key, form=form)
         self.staging.prepare(load, self._room(load.table), note)
 
     def stage(self, load: Load, batches: Iterable[pa.RecordBatch], number: int) -> int:
