@@ -12,7 +12,7 @@ from typing import Never, TypeVar
 import pytest
 
 from tests.proxy import Proxy
-from tests.servers import MariaDB, Postgres, Server, odbc_drivers
+from tests.servers import MariaDB, Postgres, Server, memory_folder, odbc_drivers
 from tests.stores import S3, FileServer, Ftpd, Sshd
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def postgres() -> Iterator[Postgres]:
     """The session's PostgreSQL. A test that stops or kills a server starts its own: see `own_postgres`."""
     if reason := Postgres.absent():
         lacking("postgres", reason)
-    yield from _closing(Postgres())
+    yield from _closing(Postgres(folder=memory_folder()))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def mariadb() -> Iterator[MariaDB]:
     """The session's MariaDB. A test that stops or kills a server starts its own: see `own_mariadb`."""
     if reason := MariaDB.absent():
         lacking("mariadb", reason)
-    yield from _closing(MariaDB())
+    yield from _closing(MariaDB(folder=memory_folder()))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def own_postgres() -> Iterator[Postgres]:
     """A PostgreSQL of the module's own, to be restarted and killed."""
     if reason := Postgres.absent():
         lacking("postgres", reason)
-    yield from _closing(Postgres())
+    yield from _closing(Postgres(folder=memory_folder()))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def own_mariadb() -> Iterator[MariaDB]:
     """A MariaDB of the module's own, to be restarted and killed."""
     if reason := MariaDB.absent():
         lacking("mariadb", reason)
-    yield from _closing(MariaDB())
+    yield from _closing(MariaDB(folder=memory_folder()))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ START_SECONDS = 60
 STOP_SECONDS = 30
 USER = "lading"
 SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+MEMORY = "/dev/shm"
+MEMORY_BYTES = 6 << 30
 ENVIRONMENT = {"PATH": SEARCH, "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -309,6 +311,14 @@ def free_port() -> int:
         with socket.socket() as trial, suppress(OSError):
             trial.bind(("127.0.0.1", port))
             return port
+
+
+def memory_folder() -> Path | None:
+    """A folder in memory, where there is plenty: a hundred times a minute, tests make databases and drop them."""
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+            return Path(tempfile.mkdtemp(prefix="lading-", dir=MEMORY))
+    return None
 
 
 def _new_folder() -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import lacking
-from tests.servers import MariaDB, Postgres
+from tests.servers import MariaDB, Postgres, memory_folder
 
 POSTGRES = {
     "TimeZone": "Asia/Tokyo", "DateStyle": "SQL, DMY", "IntervalStyle": "postgres_verbose", "bytea_output": "escape",
@@ -26,7 +26,7 @@ ZONE = "America/New_York"
 def awkward_mariadb() -> Iterator[MariaDB]:
     if reason := MariaDB.absent():
         lacking("mariadb", reason)
-    server = MariaDB(MARIADB)
+    server = MariaDB(MARIADB, memory_folder())
     server.create_database("torture")
     yield server
     server.close()
