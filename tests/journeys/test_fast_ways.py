@@ -24,19 +24,21 @@ from lading.values import cast
 from tests.connectors import test_mysql, test_postgres
 from tests.servers import MariaDB, Postgres
 
-WAIVED = {"pg_database": test_postgres.TestContract.waivers, "maria_database": test_mysql.TestMySQL.waivers}
-REFUSED = {"postgresql": WAIVED["pg_database"].keys(), "mysql": WAIVED["maria_database"].keys()}
+WAIVED = {"postgres": test_postgres.TestContract.waivers, "mariadb": test_mysql.TestMySQL.waivers}
+REFUSED = {"postgresql": WAIVED["postgres"].keys(), "mysql": WAIVED["mariadb"].keys()}
 """Cases of which a target refuses a value, and says so."""
 ID = Column(name="id", type=parse("int(32)"), null=False)
 
 
-@pytest.fixture
-def source(request: pytest.FixtureRequest) -> str:
-    """A database that holds a table for every case that the system takes."""
-    url: str = request.getfixturevalue(request.param)
+@pytest.fixture(scope="module")
+def source(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database that holds a table for every case that the system takes. Copies only read it: one for all targets."""
+    server: Postgres | MariaDB = request.getfixturevalue(request.param)
+    url = server.create_database("cases")
     refused = {case.name for case in cases() if not _put(url, case)}
     assert refused <= WAIVED[request.param].keys()
-    return url
+    yield url
+    server.drop_database("cases")
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def _values(session: Session, table: Table) -> list[str | None]:
 
 
 @pytest.mark.parametrize("target", ["postgres", "mariadb", "duckdb", "parquet"], indirect=True)
-@pytest.mark.parametrize("source", ["pg_database", "maria_database"], indirect=True)
+@pytest.mark.parametrize("source", ["postgres", "mariadb"], indirect=True)
 def test_every_case_arrives(source: str, target: str) -> None:
     bill = actions.copy(Move.model_validate({"from": source, "to": target}))
     failed = [table for table in bill.tables if table.state is not State.PROVED]

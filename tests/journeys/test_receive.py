@@ -344,7 +344,8 @@ def test_a_file_that_the_target_refuses_keeps_no_other_from_being_loaded(drop):
     assert "CHECK" in drop.kept("_quarantine")["prices-5.csv.reason.txt"]
 
 
-def test_what_cannot_be_loaded_now_is_loaded_later(drop):
+def test_what_cannot_be_loaded_now_is_loaded_later(drop, monkeypatch):
+    monkeypatch.setenv("LADING_RETRY_SECONDS", "0")
     (drop.folder / "wh.db").mkdir()
     drop.put("prices-1.csv", 1)
     assert drop.run() == "failed"
