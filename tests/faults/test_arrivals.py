@@ -187,7 +187,7 @@ def survive(folder: Path, kills: int) -> None:
 
 
 def test_files_arrive_while_the_scheduler_is_killed(tmp_path):
-    survive(tmp_path / "p", 4)
+    survive(tmp_path / "p", 3)
 
 
 @pytest.mark.soak

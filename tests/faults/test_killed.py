@@ -64,7 +64,7 @@ def survive(work: Work, kills: int) -> None:
 @pytest.mark.parametrize("mode", ["replace", "merge"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_killed_copy_goes_on(place, own_store, target, mode):
-    survive(Work(place(SOURCES[target]), place(target), own_store, mode, SEED), 5)
+    survive(Work(place(SOURCES[target]), place(target), own_store, mode, SEED), 3)
 
 
 def test_a_killed_copy_of_undecoded_rows_goes_on(place, own_store):

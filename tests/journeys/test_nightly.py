@@ -226,11 +226,11 @@ def killed_with_its_scheduler(company: Company, kills: int) -> None:
 
 
 def test_killed_and_run_again(company: Company) -> None:
-    killed_and_run_again(company, 5)
+    killed_and_run_again(company, 3)
 
 
 def test_killed_with_its_scheduler(company: Company) -> None:
-    killed_with_its_scheduler(company, 5)
+    killed_with_its_scheduler(company, 3)
 
 
 @pytest.mark.soak

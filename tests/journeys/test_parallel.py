@@ -160,7 +160,8 @@ def test_after_a_failure_nothing_more_begins_and_what_is_at_work_ends(here: Proj
     assert [(step.key, str(step.state)) for step in bill.steps] == [("a", "done"), ("b", "failed"), ("c", "skipped")]
 
 
-def test_killed_while_several_steps_are_at_work(project: Project):
+@pytest.mark.parametrize("times", [3, pytest.param(30, marks=pytest.mark.soak)])
+def test_killed_while_several_steps_are_at_work(project: Project, times: int):
     """Rows are appended once, whatever was at work when it was killed."""
     steps = "".join(
         f"  - {{key: r{n}, do: sql, at: warehouse, into: r{n}, mode: append, query: SELECT id FROM sales, after: m}}\n"
@@ -169,7 +170,7 @@ def test_killed_while_several_steps_are_at_work(project: Project):
     )
     project.pipeline("steps:\n  - {key: m, from: crm, to: warehouse}\n" + steps)
     rng, ended, kills = random.Random(SEED), 0, 0
-    while kills < 5:
+    while kills < times:
         process = project.start("run", "nightly", "--quiet")
         time.sleep(rng.uniform(1.0, 6.0))
         if process.poll() is None:
