@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -144,6 +144,11 @@ def written(found: Sequence[Array], columns: Sequence[Compared]) -> Array:
         else:
             parts += [array, END]
     return pc.binary_join_element_wise(*parts, "", null_handling="replace", null_replacement=NULL)
+
+
+def written_in_groups(found: Mapping[str, Array], columns: Sequence[Compared]) -> list[Array]:
+    """The texts of each row's groups, or of its key's, of its columns' canonical texts by name."""
+    return [written([found[each.name] for each in group], group) for group in groups(columns)]
 
 
 def _decimals(array: Array) -> Array:

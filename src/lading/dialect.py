@@ -65,7 +65,8 @@ class Canon:
     column's text, {h} an MD5 in hexadecimal, {x} what is hashed."""
 
     texts: Rules
-    """The name that `canon.form` gives, to the expression of the text: {c} is the quoted column, {r} what reads it."""
+    """The name that `canon.form` gives, to the expression of the text: {c} is the quoted column, {r} what reads it. A
+    float is the number itself where `md5` is empty: its bits are written by whoever hashes the rows."""
     ended: str = "coalesce({t}, '~') || '|'"
     """A text of a fixed alphabet in its row."""
     counted: str = "coalesce(octet_length({t}) || ':' || {t}, '~')"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from lading.canon import VERSION, Compared, canonical_as, groups, written
+from lading.canon import VERSION, Compared, canonical_as, written_in_groups
 from lading.schema import Column
 
 if TYPE_CHECKING:
@@ -113,11 +113,7 @@ class Fingerprinter:
                 if each.name not in found:
                     place = places[each.name]
                     found[each.name] = canonical_as(part.column(place), self.own[place].type, each)
-            rows, keys = (
-                [written([found[each.name] for each in group], group) for group in groups(columns)]
-                for columns in (self.columns, self.keyed)
-            )
-            yield rows, keys
+            yield written_in_groups(found, self.columns), written_in_groups(found, self.keyed)
 
     def _hashed(self, rows: Sequence[pa.Array], keys: Sequence[pa.Array]) -> tuple[Ints, Ints, Ints]:
         """Both halves of each row's MD5, and its bucket."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from lading import rendering
-from lading.canon import Compared
+from lading.canon import Compared, canonical, written_in_groups
 from lading.dialect import Dialect
 from lading.digest import Aggregate, Reading, summed
 from lading.driver import Driver
@@ -20,6 +20,7 @@ from lading.schema import Column, Table
 from lading.types import Type
 
 Ask = Callable[[Sequence[str]], Sequence[Any]]
+_TEXT, _NUMBER = Type("string"), Type("float", 64)
 
 
 def unrendered(dialect: Dialect, driver: Driver, table: Table, columns: Sequence[Compared]) -> dict[str, str]:
@@ -67,13 +68,28 @@ class Rendered:
         return taker.fingerprint()
 
     def texts(self, place: str) -> Iterator[tuple[list[pa.Array], list[pa.Array]]]:
-        """The texts of each row's groups, and of its key's."""
+        """The texts of each row's groups, and of its key's. Who hashes rows writes them, too."""
+        if not rendering.hashes(self.dialect):
+            yield from self._written_here(place)
+            return
         rows, keys = (rendering.rows(self.dialect, self.table, part) for part in (self.columns, self.key))
         names = [f"lading_{n}" for n in range(len(rows) + len(keys))]
         items = ", ".join(f"{item} AS {name}" for item, name in zip([*rows, *keys], names, strict=True))
-        form = Table(name=self.table.full_name, columns=tuple(Column(name=n, type=Type("string")) for n in names))
+        form = Table(name=self.table.full_name, columns=tuple(Column(name=n, type=_TEXT) for n in names))
         for batch in gathered(self.driver.fetch(f"SELECT {items} {place}", form)):
             yield batch.columns[: len(rows)], batch.columns[len(rows) :]
+
+    def _written_here(self, place: str) -> Iterator[tuple[list[pa.Array], list[pa.Array]]]:
+        names = [f"lading_{n}" for n in range(len(self.columns))]
+        texts = [rendering.text(self.dialect, self.table, each) for each in self.columns]
+        items = ", ".join(f"{text} AS {name}" for text, name in zip(texts, names, strict=True))
+        types = [_NUMBER if each.type.kind == "float" else _TEXT for each in self.columns]
+        own = [Column(name=name, type=type_) for name, type_ in zip(names, types, strict=True)]
+        form = Table(name=self.table.full_name, columns=tuple(own))
+        for batch in gathered(self.driver.fetch(f"SELECT {items} {place}", form)):
+            arrays = [canonical(array, type_) for array, type_ in zip(batch.columns, types, strict=True)]
+            found = {each.name: array for each, array in zip(self.columns, arrays, strict=True)}
+            yield written_in_groups(found, self.columns), written_in_groups(found, self.key)
 
 
 def reading(dialect: Dialect, ask: Ask, table: Table, row_hash: str) -> Reading:

@@ -118,26 +118,23 @@ def test_every_system_says_the_same(place: Callable[[str], str], key: tuple[str,
 
 
 def test_floats_by_their_bits(place: Callable[[str], str]):
-    """Where a system has access to them; elsewhere the column is named, with the reason."""
+    """MariaDB has neither NaN nor infinity, SQLite no NaN."""
     source = table("floats", id="int(64)!", small="float(32)", big="float(64)")
     chance = random.Random(3)
-    made: list[Row] = [(n, chance.uniform(-1e6, 1e6), chance.lognormvariate(0, 200)) for n in range(500)]
-    made += [(1_000 + n, v, v) for n, v in enumerate([0.0, -0.0, float("nan"), float("inf"), float("-inf"), None])]
-    ours = fingerprint_of([batch(source, made)], source.columns, compared(source), ("id",), 64)
-    for kind in ("postgres", "duckdb"):
-        address = place(kind)
-        with opened(kind, address) as session:
-            put(session, source, made)
-            assert session.fingerprints(found(session, "floats"), compared(source), ("id",), 64) == ours, kind
-    for kind in ("mysql", "sqlite"):
-        with opened(kind, place(kind), awkward=False) as session:
-            put(session, source, made[:500])
-            assert set(session.unrendered(found(session, "floats"), compared(source))) == {"small", "big"}
+    made: list[Row] = [(n, chance.randint(-(2**24), 2**24) / 64, chance.lognormvariate(0, 200)) for n in range(500)]
+    made += [(1_000 + n, v, v) for n, v in enumerate([0.0, -0.0, None, float("inf"), float("-inf"), float("nan")])]
+    for kind, count in {"postgres": 506, "duckdb": 506, "sqlite": 505, "mysql": 503}.items():
+        with opened(kind, place(kind)) as session:
+            put(session, source, made[:count])
+            there = found(session, "floats")
+            assert session.unrendered(there, compared(there)) == {}
+            ours = fingerprint_of([batch(source, made[:count])], source.columns, compared(source), ("id",), 64)
+            assert session.fingerprints(there, compared(there), ("id",), 64) == ours, kind
 
 
 def test_one_bit_of_a_float_shows(place: Callable[[str], str]):
     source = table("floats", id="int(64)!", big="float(64)")
-    for kind in ("postgres", "duckdb"):
+    for kind in SYSTEMS:
         address = place(kind)
         with opened(kind, address) as session:
             marks = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -76,12 +77,27 @@ def test_what_is_read_before_it_changes_over_is_counted(place: Callable[[str], s
 
 def test_what_cannot_be_written_in_place_is_read_and_said(place: Callable[[str], str]):
     left, right = place("postgres"), place("mysql")
-    for each, kind in ((left, "double precision"), (right, "double")):
-        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, ratio {kind})")
-        looks.query(each, "INSERT INTO t VALUES (1, 0.1), (2, 1e300)")
+    for each, kind in ((left, "jsonb"), (right, "json")):
+        looks.query(each, f"CREATE TABLE t (id integer PRIMARY KEY, said {kind})")
+        looks.query(each, """INSERT INTO t VALUES (1, '{"b": 1.0, "a": 2}'), (2, '[]')""")
     found = diff(left, right, way="in place").tables[0]
     assert (found.verdict, found.way) == ("equal", Way.CO_LOCATED)
-    assert "not in place: 'ratio'" in found.why
+    assert "not in place: 'said'" in found.why
+
+
+def test_floats_are_compared_where_they_are(place: Callable[[str], str]):
+    left, right = place("postgres"), place("mysql")
+    singles = (n / 64 - 7 for n in range(1_000))
+    rows = ", ".join(f"({n}, {math.exp(n - 500)!r}, {each}, {each})" for n, each in enumerate(singles))
+    looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY, big float8, small float4, wide float4)")
+    looks.query(right, "CREATE TABLE t (id integer PRIMARY KEY, big double, small float, wide double)")
+    for each in (left, right):
+        looks.query(each, f"INSERT INTO t VALUES {rows}")
+    found = diff(left, right, way="in place").tables[0]
+    assert (found.verdict, found.way, found.cost_left.rows, found.cost_right.rows) == ("equal", Way.IN_PLACE, 0, 0)
+    looks.query(right, f"UPDATE t SET big = {math.nextafter(math.exp(200), 0)!r} WHERE id = 700")
+    found = diff(left, right, way="in place").tables[0]
+    assert (found.verdict, found.way, found.columns) == ("different", Way.IN_PLACE, {"big": 1})
 
 
 def test_lengths_of_texts_that_a_type_pads_are_not_compared(place: Callable[[str], str]):

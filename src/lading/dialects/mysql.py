@@ -15,11 +15,15 @@ _MOMENT = _REAL_DAY.replace("{{t}}", "timestampdiff(MICROSECOND, '1970-01-01', {
 _INSTANT = _REAL_DAY.replace("{{t}}", "CAST(unix_timestamp({c}) * 1000000 AS SIGNED)")
 _TIME = "CASE WHEN {c} < 0 THEN concat('!', {c}) ELSE time_to_sec({c}) DIV 1 * 1000000 + microsecond({c}) END"
 _UTF8 = "CONVERT({r} USING utf8mb4)"
+# No function gives the bits of a number, but a point is written with those of its coordinates, the lowest byte first.
+# Adding zero makes 0 of -0, and 64 bits of a FLOAT's.
+_BITS = "lower(hex(reverse(right(st_aswkb(point(0, {c} + 0e0)), 8))))"
 
 canon = Canon(
     texts=(
         (r"bool|int\(.*\)|decimal\(\d+,0\)", "CAST({r} + 0 AS CHAR)"),
         (r"decimal\(.*\)", "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({r} + 0 AS CHAR)))"),
+        (r"float\(.*\)", _BITS),
         (r"string(?:\([\w ]+\))?", f"CAST({_UTF8} AS BINARY)"),
         (r"string(?:\([\w ]+\))? padded", f"CAST(TRIM(TRAILING ' ' FROM {_UTF8}) AS BINARY)"),
         (r"uuid|(?:string.*|uuid) as uuid", f"CAST(lower({_UTF8}) AS BINARY)"),

@@ -82,6 +82,7 @@ canon = Canon(
         (r"bool|int\(.*\)", "CAST({r} AS TEXT)"),
         (r"decimal\(\d+,(\d+)\)", _SHORT.replace("{t}", f"({_FIXED})")),
         (r"decimal", _SHORT.replace("{t}", "({r})")),
+        (r"float\(.*\)", "{r}"),
         (r"string(?:\([\w ]+\))?", "{r}"),
         (r"string(?:\([\w ]+\))? padded", "rtrim({r}, ' ')"),
         (r"uuid|(?:string.*|uuid) as uuid", "lower({r})"),
@@ -93,7 +94,6 @@ canon = Canon(
         (r"timestamp\([0-6](?:,utc)?\)", _ticks("", 19, 6)),
         (r"timestamp\([7-9](?:,utc)?\)|timestamp\([0-6](?:,utc)?\) as nanoseconds", _ticks("", 19, 9)),
     ),
-    counted="coalesce(length(CAST({t} AS BLOB)) || ':' || {t}, '~')",
     md5="",
     verified="SQLite 3",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -28,6 +30,18 @@ def compared(there: Table, names: Sequence[str] = ()) -> list[Compared]:
     return [Compared(name=c.name, type=c.type) for c in there.columns if not names or c.name in names]
 
 
+def floats(size: int) -> list[float]:
+    """Of every exponent the least, the greatest and some other numbers; below those, each power of two and what is
+    beside it. Every other one is negative."""
+    rest, whole, code = {32: (23, "I", "f"), 64: (52, "Q", "d")}[size]
+    full, endless = (1 << rest) - 1, (1 << (size - 1 - rest)) - 1
+    some = (0, 1, full // 3, full // 2 + 1, full - 1, full)
+    small = {(1 << place) + beside for place in range(rest) for beside in (-1, 0, 1)}
+    made = sorted((small | {exponent << rest | each for exponent in range(endless) for each in some}) - {0})
+    signed = (bits | (n % 2) << (size - 1) for n, bits in enumerate(made))
+    return [0.0, -0.0, *(float(struct.unpack(f">{code}", struct.pack(f">{whole}", bits))[0]) for bits in signed)]
+
+
 class Hashing:
     """Part of `Contract`."""
 
@@ -46,6 +60,23 @@ class Hashing:
             pytest.skip("the system has no rule for some types, which are pulled")
         ours = self._written(session, there, columns)
         assert sorted(theirs) == sorted(ours)
+
+    @pytest.mark.parametrize("size", [32, 64])
+    def test_the_bits_of_floats_in_place(self, session: Session, size: int) -> None:
+        """As the processor has them, which is asked here without our own rules."""
+        if not isinstance(session, SqlSession) or session.dialect.canon is None:
+            pytest.skip("the system writes no canonical texts")
+        values, source = floats(size), table("floats", id="int(32)!", v=f"float({size})")
+        there = found(session, put(session, source, enumerate(values)).table.full_name)
+        columns = compared(there, ["v"])
+        if session.unrendered(there, columns):
+            pytest.skip("the system has no rule for floats, which are pulled")
+        parts = Rendered(session.dialect, session.driver, there, columns, ()).texts(session.place(there, WHOLE))
+        theirs = Counter(row for rows, _ in parts for row in rows[0].to_pylist())
+        bits = Counter(f"{struct.pack('>d', value + 0.0).hex()}|" for value in values)
+        assert sorted((theirs - bits) + (bits - theirs))[:9] == []
+        ours = fingerprint_of(session.read(there, WHOLE), there.columns, columns, (), 16)
+        assert session.fingerprints(there, columns, (), 16) == ours
 
     def _with_case(self, session: Session, case: Case) -> Table:
         id_ = Column(name="id", type=parse("int(32)"), null=False)
