@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from lading import dialects
 from lading.canon import GROUP, SAID, VERSION, canonical
-from lading.dialect import Canon
+from lading.dialect import Canon, Dialect
+from lading.schema import Column
 from lading.testing.case import Case, cases
-from lading.types import KINDS
+from lading.types import KINDS, Type
 
 _HEAD = f"""# Canonical values
 
@@ -42,19 +43,29 @@ def page() -> str:
     return "\n".join([_HEAD, *_status(), *(line for kind in KINDS for line in _kind(kind)), *_hashing()])
 
 
-def _rules() -> dict[str, Canon]:
+def _found(what: str) -> dict[str, object]:
+    """By dialect, what is called so in its file."""
     modules = (
         importlib.import_module(f"{dialects.__name__}.{m.name}") for m in pkgutil.iter_modules(dialects.__path__)
     )
-    found = {module.__name__.rpartition(".")[2]: getattr(module, "canon", None) for module in modules}
-    return {name: rules for name, rules in sorted(found.items()) if isinstance(rules, Canon)}
+    return {module.__name__.rpartition(".")[2]: getattr(module, what, None) for module in modules}
+
+
+def _rules() -> dict[str, Canon]:
+    return {name: rules for name, rules in sorted(_found("canon").items()) if isinstance(rules, Canon)}
+
+
+def _held(dialect: Dialect, type_: Type) -> bool:
+    """Whether a system has a type: one of its own means it, or the one that holds its values does."""
+    made = dialect.canonical(dialect.native(Column(name="c", type=type_)))
+    return made == type_ or any(form == str(type_) for _, form in dialect.types)
 
 
 def _status() -> Iterator[str]:
     yield from ("## Systems", "", "| Dialect | Rules |", "| --- | --- |")
     for name, rules in _rules().items():
         status = f"verified on {rules.verified}" if rules.verified else "unverified until a server is given; not used"
-        yield f"| {name} | {status}{'' if rules.md5 else '; it has no MD5, rows are hashed by Lading'} |"
+        yield f"| {name} | {status}{'' if rules.md5 else '; it has no MD5, rows are written and hashed by Lading'} |"
     yield ""
 
 
@@ -64,16 +75,23 @@ def _kind(kind: str) -> Iterator[str]:
     for case in mine:
         yield from _examples(case)
     yield from ("", "| Dialect | Type | SQL |", "| --- | --- | --- |")
-    forms = list(dict.fromkeys(str(case.type) for case in mine))
+    known = _found("dialect")
     for name, rules in _rules().items():
         found: dict[str, list[str]] = {}
-        for form in forms:
-            sql = rules.text(form, "c", "c") or ""
-            found.setdefault(sql, []).append(form)
-        for sql, names in found.items():
-            shown = f"`{' '.join(sql.split())}`" if sql else "no rule: such columns are read and hashed by Lading"
-            yield _row(name, ", ".join(f"`{each}`" for each in names), shown)
+        for type_ in dict.fromkeys(case.type for case in mine):
+            found.setdefault(_shown(rules, known[name], type_), []).append(f"`{type_}`")
+        for shown, names in found.items():
+            yield _row(name, ", ".join(names), shown)
     yield ""
+
+
+def _shown(rules: Canon, dialect: object, type_: Type) -> str:
+    if sql := rules.text(str(type_), "c", "c"):
+        here = ", whose bits Lading writes" if type_.kind == "float" and not rules.md5 else ""
+        return f"`{' '.join(sql.split())}`{here}"
+    if isinstance(dialect, Dialect) and not _held(dialect, type_):
+        return "no such type"
+    return "no rule: such columns are read and hashed by Lading"
 
 
 def _examples(case: Case, most: int = 4) -> Iterator[str]:
@@ -91,8 +109,8 @@ def _hashing() -> Iterator[str]:
     yield from ("## Rows in SQL", "", "`{t}` is a column's text, `{x}` a row's, `{h}` its hash.", "")
     yield from ("| Dialect | Fixed alphabet | With its length | Hash | high |", "| --- | --- | --- | --- | --- |")
     for name, rules in _rules().items():
-        parts = (rules.ended, rules.counted, rules.md5, rules.high if rules.md5 else "")
-        yield _row(name, *(f"`{part}`" if part else "" for part in parts))
+        if rules.md5:
+            yield _row(name, *(f"`{part}`" for part in (rules.ended, rules.counted, rules.md5, rules.high)))
 
 
 def _row(*cells: str) -> str:
