@@ -49,6 +49,23 @@ class Driver(Protocol):
         """Ends the connection."""
 
 
+_ROWS, _LONG = 16_384, 64 << 10
+
+
+def rows_within(batch_mb: int, table: Table, long: int) -> int:
+    """How many rows to fetch at a time where a library counts rows: as many as come to so many MiB if each text is as
+    long as its column allows, and those without a limit 64 KiB. With such a column never more than `long`."""
+    row, most = 1, _ROWS
+    for type_ in (column.type for column in table.columns):
+        if type_.kind not in ("string", "binary", "json", "list"):
+            row += 16
+        elif type_.size is None:
+            row, most = row + _LONG, min(most, long)
+        else:
+            row += type_.size * (4 if type_.kind == "string" and not type_.in_bytes else 1)
+    return max(min((batch_mb << 20) // row, most), 1)
+
+
 def spent(tasks: Iterable[int], program: str, host: str | None) -> float | None:
     """Seconds of processor time that processes or threads of a server on this machine have taken; None where the
     server is elsewhere."""

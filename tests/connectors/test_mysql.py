@@ -392,15 +392,25 @@ def test_few_rows(maria_database, rows):
 
 
 def test_rows_are_read_across_blocks(maria_database, monkeypatch):
-    monkeypatch.setattr(blocks_module, "BLOCK", 50)
+    monkeypatch.setattr(blocks_module, "MIB", 12)
     monkeypatch.setattr(blocks_module, "READ", 7)
     with opened(maria_database) as session:
         put(session, PEOPLE, people(*range(200)))
         assert read(session, "people") == [tuple(row.values()) for row in people(*range(200)).to_pylist()]
 
 
+def test_a_batch_is_as_small_as_is_asked_for(maria_database):
+    with opened(maria_database) as session:
+        put(session, PEOPLE, people(*range(200_000)))
+        whole = max(batch.nbytes for batch in session.read(described(session, "people"), WHOLE))
+    with opened(maria_database, batch_mb=1) as session:
+        batches = list(session.read(described(session, "people"), WHOLE))
+    assert sum(batch.num_rows for batch in batches) == 200_000
+    assert max(batch.nbytes for batch in batches) < whole / 2
+
+
 def test_a_reader_may_stop_early(maria_database, monkeypatch):
-    monkeypatch.setattr(blocks_module, "BLOCK", 1000)
+    monkeypatch.setattr(blocks_module, "MIB", 250)
     with opened(maria_database) as session:
         put(session, PEOPLE, people(*range(50_000)))
         session.pin()
@@ -418,7 +428,7 @@ def test_a_killed_query_says_so(maria_database, monkeypatch):
     with opened(maria_database) as session, opened(maria_database) as other:
         put(session, PEOPLE, people(*range(100_000)))
         reading = session.read(described(session, "people"), WHOLE)
-        monkeypatch.setattr(blocks_module, "BLOCK", 1000)
+        monkeypatch.setattr(blocks_module, "MIB", 250)
         next(reading)
         other.driver.execute(f"KILL {session.mysql.wire.number}")
         with pytest.raises(Unreachable):

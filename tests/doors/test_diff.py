@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_compared(copie
 def test_the_way_is_told_where_it_is_not_the_usual_one(copied, tmp_path):
     for name in ("one.db", "two.db"):
         with closing(sqlite3.connect(tmp_path / name)) as db:
-            db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, ratio DOUBLE); INSERT INTO t VALUES (1, 0.1)")
+            db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, more JSON); INSERT INTO t VALUES (1, '{}')")
     usual = "co-located; both sides are read to this machine"
     words = ("diff", "one.db", "two.db", "--html", "here.html")
     done = copied(*words)
@@ -69,7 +69,7 @@ def test_the_way_is_told_where_it_is_not_the_usual_one(copied, tmp_path):
     done = copied(*words, "--way", "in place")
     said = " ".join(done.out.split())
     assert f"way: {usual}" in said
-    assert "not in place: 'ratio': " in said
+    assert "not in place: 'more': " in said
     assert "not in place" in (tmp_path / "here.html").read_text(encoding="utf-8")
     assert "way: sample; asked for: 50.00% of the keys" in " ".join(copied(*words, "--sample", "0.5").out.split())
 

@@ -12,6 +12,7 @@ from lading.connectors.memory import Memory
 from lading.connectors.mysql import MySQL
 from lading.connectors.postgres import Postgres
 from lading.connectors.sqlite import SQLite
+from lading.driver import rows_within
 from lading.memory import MIB, share, size, within
 from lading.plan import Side, plan
 from lading.spec import Move
@@ -86,7 +87,8 @@ def test_the_plan_says_only_what_was_done():
     """Not every connection lets its batches and its patience be set."""
     slow = "gently: at most 9 rows a second, one slice at a time"
     for sides, words, said in (
-        ((SQLite, DuckDB), {"memory": "256MiB"}, "within 256 MiB: one slice at a time"),
+        ((SQLite, DuckDB), {"memory": "256MiB"}, "within 256 MiB: one slice at a time, batches of 1 MiB"),
+        ((DuckDB, SQLite), {"memory": "256MiB"}, "within 256 MiB: one slice at a time"),
         ((SQLite, DuckDB), {"gentle": 9}, f"{slow}, 2 seconds for locks of the source"),
         ((DuckDB, Postgres), {"gentle": 9}, f"{slow}, 2 seconds for locks of the target"),
         ((Postgres, MySQL), {"gentle": 9}, f"{slow}, 2 seconds for locks of the source and the target"),
@@ -95,3 +97,12 @@ def test_the_plan_says_only_what_was_done():
         move = Move(**{"from": "a", "to": "b", **words})
         made = plan(move, [PEOPLE], (side(sides[0]), side(sides[1])), lambda t: t, lambda _t: None)
         assert made.reasons[0] == said
+
+
+def test_rows_are_as_many_as_come_to_a_batch_by_what_columns_allow():
+    narrow, wide = table("t", id="int(64)"), table("t", id="int(64)", note="string(4000)")
+    assert (rows_within(64, narrow, 512), rows_within(1, narrow, 512)) == (16_384, 16_384)
+    assert rows_within(64, wide, 512) == 4_189
+    assert rows_within(1, wide, 512) == 65
+    assert rows_within(64, table("t", note="string"), 512) == 512
+    assert rows_within(1, table("t", note="string(4000000)"), 512) == 1

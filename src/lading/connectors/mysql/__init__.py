@@ -36,6 +36,7 @@ class MySQL(Connection):
     )
     ca: str | None = Field(None, description="A file of authorities to trust, for 'tls: verify'.")
     socket: str | None = Field(None, description="A Unix socket to use in place of host and port.")
+    batch_mb: int = Field(4, description="About how much is read at a time, in MiB.", ge=1)
     lock_seconds: int = Field(60, description="How long to wait for a lock that another session holds.", ge=1)
     timeout_seconds: int = Field(10, description="How long to wait for the server to answer the first time.", ge=1)
 

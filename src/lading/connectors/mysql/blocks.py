@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from struct import unpack_from
 
-BLOCK = 4 << 20
+MIB = 1 << 20
 READ = 1 << 20
 _LONGEST = 0xFFFFFF
 _LAST = 254  # a packet that begins with this or more and is short is not a row
@@ -19,8 +19,9 @@ _LAST = 254  # a packet that begins with this or more and is short is not a row
 class Block:
     """Bytes of the connection and where rows begin in them."""
 
-    def __init__(self, rest: memoryview | bytes = b"") -> None:
-        self.bytes = bytearray(max(BLOCK, len(rest)) + READ)
+    def __init__(self, most: int, rest: memoryview | bytes = b"") -> None:
+        self.most = most
+        self.bytes = bytearray(max(most, len(rest)) + READ)
         self.bytes[: len(rest)] = rest
         self.held = len(rest)
         self.at = 0
@@ -76,15 +77,16 @@ class Block:
         return _LONGEST * (len(places) - 1) + size
 
     def full(self) -> bool:
-        return self.at >= BLOCK or self.end is not None
+        return self.at >= self.most or self.end is not None
 
     def rest(self) -> memoryview:
         return memoryview(self.bytes)[self.at : self.held]
 
 
-def blocks(stream: BufferedReader) -> Iterator[Block]:
-    """Blocks of rows until the last packet; the last block holds that packet, or none when the connection ended."""
-    block = Block()
+def blocks(stream: BufferedReader, batch_mb: int) -> Iterator[Block]:
+    """Blocks of about so many MiB until the last packet; the last one holds that packet, or none when the connection
+    ended."""
+    block = Block(batch_mb * MIB)
     while True:
         while not block.full():
             if not block.fill(stream):
@@ -94,6 +96,6 @@ def blocks(stream: BufferedReader) -> Iterator[Block]:
         yield block
         if block.end is not None:
             return
-        following = Block(block.rest())
+        following = Block(block.most, block.rest())
         following.step()
         block = following

@@ -81,7 +81,7 @@ class Wire:
         except self._errors as error:
             raise self._error(error) from error
         self._streaming = True
-        reading = blocks(connection._rfile)
+        reading = blocks(connection._rfile, self._settings.batch_mb)
         try:
             for block in reading:
                 self._streaming = block.end is None

@@ -32,6 +32,7 @@ class Oracle(Connection):
     user: str | None = Field(None, description="The account's name.")
     password: SecretStr | None = Field(None, description="The account's password.")
     schema_name: str | None = Field(None, alias="schema", description="The schema that names without one mean.")
+    batch_mb: int = Field(64, description="About how much is read at a time, in MiB.", ge=1)
     config_dir: str | None = Field(None, description="The folder of tnsnames.ora.")
     wallet_location: str | None = Field(None, description="The folder of the wallet, for encrypted connections.")
     wallet_password: SecretStr | None = Field(None, description="The wallet's password.")

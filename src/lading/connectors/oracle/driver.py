@@ -12,6 +12,7 @@ from lading.connector import Load
 from lading.connectors.oracle.columns import arrival, canonical, storable
 from lading.connectors.oracle.faults import translated
 from lading.dialects.oracle import dialect
+from lading.driver import rows_within
 from lading.errors import LadingError, Unreachable, Unsupported
 from lading.schema import Table
 
@@ -71,8 +72,8 @@ class Driver:
         schema = pa.schema([(c.name, c.type.arrow()) for c in table.columns])
         # Asked for by name: left alone the library makes doubles of numbers.
         wanted = pa.schema([(c.name, arrival(c)) for c in table.columns])
-        long = any(c.type.kind in ("string", "binary", "json") and c.type.size is None for c in table.columns)
-        frames = self._connection.fetch_df_batches(sql, size=256 if long else 16_384, requested_schema=wanted)
+        rows = rows_within(self.settings.batch_mb, table, 256)
+        frames = self._connection.fetch_df_batches(sql, size=rows, requested_schema=wanted)
         try:
             for frame in frames:
                 for batch in pa.table(frame).to_batches():

@@ -31,6 +31,7 @@ class SQLite(Connection):
 
     kind: Literal["sqlite"] = "sqlite"
     path: str = Field(description="The database file.", min_length=1)
+    batch_mb: int = Field(16, description="About how much is read at a time, in MiB.", ge=1)
     busy_seconds: int = Field(60, description="How long to wait while another process has the file locked.", ge=0)
 
     can: ClassVar[Capabilities] = Capabilities(
@@ -63,7 +64,7 @@ class SQLite(Connection):
             return file.read(19)[18:] != b"\x02"  # https://www.sqlite.org/fileformat2.html, 1.3.3
 
     def open(self) -> AbstractContextManager[SqlSession]:
-        return closing(_Session(SQLiteDriver(self.path, self.busy_seconds)))
+        return closing(_Session(SQLiteDriver(self.path, self.busy_seconds, self.batch_mb)))
 
 
 class _Session(SqlSession):

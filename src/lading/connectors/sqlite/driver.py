@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from lading.connector import Load
+from lading.connectors.sqlite.batches import gathered, options
 from lading.connectors.sqlite.faults import error_of, misfit
 from lading.connectors.sqlite.forms import FIRST, adbc, storable, stored, typed
 from lading.errors import DataError, SpecError
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 class SQLiteDriver:
     """See `sql.Driver`. SQLite makes a file when it opens one; here a file is made when it is first written to."""
 
-    def __init__(self, path: str, busy_seconds: int) -> None:
+    def __init__(self, path: str, busy_seconds: int, batch_mb: int) -> None:
         self.path = path
-        self._busy_seconds = busy_seconds
+        self._busy_seconds, self._batch_mb = busy_seconds, batch_mb
         self._adbc = adbc()
         self._connection: Connection | None = None
         self._writing = False
@@ -84,8 +85,9 @@ class SQLiteDriver:
         # A cursor of its own: what stops halfway must not be in the way of what follows.
         with self._connection.cursor() as cursor:
             try:
+                cursor.adbc_statement.set_options(**options(self._batch_mb))
                 cursor.execute(f"SELECT {types} UNION ALL {sql}")
-                for batch in cursor.fetch_record_batch():
+                for batch in gathered(cursor.fetch_record_batch(), self._batch_mb << 20):
                     rows, skipped = batch.slice(skipped), 0
                     arrays = [typed(rows.column(n), column, table) for n, column in enumerate(table.columns)]
                     yield pa.RecordBatch.from_arrays(arrays, schema=schema)

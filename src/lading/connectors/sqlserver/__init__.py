@@ -32,6 +32,7 @@ class SqlServer(Connection):
     schema_name: str | None = Field(None, alias="schema", description="The schema that names without one mean.")
     encrypt: Literal["yes", "no", "strict", "mandatory", "optional"] = Field("yes", description="Whether to use TLS.")
     trust_certificate: bool = Field(False, description="Take the server's certificate without checking it.")
+    batch_mb: int = Field(64, description="About how much is read at a time, in MiB.", ge=1)
     connect_seconds: int = Field(15, description="How long to wait for a connection.", ge=1)
 
     can: ClassVar[Capabilities] = Capabilities(

@@ -13,6 +13,7 @@ from lading.connector import Load
 from lading.connectors.sqlserver.columns import Source, beside, canonical
 from lading.connectors.sqlserver.faults import translated
 from lading.dialects.sqlserver import dialect
+from lading.driver import rows_within
 from lading.errors import LadingError, Unreachable, Unsupported
 from lading.schema import Table
 
@@ -65,10 +66,9 @@ class Driver:
 
     def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([(c.name, c.type.arrow()) for c in table.columns])
-        long = any(c.type.kind in ("string", "binary", "json") and c.type.size is None for c in table.columns)
         self.execute(sql)
         try:
-            reader = self._cursor.arrow_reader(512 if long else 16_384)
+            reader = self._cursor.arrow_reader(rows_within(self.settings.batch_mb, table, 512))
             with closing(reader):
                 for batch in reader:
                     arrays = [canonical(array, c) for array, c in zip(batch.columns, table.columns, strict=True)]
