@@ -275,6 +275,16 @@ def test_more_rows_than_memory(tmp_path):
     assert reading.rows == 3_000_000
 
 
+def test_rows_of_many_columns_are_read_fewer_at_a_time(file, sql):
+    sql(f"CREATE TABLE wide AS SELECT {', '.join(f'i AS c{n}' for n in range(200))} FROM range(20000) AS made(i)")
+    sql("CREATE TABLE narrow AS SELECT i FROM range(100000) AS made(i)")
+    with DuckDB(path=file).open() as session:
+        for name, rows, most in (("wide", 20_000, 8_192), ("narrow", 100_000, 67_584)):
+            sizes = [batch.num_rows for batch in session.read(found(session, name), WHOLE)]
+            assert sum(sizes) == rows
+            assert max(sizes) <= most
+
+
 def test_addresses():
     assert DuckDB.from_url("duckdb:///a%20b.duckdb?schema=sales").schema_name == "sales"
     for url in ("duckdb://", "duckdb://host/a"):

@@ -17,7 +17,7 @@ from lading.dialects.duckdb import dialect
 from lading.errors import DataError, SpecError
 from lading.schema import Table
 
-BATCH_ROWS, LITTLE_MB = 65_536, 128  # with less memory than that, less is held at a time, inside DuckDB and outside
+BATCH_ROWS, BATCH_VALUES, LITTLE_MB = 65_536, 1 << 20, 128  # with less memory, less is held, inside DuckDB and outside
 
 
 class DuckDBDriver:
@@ -80,7 +80,8 @@ class DuckDBDriver:
         self.need_file()
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         try:
-            for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS // (8 if self._little else 1)):
+            rows = min(BATCH_ROWS, BATCH_VALUES // len(schema)) // (8 if self._little else 1)
+            for batch in self._connection.sql(sql).to_arrow_reader(max(rows, 1)):
                 arrays = [a if a.type.equals(f.type) else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
                 for array, column in zip(arrays, table.columns, strict=True):
                     refuse_endless(array, column, table)
