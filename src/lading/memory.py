@@ -12,6 +12,8 @@ from lading.connector import Connection
 MIB = 1 << 20
 LEAST = 256 * MIB
 """Libraries take some 160 MiB of it, where DuckDB is among them 200."""
+WIDE = 64
+"""Columns from which on a table is wide: an engine holds something for each."""
 _TWO_STREAMS, _STREAM = 640 * MIB, 160 * MIB
 _UNITS = {"MIB": MIB, "GIB": 1 << 30, "MB": 10**6, "GB": 10**9}
 _ARENAS, _MAPPED, _TRIMMED = -8, -3, -1  # of mallopt(3)
@@ -52,10 +54,22 @@ def within(side: Connection, limit: int) -> Connection:
     return side.model_copy(update=less)
 
 
+def map_large() -> None:
+    """Has the C library give back blocks of a MiB and more when they are freed, for the rest of the process: with
+    several wide tables at a time it would keep some 100 MiB for the next ones. That costs 3 % of the time, and does
+    nothing where that is another library than glibc."""
+    _told((_MAPPED, MIB))
+
+
 def return_freed() -> None:
     """Has the C library give back at once what is freed, for the rest of the process: it would keep about as much as
     is in use, for each thread. Does nothing where that is another library than glibc."""
+    _told((_ARENAS, 1), (_MAPPED, 128 << 10), (_TRIMMED, MIB))
     with suppress(AttributeError, OSError, TypeError):
-        for name, value in ((_ARENAS, 1), (_MAPPED, 128 << 10), (_TRIMMED, MIB)):
-            ctypes.CDLL(None).mallopt(name, value)
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _told(*options: tuple[int, int]) -> None:
+    with suppress(AttributeError, OSError, TypeError):
+        for name, value in options:
+            ctypes.CDLL(None).mallopt(name, value)

@@ -22,7 +22,7 @@ from lading import engine, staging
 from lading.connector import Connection, Session, Spends, sensitive
 from lading.ending import Ending, Stopped, Stuck
 from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
-from lading.memory import return_freed
+from lading.memory import WIDE, map_large, return_freed
 from lading.moving import Moving, Pace, Watch, fail, new_load
 from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst
@@ -68,7 +68,8 @@ def run(
     crew = Crew(name, plan, sides, store, watch)
     crew.over = over or crew.over
     try:
-        with lean(plan.memory):
+        widest = max((len(task.source.columns) for task in plan.tasks), default=0)
+        with lean(plan.memory, widest >= WIDE):
             crew.work()
     except BaseException:
         store.end(name, "interrupted", None)
@@ -94,10 +95,12 @@ def hurried(side: Connection) -> Connection:
 
 
 @contextmanager
-def lean(limit: int = 0) -> Iterator[None]:
+def lean(limit: int = 0, wide: bool = False) -> Iterator[None]:
     """Arrow's own pool keeps what was freed: some 60 MiB more at the peak of a run, 12 MiB of a comparison."""
     if limit:
         return_freed()
+    elif wide:
+        map_large()
     pool = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
     try:
