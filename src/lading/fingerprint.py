@@ -167,13 +167,18 @@ def fingerprint_of(
     return taker.fingerprint()
 
 
-def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Larger batches of small ones, which some systems give: each costs as much as some thousand rows."""
+def gathered(batches: Iterable[pa.RecordBatch], rows: int = _ROWS, size: int = _ROOM) -> Iterator[pa.RecordBatch]:
+    """Larger batches of small ones, which some systems give: each costs as much as some thousand rows. They end where
+    they come to so many rows, or bytes."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(each.num_rows for each in waiting) >= _ROWS or sum(each.nbytes for each in waiting) >= _ROOM:
-            yield pa.concat_batches(waiting)
+        if sum(each.num_rows for each in waiting) >= rows or sum(each.nbytes for each in waiting) >= size:
+            yield _joined(waiting)
             waiting = []
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield _joined(waiting)
+
+
+def _joined(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return waiting[0] if len(waiting) == 1 else pa.concat_batches(waiting)

@@ -313,7 +313,7 @@ def test_a_batch_is_as_small_as_is_asked_for(file, sql):
     sql("CREATE TABLE wide (id INTEGER PRIMARY KEY, note TEXT)")
     sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
         "INSERT INTO wide SELECT i, printf('%02000d', i) FROM n")  # fmt: skip
-    for batch_mb, most in ((1, 512), (16, 1024)):
+    for batch_mb, most in ((1, 576), (16, 1024)):
         with SQLite(path=file, batch_mb=batch_mb).open() as session:
             sizes = [batch.num_rows for batch in session.read(found(session, "wide"), WHOLE)]
         assert (sum(sizes), max(sizes)) == (5000, most)

@@ -10,14 +10,16 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from lading.connector import Load
-from lading.connectors.sqlite.batches import gathered, options
 from lading.connectors.sqlite.faults import error_of, misfit
 from lading.connectors.sqlite.forms import FIRST, adbc, storable, stored, typed
 from lading.errors import DataError, SpecError
+from lading.fingerprint import gathered
 from lading.schema import Table
 
 if TYPE_CHECKING:
     from adbc_driver_manager.dbapi import Connection, Cursor
+
+ROWS, ROWS_A_MIB = 1_024, 64
 
 
 class SQLiteDriver:
@@ -85,9 +87,11 @@ class SQLiteDriver:
         # A cursor of its own: what stops halfway must not be in the way of what follows.
         with self._connection.cursor() as cursor:
             try:
-                cursor.adbc_statement.set_options(**options(self._batch_mb))
+                # It counts rows and knows no bytes: of rows wider than 16 KiB, batches are larger.
+                few = min(ROWS_A_MIB * self._batch_mb, ROWS)
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(few)})
                 cursor.execute(f"SELECT {types} UNION ALL {sql}")
-                for batch in gathered(cursor.fetch_record_batch(), self._batch_mb << 20):
+                for batch in gathered(cursor.fetch_record_batch(), ROWS, self._batch_mb << 20):
                     rows, skipped = batch.slice(skipped), 0
                     arrays = [typed(rows.column(n), column, table) for n, column in enumerate(table.columns)]
                     yield pa.RecordBatch.from_arrays(arrays, schema=schema)
