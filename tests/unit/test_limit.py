@@ -1,10 +1,16 @@
 """How a size of memory becomes streams and batches."""
 
+import ctypes
+import importlib
+import multiprocessing
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
 
-from lading import copying
+from lading import actions, copying
 from lading.connector import Connection
 from lading.connectors.duckdb import DuckDB
 from lading.connectors.files import Files
@@ -15,6 +21,8 @@ from lading.connectors.sqlite import SQLite
 from lading.driver import rows_within
 from lading.memory import MIB, share, size, within
 from lading.plan import Side, plan
+from lading.prove import State
+from lading.run import lean
 from lading.spec import Move
 from lading.testing.steps import table
 
@@ -106,3 +114,41 @@ def test_rows_are_as_many_as_come_to_a_batch_by_what_columns_allow():
     assert rows_within(1, wide, 512) == 65
     assert rows_within(64, table("t", note="string"), 512) == 512
     assert rows_within(1, table("t", note="string(4000000)"), 512) == 1
+
+
+class Held(ctypes.Structure):
+    """See mallinfo2(3); `n4` are the bytes of blocks that are apart."""
+
+    _fields_ = tuple((f"n{place}", ctypes.c_size_t) for place in range(10))
+
+
+def mapped(wide: bool) -> int:
+    """How many bytes of a block of 2 MiB the C library takes apart, after it has given back larger ones."""
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.mallinfo2.restype = ctypes.c_void_p, Held
+    library.malloc.argtypes, library.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+    with lean(wide=wide):
+        library.free(library.malloc(16 * MIB))
+        before = library.mallinfo2().n4
+        block = library.malloc(2 * MIB)
+        after = library.mallinfo2().n4
+        library.free(block)
+    return int(after - before)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="a C library other than a new glibc")
+def test_large_blocks_are_given_back_where_tables_are_wide():
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as other:
+        kept, given_back = (other.submit(mapped, wide).result() for wide in (False, True))
+    assert kept == 0
+    assert given_back >= 2 * MIB
+
+
+@pytest.mark.parametrize("columns", [63, 64])
+def test_tables_of_many_columns_are_wide(columns, monkeypatch, tmp_path):
+    asked = list[None]()
+    monkeypatch.setattr(importlib.import_module("lading.run"), "map_large", lambda: asked.append(None))
+    with closing(sqlite3.connect(tmp_path / "a.db")) as file:
+        file.execute(f"CREATE TABLE t ({', '.join(f'c{n} INTEGER' for n in range(columns))})")
+    bill = actions.copy(Move(**{"from": f"sqlite:///{tmp_path}/a.db", "to": f"sqlite:///{tmp_path}/b.db"}))
+    assert (bill.state, len(asked)) == (State.PROVED, columns == 64)
