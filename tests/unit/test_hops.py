@@ -814,7 +814,8 @@ def test_decimals_that_were_measured_are_as_long_as_they_are():
     assert levels(findings(task(source, target), facts), "price") == [("blocks", "rounds", "@price")]
 
 
-def test_without_sqlglot_it_says_what_to_install(monkeypatch):
+def remove_sqlglot(monkeypatch):
+    """As where the extra is not installed."""
     real = builtins.__import__
 
     def absent(name, *rest, **more):
@@ -823,6 +824,10 @@ def test_without_sqlglot_it_says_what_to_install(monkeypatch):
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", absent)
+
+
+def test_without_sqlglot_it_says_what_to_install(monkeypatch):
+    remove_sqlglot(monkeypatch)
     view = code("CREATE VIEW dbo.v AS SELECT 1", kind="view", name="dbo.v")
     facts = Facts(source=Route(views=(view,)), through=((code(SAVE),),), systems=("sqlserver", "sqlserver"))
     found = findings(task(), facts)

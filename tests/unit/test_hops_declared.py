@@ -1,6 +1,5 @@
 """The hop check where no catalogue is: files at the ends of a way, and places that people declare."""
 
-import builtins
 import datetime as dt
 import json
 from typing import Any
@@ -20,6 +19,7 @@ from lading.route import Code, Declared, Finding, Parameter, Route
 from lading.schema import Column, Table, losses
 from lading.spec import Move
 from lading.types import parse
+from tests.unit.test_hops import remove_sqlglot
 
 SEEN = Observed(column="d", date=dt.date(2026, 11, 30), max_characters=1_900, max_bytes=1_900)
 
@@ -175,14 +175,7 @@ def test_what_both_ends_lose_is_told_once_where_the_end_is_a_file():
 
 
 def test_without_sqlglot_what_is_declared_is_judged(monkeypatch):
-    real = builtins.__import__
-
-    def absent(name, *rest, **more):
-        if name.split(".")[0] == "sqlglot":
-            raise ImportError(name=name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    remove_sqlglot(monkeypatch)
     save = Code(kind="procedure", name="public.save", system="postgres", language="sql", text="SELECT 1")
     assert levels(said((save,), declared(columns={"d": "string(2000)"}))) == [("blocks", "cuts", "d")]
 
