@@ -268,6 +268,15 @@ def test_policies_are_asked_for_and_counted():
     assert compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc"])).columns == {"v": 1}
 
 
+def test_accents_are_what_an_unaccented_collation_does_not_see():
+    rows = [(1, "café"), (2, "Ö"), (3, "naïve"), (4, "øre"), (5, "a")]
+    other = [(1, "cafe"), (2, "O\u0308"), (3, "naive"), (4, "ore"), (5, "b")]
+    result = compared((TEXT, rows), (TEXT, other), Asked(policies=["accents"]))
+    assert (result.policy, result.columns) == ({"v": 3}, {"v": 2})  # a letter of its own is no accent
+    both = Asked(policies=["accents", "case"])
+    assert compared((TEXT, [(1, "É")]), (TEXT, [(1, "e")]), both).policy == {"v": 1}
+
+
 def test_policies_are_for_long_texts_too():
     rows = [(1, "A" * 2_500), (2, "x" * 2_500 + " "), (3, "e\u0301" * 700), (4, "y" * 2_500), (5, "b")]
     other = [(1, "a" * 2_500), (2, "x" * 2_500), (3, "\u00e9" * 700), (4, "z" * 2_500), (5, "B")]

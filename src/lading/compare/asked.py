@@ -39,10 +39,10 @@ class Asked(BaseModel):
     exclude: Words = Field((), description="Columns that are not compared; * and ? stand for any characters.")
     way: Way | None = Field(None, description="How to compare; by default as planned.")
     sample: float = Field(1.0, gt=0, le=1, description="The share of keys to compare, 0.01 for a hundredth.")
-    policies: Annotated[tuple[Literal["nfc", "case", "blanks"], ...], BeforeValidator(_listed)] = Field(
+    policies: Annotated[tuple[Literal["nfc", "case", "accents", "blanks"], ...], BeforeValidator(_listed)] = Field(
         (),
-        description="Texts outside the key that differ only in Unicode form (nfc), case or blanks at the end are "
-        "equal, and counted; not in tables without a key.",
+        description="Texts outside the key that differ only in Unicode form (nfc), case, accents or blanks at the "
+        "end are equal, and counted; not in tables without a key.",
     )
     strict: bool = Field(False, description="Values that a narrower type changed count as differences.")
     sensitive: Words = Field((), description="Columns whose values are not shown.")

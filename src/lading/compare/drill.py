@@ -31,6 +31,7 @@ _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 _WAS_CUT = re.compile(f"(?s).*{_CUT}")
 POLICIES = {
     "nfc": partial(pc.utf8_normalize, form="NFC"), "case": pc.utf8_lower,
+    "accents": lambda texts: pc.replace_substring_regex(pc.utf8_normalize(texts, "NFD"), r"\p{Mn}+", ""),
     "blanks": partial(pc.utf8_rtrim, characters=" "),
 }  # fmt: skip
 """Under which texts may be equal although they differ."""
