@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from copy import copy as copy_of
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,15 +40,27 @@ steps:
 CODE = "import polars as pl\n\n\ndef f(sales, least):\n    return sales.filter(pl.col('amount') > least).select('id')\n"
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.chdir(tmp_path)
-    made = Project(tmp_path)
-    (tmp_path / "connections.yaml").write_text(CONNECTIONS, encoding="utf-8")
-    (tmp_path / "pipelines/p.yaml").write_text(PIPELINE, encoding="utf-8")
-    (tmp_path / "pipelines/f.py").write_text(CODE, encoding="utf-8")
-    assert made.run().state == "proved"
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The pipeline after a run, its store beside it; every test has a copy."""
+    made = Project(tmp_path_factory.mktemp("ran"))
+    (made.folder / "connections.yaml").write_text(CONNECTIONS, encoding="utf-8")
+    (made.folder / "pipelines/p.yaml").write_text(PIPELINE, encoding="utf-8")
+    (made.folder / "pipelines/f.py").write_text(CODE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made.folder)
+        patch.setenv("LADING_STORE", str(made.folder / "store"))
+        assert made.run().state == "proved"
     return made
+
+
+@pytest.fixture
+def project(ran: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    shutil.copytree(ran.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    copy = copy_of(ran)
+    copy.folder = tmp_path
+    return copy
 
 
 def carried_out(script: Path) -> str:
