@@ -132,12 +132,15 @@ class Code(BaseModel, frozen=True):
 
 class Route(BaseModel, frozen=True):
     """What stands around one table: the views it is made of, itself the first, or its triggers; the character sets of
-    its columns; and where it is a file, by column where its type comes from."""
+    its columns; and where it is a file, by column where its type comes from. `unread` are sentences about what changes
+    written rows and could not be read, `beyond` about what holds its rows elsewhere; each with what to do."""
 
     views: tuple[Code, ...] = ()
     triggers: tuple[Code, ...] = ()
     charsets: dict[str, str] = {}
     fields: dict[str, Fact] = {}
+    unread: tuple[tuple[str, str], ...] = ()
+    beyond: tuple[tuple[str, str], ...] = ()
 
 
 class Declared(BaseModel):

@@ -22,6 +22,7 @@ from lading.canon import Compared
 from lading.connector import WHOLE, Connection, Load, Slice
 from lading.connectors.mysql import MySQL
 from lading.connectors.mysql import blocks as blocks_module
+from lading.connectors.mysql.around import has_triggers
 from lading.connectors.mysql.room import roomy
 from lading.connectors.mysql.session import MySQLSession
 from lading.dialects.mysql import dialect
@@ -1196,6 +1197,59 @@ def test_rights_of_a_role_count_while_it_is_in_force(mariadb, maria_database, cl
             assert [right.held for right in session.rights(table, None)] == [True]
     finally:
         mariadb.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(
+    ("given", "to_role", "held"),
+    [
+        ((), (), False),
+        (("SELECT, INSERT, UPDATE ON `{d}`.*",), (), False),
+        (("TRIGGER ON `{d}`.elsewhere",), (), False),
+        (("TRIGGER ON `{d}`.people",), (), True),
+        (("TRIGGER ON `{d}`.*",), (), True),
+        (("TRIGGER ON `t%`.*",), (), True),
+        (("TRIGGER ON `t%`.*", "INSERT ON `{d}`.*"), (), False),
+        (("TRIGGER ON `{d}`.*", "INSERT ON `t%`.*"), (), True),
+        (("INSERT ON `{d}`.*",), ("TRIGGER ON `t%`.*",), True),
+        (("TRIGGER ON *.*",), (), True),
+        (("ALL PRIVILEGES ON `{d}`.people",), (), True),
+        ((), ("SELECT ON `{d}`.*",), False),
+        ((), ("TRIGGER ON `{d}`.people",), True),
+        ((), ("TRIGGER ON `{d}`.*",), True),
+        ((), ("ALL PRIVILEGES ON *.*",), True),
+        ((), ("{inner}",), True),
+    ],
+)
+def test_triggers_that_cannot_be_seen_are_told(mariadb, maria_database, clerk, given, to_role, held):
+    """The right may come from the table, all tables, an enabled role; and of databases from the closest name."""
+    run(maria_database, *SCENE, "CREATE TABLE elsewhere (id bigint)",
+        "CREATE TRIGGER watch AFTER INSERT ON people FOR EACH ROW SET @seen = NEW.id")  # fmt: skip
+    database = maria_database.rpartition("/")[2].partition("?")[0]
+    role, inner = (f"role_{secrets.token_hex(3)}" for _ in range(2))
+    mariadb.execute(f"CREATE ROLE {role}")
+    mariadb.execute(f"CREATE ROLE {inner}")
+    mariadb.execute(f"GRANT TRIGGER ON `{database}`.people TO {inner}")
+    granted(mariadb, clerk, f"SELECT ON `{database}`.people", *(each.replace("{d}", database) for each in given), role)
+    for each in to_role:
+        mariadb.execute(f"GRANT {each.replace('{d}', database).replace('{inner}', inner)} TO {role}")
+    mariadb.execute(f"SET DEFAULT ROLE {role} FOR {clerk[0]}@'%'")
+    try:
+        with opened(clerk[1]) as session:
+            table = described(session, "people")
+            assert bool(session.route(table).triggers) == held
+            assert has_triggers(session.mysql, (database, "people"))
+            told = session.route(table).unread
+            assert [what for what, _ in told] == [] if held else [
+                "the triggers of 'people' cannot be seen: the account has no right TRIGGER"
+            ]  # fmt: skip
+            for _, fix in told:
+                mariadb.execute(fix.removesuffix(" Or look in them for casts and cuts."))
+        with opened(clerk[1]) as session:
+            assert session.route(table).unread == ()
+            assert [code.name for code in session.route(table).triggers] == [f"{database}.watch"]
+    finally:
+        mariadb.execute(f"DROP ROLE {role}")
+        mariadb.execute(f"DROP ROLE {inner}")
 
 
 def test_rules_are_not_used_where_they_are_not_verified(maria_database: str):

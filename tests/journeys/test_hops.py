@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -442,6 +443,76 @@ def test_a_routine_that_is_not_there(pg: Place) -> None:
 
 def test_a_plain_copy_has_no_findings(pg: Place) -> None:
     assert pg.task().findings == ()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "INSERT TO sink DO ALSO UPDATE sink SET d = left(d, 3) WHERE id = NEW.id",
+        "INSERT TO sink DO INSTEAD INSERT INTO other VALUES (NEW.id, left(NEW.d, 3))",
+    ],
+)
+def test_a_rule_is_not_taken_for_fine(pg: Place, rule: str) -> None:
+    pg.run("CREATE TABLE other (id int, d text)", f"CREATE RULE cut AS ON {rule}")
+    pg.run("INSERT INTO sink (id, d) VALUES (1, 'abcdef')")
+    assert pg.run("SELECT d FROM sink UNION SELECT d FROM other") == [("abc",)]
+    assert told(pg) == ["the rule 'cut' of 'sink' was not read"]
+    pg.run("DROP RULE cut ON sink", "CREATE RULE cut AS ON DELETE TO sink DO INSTEAD NOTHING")
+    assert told(pg) == []
+
+
+def told(at: Place, **words: Any) -> list[str]:
+    """What is unknown of all columns."""
+    return [each.what for each in at.task(mode="append", **words).findings if not each.column]
+
+
+def test_what_stands_behind_a_foreign_table_is_not_taken_for_fine(pg: Place) -> None:
+    """As a table, as a part of one, and behind a view; a foreign table may cut by its types, and round."""
+    pg.run(
+        "CREATE EXTENSION file_fdw",
+        "CREATE SERVER files FOREIGN DATA WRAPPER file_fdw",
+        "DROP TABLE items",
+        "CREATE TABLE items (id integer, d varchar(4000), n numeric(18,4), t timestamp, z timestamptz)",
+        "CREATE FOREIGN TABLE afar (id integer, d varchar(4000), n numeric(18,4), t timestamp, z timestamptz) "
+        "SERVER files OPTIONS (filename '/dev/null')",
+        "CREATE VIEW shown AS SELECT * FROM (SELECT * FROM afar) x",
+    )
+    said = ["what stands behind the foreign table 'public.afar' cannot be seen"]
+    assert told(pg) == []
+    assert told(pg, tables="afar", into={"afar": "sink"}) == said
+    assert told(pg, tables="shown", into={"shown": "sink"}) == said
+    pg.run("ALTER FOREIGN TABLE afar INHERIT items")
+    assert told(pg) == said
+
+
+def test_a_trigger_that_fires_for_replicas_alone_cuts_nothing(pg: Place) -> None:
+    pg.run(CUT, "CREATE TRIGGER t BEFORE INSERT ON sink FOR EACH ROW EXECUTE FUNCTION cut()")
+    pg.run("ALTER TABLE sink ENABLE REPLICA TRIGGER t", "INSERT INTO sink (id, d) VALUES (1, repeat('a', 4000))")
+    assert pg.run("SELECT length(d) FROM sink") == [(4_000,)]
+    assert pg.found("d", mode="append") == []
+    pg.run("ALTER TABLE sink ENABLE ALWAYS TRIGGER t")
+    assert pg.found("d", mode="append") == [("blocks", "cuts", "LEFT(NEW.d, 30)")]
+
+
+def test_triggers_that_an_account_cannot_see_are_not_taken_for_fine(maria: Place) -> None:
+    maria.run("CREATE TRIGGER cut BEFORE INSERT ON sink FOR EACH ROW SET NEW.d = LEFT(NEW.d, 3)")
+    name, database = f"clerk_{secrets.token_hex(3)}", maria.words["database"]
+    maria.run(
+        f"CREATE USER {name}@'%' IDENTIFIED BY 'c'",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP ON `{database}`.* TO {name}@'%'",
+    )
+    clerk = Place(re.sub(r"//[^@]*@", f"//{name}:c@", maria.url))
+    try:
+        (found,) = clerk.task(mode="append").findings
+        assert (found.level, found.column) == ("unknown", "")
+        assert found.what == "the triggers of 'sink' cannot be seen: the account has no right TRIGGER"
+        assert found.fix == (
+            f"GRANT TRIGGER ON `{database}`.`sink` TO '{name}'@'%'; Or look in them for casts and cuts."
+        )
+        maria.run(f"GRANT TRIGGER ON `{database}`.`sink` TO {name}@'%'")
+        assert [each[:2] for each in clerk.found("d", mode="append")] == [("blocks", "cuts")]
+    finally:
+        maria.run(f"DROP USER {name}@'%'")
 
 
 # MariaDB

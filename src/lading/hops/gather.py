@@ -23,11 +23,13 @@ def facts(task: Task, sides: tuple[Session, Session], passed: Through) -> Facts:
     if isinstance(reading, Routed):
         found = reading.route(task.source)
         source = Route(views=_known(found.views, reading), charsets=found.charsets)
+        unread += found.beyond
     elif task.source.view:
         unread.append((f"the definition of the view '{task.name}' was not read", "Look in it for casts."))
     if isinstance(writing, Routed) and not task.fresh:
         found = writing.route(task.target)
         target = Route(triggers=_known(found.triggers, writing), charsets=found.charsets)
+        unread += (*found.unread, *found.beyond)
     elif isinstance(writing, SqlSession) and not task.fresh:
         what, fix = "the trigger '{}' of '{}' was not read", "Look in it for casts and cuts."
         unread += [(what.format(name, task.into), fix) for name in _triggers(writing, task.target)]

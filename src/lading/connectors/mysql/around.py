@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lading.connectors.mysql.driver import Driver
+from lading.connectors.mysql.rights import holds
 from lading.dialects.mysql import dialect
 from lading.errors import Unreachable
 
@@ -40,14 +41,7 @@ def has_column(driver: Driver, place: Place, column: str) -> bool:
 
 def has_triggers(driver: Driver, place: Place) -> bool:
     """Also when the account has no right to triggers: then they cannot be seen."""
-    account = "concat('''', replace(current_user(), '@', '''@'''), '''')"
-    may = (
-        "SELECT 1 FROM information_schema.user_privileges "
-        f"WHERE privilege_type = 'TRIGGER' AND grantee = {account} "
-        "UNION SELECT 1 FROM information_schema.schema_privileges "
-        f"WHERE privilege_type = 'TRIGGER' AND grantee = {account} AND %s LIKE table_schema"
-    )
-    if not driver.query(may, place[:1]):
+    if not holds(driver, "TRIGGER", place):
         return True
     sql = "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s LIMIT 1"
     return bool(driver.query(sql, place))

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from lading.connector import Right
+from lading.dialects.mysql import dialect
 from lading.schema import Mode, Table
 
 if TYPE_CHECKING:
+    from lading.connectors.mysql.driver import Driver
     from lading.connectors.mysql.session import MySQLSession
 
 _NAME = r"(\*|`(?:[^`]|``)*`)"
-_LINE = re.compile(rf"GRANT (.+?) ON {_NAME}\.{_NAME} TO ", re.S)
+_LINE = re.compile(rf"GRANT (.+?) ON {_NAME}\.{_NAME} TO (\S+)", re.S)
 _WORD = re.compile(r"([A-Z][A-Z ]*[A-Z])(?: \(([^)]*)\))?")
 _STAGING = ("SELECT", "INSERT", "DELETE", "CREATE", "ALTER", "DROP")
 """What a table needs that is made beside the target's and takes its place: in the whole schema, as its name is new."""
@@ -25,6 +27,7 @@ class _Grant(NamedTuple):
     rights: dict[str, tuple[str, ...]]
     database: str | None
     table: str | None
+    to: str = ""
 
     def on(self, database: str, table: str | None) -> bool:
         """Whether it says something of a table, or without one, of the whole database."""
@@ -39,7 +42,7 @@ class _Grant(NamedTuple):
 def rights(session: MySQLSession, table: Table, mode: Mode | None) -> list[Right]:
     """See `connector.Grants`."""
     schema = table.schema_name or session.default_schema
-    grants, who = list(_grants(session)), _account(session)
+    grants, who = list(_grants(session.mysql, schema)), account(session.mysql)
     quote = session.dialect.quote
     if mode is None:
         return _readable(session, table, [each for each in grants if each.on(schema, table.name)])
@@ -56,7 +59,7 @@ def rights(session: MySQLSession, table: Table, mode: Mode | None) -> list[Right
 
 def _readable(session: MySQLSession, table: Table, grants: list[_Grant]) -> list[Right]:
     """The right to read a table, or its columns one by one."""
-    name, who = session.name(table), _account(session)
+    name, who = session.name(table), account(session.mysql)
     whole, quote = Right(f"SELECT ON {name}", True, f"GRANT SELECT ON {name} TO {who};"), session.dialect.quote
     held = [columns for each in grants if (columns := each.columns("SELECT")) is not None]
     if () in held:
@@ -69,19 +72,39 @@ def _readable(session: MySQLSession, table: Table, grants: list[_Grant]) -> list
     return [Right(f"SELECT ({each}) ON {name}", False, grant.format(each)) for each in lacks] or [whole]
 
 
-def _grants(session: MySQLSession) -> Iterator[_Grant]:
+def holds(driver: Driver, right: str, place: tuple[str, str]) -> bool:
+    """Whether the account has a right to a whole table, at a schema and of a name."""
+    return any(each.on(*place) and each.columns(right) == () for each in _grants(driver, place[0]))
+
+
+def _grants(driver: Driver, database: str) -> Iterator[_Grant]:
+    """Those that count in a database: of several patterns that match its name only the closest one does."""
+    found = list(_all_grants(driver))
+    whole = [each for each in found if each.database is not None and each.on(database, None)]
+    closest = {each.to: max(_close(other) for other in whole if other.to == each.to) for each in whole}
+    yield from (each for each in found if each not in whole or _close(each) == closest[each.to])
+
+
+def _close(grant: _Grant) -> int:
+    """How many characters of a database's name stand before what any others may take the place of."""
+    name = str(grant.database)
+    wild = re.search(r"(?<!\\)[%_]", name)
+    return wild.start() if wild else len(name) + 1
+
+
+def _all_grants(driver: Driver) -> Iterator[_Grant]:
     """The account's own, and those of its roles that are in force."""
     lists = ["SHOW GRANTS"]
-    role = session.driver.query("SELECT current_role()")[0][0]
+    role = driver.query("SELECT current_role()")[0][0]
     if role and role != "NONE":
-        lists = ["SHOW GRANTS", "SHOW GRANTS FOR CURRENT_ROLE"] if session.mysql.server.mariadb else [
+        lists = ["SHOW GRANTS", "SHOW GRANTS FOR CURRENT_ROLE"] if driver.server.mariadb else [
             f"SHOW GRANTS FOR CURRENT_USER() USING {role}"
         ]  # fmt: skip
     for each in lists:
-        for (line,) in session.driver.query(each):
+        for (line,) in driver.query(each):
             if found := _LINE.match(str(line)):
                 said = {right: _columns(columns) for right, columns in _WORD.findall(found[1])}
-                yield _Grant(said, *(_name(each) for each in found.groups()[1:]))
+                yield _Grant(said, _name(found[2]), _name(found[3]), found[4])
 
 
 def _columns(listed: str) -> tuple[str, ...]:
@@ -98,6 +121,7 @@ def _like(pattern: str) -> re.Pattern[str]:
     return re.compile("".join({"%": ".*", "_": "."}.get(each, re.escape(each[-1])) for each in parts), re.S)
 
 
-def _account(session: MySQLSession) -> str:
-    user, _, host = str(session.driver.query("SELECT current_user()")[0][0]).rpartition("@")
-    return f"{session.dialect.text(user)}@{session.dialect.text(host)}"
+def account(driver: Driver) -> str:
+    """As GRANT takes it."""
+    user, _, host = str(driver.query("SELECT current_user()")[0][0]).rpartition("@")
+    return f"{dialect.text(user)}@{dialect.text(host)}"

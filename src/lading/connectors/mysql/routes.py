@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lading.connectors.mysql.rights import account, holds
 from lading.route import Code, Parameter, Route
 from lading.schema import Table
 
@@ -41,8 +42,13 @@ def route(session: MySQLSession, table: Table) -> Route:
             loose=not strict(str(mode)),
         )
         for schema, name, text, mode in session.driver.query(_TRIGGERS, place)
+        if text is not None  # MariaDB tells the names alone to whom may write to the table
     ]  # fmt: skip
-    views: dict[tuple[str, str], Code] = {}
+    views, unread = dict[tuple[str, str], Code](), list[tuple[str, str]]()
+    if not holds(session.mysql, "TRIGGER", place):
+        what = f"the triggers of '{table.full_name}' cannot be seen: the account has no right TRIGGER"
+        grant = f"GRANT TRIGGER ON {session.name(table)} TO {account(session.mysql)};"
+        unread.append((what, f"{grant} Or look in them for casts and cuts."))
     waiting = [place]
     while waiting and len(views) < 100:
         at = waiting.pop(0)
@@ -54,7 +60,7 @@ def route(session: MySQLSession, table: Table) -> Route:
                 text=str(text), columns=columns,
             )  # fmt: skip
             waiting += [(a, b) for a, b in re.findall(r"`([^`]+)`\.`([^`]+)`", str(text))]
-    return Route(views=tuple(views.values()), triggers=tuple(triggers), charsets=charsets)
+    return Route(views=tuple(views.values()), triggers=tuple(triggers), charsets=charsets, unread=tuple(unread))
 
 
 def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
