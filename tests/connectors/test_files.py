@@ -733,6 +733,32 @@ def test_other_peoples_parquet(tmp_path: Path) -> None:
         assert [batch.to_pylist() for batch in session.read(narrow, WHOLE)] == [[{"a": 1}]]
 
 
+def test_moments_of_96_bits_that_are_too_far_away_are_named(tmp_path: Path) -> None:
+    """Arrow makes other moments of them, which both sides of a copy would then agree on."""
+    near = [dt.datetime(2020, 1, 1, microsecond=1), None, dt.datetime(1700, 1, 1, microsecond=999_999)]
+    for name, far in (("near", None), ("far", dt.datetime(9999, 12, 31)), ("early", dt.datetime(1, 1, 1))):
+        when = pa.array([*near, far], pa.timestamp("us"))
+        table = pa.table(
+            {"id": [1, 2, 3, 4], "when": when, "several": pa.array([[v] for v in when], pa.list_(when.type))}
+        )
+        pq.write_table(table, tmp_path / f"{name}.parquet", use_deprecated_int96_timestamps=True)
+    connection = Files(path=str(tmp_path))
+    rows = read(connection, "near")
+    assert [row["when"] for row in rows] == [*near, None]
+    for name in ("far", "early"):
+        for column in ("when", "several"):
+            with connection.open() as session:
+                found = session.describe(name)
+                assert found is not None
+                others = found.model_copy(update={"columns": tuple(c for c in found.columns if c.name == "id")})
+                odd = found.model_copy(update={"columns": tuple(c for c in found.columns if c.name == column)})
+                assert sum(batch.num_rows for batch in session.read(others, WHOLE)) == 4
+                with pytest.raises(
+                    DataError, match=rf"{name}\.parquet:1: column '{column}' holds a moment before 1678"
+                ):
+                    list(session.read(odd, WHOLE))
+
+
 def test_parquets_own_uuids(tmp_path: Path) -> None:
     stored = pa.array([bytes.fromhex("a0eebc999c0b4ef8bb6d6bb9bd380a11"), None, bytes(16)], pa.binary(16))
     pq.write_table(pa.table({"u": pa.ExtensionArray.from_storage(pa.uuid(), stored)}), tmp_path / "t.parquet")

@@ -26,10 +26,12 @@ Batch = tuple[list[Any], int]
 
 
 @contextmanager
-def opened(place: Place, path: str) -> Iterator[pq.ParquetFile]:
+def opened(place: Place, path: str, unit: str | None = None) -> Iterator[pq.ParquetFile]:
+    """The file; `unit` is that in which moments of 96 bits are read, nanoseconds where it is left out."""
     with place.errors(path), pa.OSFile(path) if place.local else place.open(path) as file:
+        bytes_ = file if place.local else pa.PythonFile(file, mode="r")
         try:
-            yield pq.ParquetFile(file if place.local else pa.PythonFile(file, mode="r"), buffer_size=1 << 20)
+            yield pq.ParquetFile(bytes_, buffer_size=1 << 20, coerce_int96_timestamp_unit=unit)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             text = str(error).split("\n")[0].rstrip(".")
             raise DataError(f"{path}:1: the Parquet file cannot be read: {text}.", "Get the file again.") from error
@@ -87,6 +89,38 @@ def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int],
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
             arrays = [_loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
             yield arrays, batch.num_rows
+
+
+def refuse_wrapped(place: Place, path: str, names: Sequence[str], groups: Sequence[int]) -> None:
+    """Raises DataError where a moment of 96 bits, which Spark, Hive and Impala write, is too far away for nanoseconds:
+    Arrow makes another one of it without a word, which in microseconds it does not."""
+    with opened(place, path) as fine:
+        held = [fine.schema.column(n) for n in range(len(fine.schema))]
+        tops = {column.path: column.path if column.path in names else column.path.split(".")[0] for column in held}
+        paths = {c.path: tops[c.path] for c in held if c.physical_type == "INT96" and tops[c.path] in names}
+        if not paths:
+            return
+        with opened(place, path, "us") as coarse:
+            for group in groups:
+                told = {"row_groups": [group], "columns": list(paths), "use_threads": False}
+                for pair in zip(*(each.iter_batches(BATCH_ROWS, **told) for each in (fine, coarse)), strict=True):
+                    for name in paths.values():
+                        nanos, micros = (_whole(batch.column(name)) for batch in pair)
+                        # Rounded, the two may be one microsecond apart; what is wrong is 585 years apart.
+                        if pc.any(pc.greater(pc.abs(pc.subtract(pc.divide(nanos, 1000), micros)), 1)).as_py():
+                            raise _too_far(path, name)
+
+
+def _whole(array: pa.Array) -> pa.Array:
+    return (array.flatten() if pa.types.is_list(array.type) else array).cast(pa.int64())
+
+
+def _too_far(path: str, name: str) -> DataError:
+    what = (
+        f"{path}:1: column '{name}' holds a moment before 1678 or after 2262 in 96 bits, which is read in nanoseconds."
+    )
+    fix = "Write it as TIMESTAMP_MICROS (Spark: spark.sql.parquet.outputTimestampType), or leave the column out."
+    return DataError(what, fix)
 
 
 def _loaded(array: pa.Array, held: Type, type_: Type) -> pa.Array:
