@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lading.connector import WHOLE, Connection, Load, Slice
-from lading.connectors.files import Files, publish
+from lading.connectors.files import Files, FilesSession, publish
 from lading.connectors.files.note import NOTE
 from lading.connectors.files.place import Place
 from lading.digest import digest_of
@@ -933,7 +933,7 @@ def test_publishing_goes_on_where_it_was_killed(tmp_path: Path, mode: Mode, fres
     script = """
 import os, shutil, sys
 from pathlib import Path
-from lading.connectors.files import Files, publish
+from lading.connectors.files import Files, FilesSession, publish
 from lading.connector import Load
 load = Load.model_validate_json(sys.argv[2])
 left = int(sys.argv[3])
@@ -1011,6 +1011,82 @@ def test_appending_to_other_peoples_files(tmp_path: Path) -> None:
     move(connection, Load(id="n", table=table, mode=Mode.APPEND), [[batch_of(table, {"b": ["y"], "a": [2]})]])
     assert sorted(p.name for p in (tmp_path / "t").iterdir()) == [NOTE, "part-n-00000.csv", "theirs.csv"]
     assert read(connection, "t") == [{"b": "y", "a": 2}, {"b": "x", "a": 1}]
+
+
+OTHERS = ["read.me", "_kept/old.csv", "_kept/deep/x", "docs/a.pdf", ".gitignore", ".git/HEAD"]
+
+
+def filled(session: FilesSession, folder: str, *names: str) -> None:
+    fs, root = session.place.fs, session.place.root
+    for name in names:
+        fs.makedirs(f"{root}/{folder}/{name}".rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(f"{root}/{folder}/{name}", b"id,s\n1,x\n")
+
+
+def held(session: FilesSession, folder: str) -> set[str]:
+    root = f"{session.place.root}/{folder}"
+    return {path.removeprefix(f"{root}/") for path in session.place.fs.find(root)}
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_a_replaced_table_takes_nothing_else_along(tmp_path: Path, place: str) -> None:
+    """Over somebody's files, and then over our own."""
+    connection = Files(path=str(tmp_path) if place == "here" else f"memory://{tmp_path.name}")
+    table = T.model_copy(update={"schema_name": None})
+    with connection.open() as session:
+        filled(session, "orders", "p=1/theirs.csv", "p=1/notes.md", *OTHERS)
+        for number in range(2):
+            load = Load(id=f"{number:012x}", table=table)
+            move(connection, load, [rows_of(1)])
+            part = "part-00000.parquet" if place == "here" else f"part-{load.id}-00000.parquet"
+            assert held(session, "orders") == {NOTE, part, "p=1/notes.md", *OTHERS}
+            assert [entry.name for entry in session.place.entries(session.place.root)] == ["orders"]
+
+
+def test_what_is_appended_to_takes_nothing_else_along(tmp_path: Path) -> None:
+    connection = Files(path=str(tmp_path))
+    with connection.open() as session:
+        filled(session, "orders", "theirs.csv", *OTHERS)
+        table = session.describe("orders")
+        assert table is not None
+        for number in range(2):
+            load = Load(id=f"{number:012x}", table=table, mode=Mode.APPEND)
+            move(connection, load, [[batch_of(table, {"id": [2], "s": ["y"]})]])
+            assert {"theirs.csv", *OTHERS} < held(session, "orders")
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_a_folder_that_is_no_tables_is_not_taken(tmp_path: Path, place: str) -> None:
+    connection = Files(path=str(tmp_path) if place == "here" else f"memory://{tmp_path.name}")
+    table = T.model_copy(update={"schema_name": None, "name": "docs"})
+    with connection.open() as session:
+        filled(session, "docs", "letter.pdf")
+        for call in (lambda: session.fit(table), lambda: session.prepare(Load(id="a", table=table))):
+            with pytest.raises(SpecError, match=r"docs' is no table's folder: it holds 'letter\.pdf'"):
+                call()
+        session.place.fs.rm(f"{session.place.root}/docs/letter.pdf")
+        session.fit(table)
+
+
+def test_files_that_would_be_left_out_are_not_written_beside(tmp_path: Path) -> None:
+    move(Files(path=str(tmp_path)), Load(id="a", table=T), [rows_of(1)])
+    (tmp_path / "sales.orders" / "old").mkdir()
+    (tmp_path / "sales.orders" / "old" / "x.parquet").write_text("")
+    with Files(path=str(tmp_path)).open() as session, pytest.raises(SpecError, match="holds files in the folder 'old'"):
+        session.fit(T)
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.csv", "x.CSV", "x.csv.gz", "x.parquet", "x.json"])
+def test_what_is_named_like_a_file_is_not_made_a_folder(tmp_path: Path, name: str) -> None:
+    for path in (str(tmp_path / name), f"memory://{tmp_path.name}/{name}"):
+        with Files(path=path).open() as session:
+            with pytest.raises(
+                SpecError, match=f"'{name}' is named like a file, and each table is written as a folder"
+            ):
+                session.fit(T)
+            session.place.fs.makedirs(session.place.root)
+            if session.place.kind(session.place.root):  # which somebody has made
+                session.fit(T)
 
 
 def test_a_slice_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ class _Can:
 
 class Files(Connection):
     """Files of CSV, Parquet or JSON lines. Each file or sub-folder of the path is a table; tables are written as
-    folders. A folder on this machine is replaced at once; elsewhere readers other than Lading may see a mixture
-    while files are copied. Tested on this machine; on SFTP by OpenSSH; on FTP and FTPS by pyftpdlib; and on S3 by an
-    emulator, moto. Others that fsspec reaches are not."""
+    folders, and what else stands in such a folder stays. A folder on this machine is replaced at once; elsewhere
+    readers other than Lading may see a mixture while files are copied. Tested on this machine; on SFTP by OpenSSH; on
+    FTP and FTPS by pyftpdlib; and on S3 by an emulator, moto. Others that fsspec reaches are not."""
 
     kind: Literal["files"] = "files"
     path: str = Field(description="A folder, a file, a pattern such as data/*.csv, or an address as s3://bucket/x.")

@@ -41,6 +41,7 @@ class Found:
     note: Note | None = None
     form: Form = field(default_factory=Form)
     problems: list[str] = field(default_factory=list)
+    stray: str | None = None  # of the problems, that it holds files in a folder which is none of a partition
 
     @property
     def full_name(self) -> str:
@@ -126,13 +127,12 @@ def folder(place: Place, path: str, settings: Settings) -> Found:
     said = note.format if note else settings.format
     held = content(place, path, said, settings.partitioned is not False)
     found.files = held.files
-    if problem := stray(place, path, held, said):
-        found.problems.append(problem)
+    found.stray = stray(place, path, held, said)
+    found.problems += [found.stray] if found.stray else []
     if note and note.files is not None:
         extra = [file.name for file in found.files if file.path.removeprefix(f"{path}/") not in note.files]
         missing = set(note.files) - {file.path.removeprefix(f"{path}/") for file in found.files}
-        if extra:
-            found.problems.append(f"'{path}' holds files that its note does not name: {', '.join(extra[:3])}")
+        found.problems += [f"'{path}' holds files that its note does not name: {', '.join(extra[:3])}"] if extra else []
         if missing:
             found.problems.append(f"'{path}' lacks files that its note names: {', '.join(sorted(missing)[:3])}")
         found.files = [file for file in found.files if file.path.removeprefix(f"{path}/") in note.files]

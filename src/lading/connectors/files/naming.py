@@ -48,6 +48,13 @@ def format_of(name: str, said: Format | None) -> Format | None:
     return None if said else found
 
 
+def named_as_file(name: str) -> bool:
+    """Whether a name ends as those of files do, whatever is in them."""
+    parts = name.lower().split(".")
+    known = (*ENDINGS, *_PACKED, *(ending for endings in _MORE.values() for ending in endings))
+    return len(parts) > 1 and parts[-1] in known
+
+
 def stem(name: str) -> str:
     parts = name.split(".")
     drop = 2 if parts[-1].lower() in _PACKED and len(parts) > 2 else 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from lading.connector import Load
 from lading.connectors.files.layout import Found
 from lading.connectors.files.note import NOTE, Note
+from lading.connectors.files.room import is_of_table, keep_others, link
 from lading.connectors.files.staging import Staging, synced
 from lading.errors import DataError
 from lading.schema import Mode
@@ -45,14 +46,16 @@ def publish(staging: Staging, load: Load, old: Found | None) -> None:
                 scratch.unlink()  # what interrupted writing left
             staging.save(stage, note)
             exchange(stage, target)
-            staging.place.remove(stage)
+            _finish(staging, target, stage, note)
         else:
             _append(staging, load, note)
 
 
 def discard(staging: Staging, load: Load) -> None:
     """Removes the stage and what an interrupted publishing left."""
-    stage = staging.folder(load.stage)
+    target, stage = staging.folder(load.table), staging.folder(load.stage)
+    if staging.place.local and (note := staging.note(target)) and load.id in note.loads:
+        _finish(staging, target, stage, note)
     for path in (stage, f"{stage}.new", f"{stage}.old"):
         staging.place.remove(path)
 
@@ -90,8 +93,8 @@ def _append(staging: Staging, load: Load, note: Note) -> None:
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new)
     if os.path.exists(target):
-        _link(target, new)
-    _link(stage, new)
+        link(target, new)
+    link(stage, new)
     staging.save(new, note)
     exchange(new, target)
     _settle(new, target)
@@ -100,23 +103,8 @@ def _append(staging: Staging, load: Load, note: Note) -> None:
 def _settle(old: str, target: str) -> None:
     """Removes the folder whose place was taken; what somebody else put there meanwhile is kept."""
     if os.path.exists(old):
-        _link(old, target)
+        link(old, target)
         shutil.rmtree(old)
-
-
-def _link(source: str, target: str) -> None:
-    for folder, _, names in os.walk(source):
-        inner = os.path.join(target, os.path.relpath(folder, source))
-        os.makedirs(inner, exist_ok=True)
-        for name in names:
-            there = os.path.join(inner, name)
-            if not name.startswith(".") and name != NOTE and not os.path.exists(there):
-                try:
-                    os.link(os.path.join(folder, name), there)
-                except OSError as error:
-                    if error.errno not in (errno.EPERM, errno.EMLINK, *_REFUSED):
-                        raise
-                    shutil.copy2(os.path.join(folder, name), there)
 
 
 def _upload(staging: Staging, load: Load, old: Found | None, note: Note) -> None:
@@ -138,11 +126,15 @@ def _upload(staging: Staging, load: Load, old: Found | None, note: Note) -> None
 
 
 def _finish(staging: Staging, target: str, stage: str, note: Note) -> None:
-    """What is left to do once the rows are visible."""
+    """What is left to do once the rows are visible: the old ones go, and what else stood beside them stays."""
     place = staging.place
     if place.local:
+        before = staging.note(stage)
+        keep_others(stage, target, before.format if before else staging.said, staging.deep)
         place.remove(stage)
         return
     for path in place.fs.find(target):
-        if path.removeprefix(f"{target}/") not in (NOTE, *(note.files or ())):
+        short = path.removeprefix(f"{target}/")
+        old = is_of_table(short, None) or is_of_table(short, note.format)
+        if old and short not in (NOTE, *(note.files or ())):
             place.remove(path)

@@ -19,8 +19,9 @@ from lading.connectors.files.narrow import Narrowing
 from lading.connectors.files.note import Note
 from lading.connectors.files.place import Place
 from lading.connectors.files.publish import discard, publish
+from lading.connectors.files.room import refuse, refuse_place
 from lading.connectors.files.source import Source
-from lading.connectors.files.staging import Staging, refuse
+from lading.connectors.files.staging import Staging
 from lading.connectors.files.standing import standing
 from lading.digest import Reading
 from lading.errors import AccessDenied, SpecError, Unreachable
@@ -37,7 +38,7 @@ class FilesSession:
     def __init__(self, settings: Files) -> None:
         self.settings = settings
         self.place = Place(settings.path, settings.options)
-        self.staging = Staging(self.place, settings.format or "parquet", settings.compression, settings.batch_mb)
+        self.staging = Staging(self.place, settings)
         self._pinned: list[Found] | None = None
         self._marks: dict[str, str] = {}
 
@@ -81,8 +82,7 @@ class FilesSession:
 
     def _room(self, table: Table) -> Found | None:
         """The table's old files. Raises when its folder cannot be made."""
-        if self.place.kind(self.place.root) == "file" or self.settings.table or self.place.is_pattern:
-            raise SpecError(f"'{self.settings.path}' is not a folder to write tables to.", "Name a folder.")
+        refuse_place(self.place, self.settings)
         refuse(self.place, table, old := self._named(table.full_name))
         return old
 

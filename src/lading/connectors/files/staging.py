@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -16,19 +16,35 @@ from lading.connectors.files.naming import folder_name
 from lading.connectors.files.note import NOTE, Compression, Format, Note, read_note
 from lading.connectors.files.place import Place
 from lading.connectors.files.written import CsvPart, LinesPart
-from lading.errors import DataError, SpecError, Unsupported
+from lading.errors import DataError, SpecError
 from lading.schema import Mode, Table
 
-_LONGEST = 240
-"""The longest name of a folder, in bytes, with room for what Lading adds."""
 _PACKED = {None: "", "gzip": ".gz", "zstd": ".zst"}
+
+
+class Written(Protocol):
+    """What writing needs to know of a connection."""
+
+    @property
+    def format(self) -> Format | None: ...
+
+    @property
+    def partitioned(self) -> bool | None: ...
+
+    @property
+    def compression(self) -> Compression | None: ...
+
+    @property
+    def batch_mb(self) -> int: ...
 
 
 class Staging:
     """The stages of a place's loads."""
 
-    def __init__(self, place: Place, format_: Format, packed: Compression | None, batch_mb: int = 16) -> None:
-        self.place, self.format, self.packed, self.batch_mb = place, format_, packed, batch_mb
+    def __init__(self, place: Place, settings: Written) -> None:
+        self.place, self.packed, self.batch_mb = place, settings.compression, settings.batch_mb
+        self.said, self.format = settings.format, settings.format or "parquet"
+        self.deep = settings.partitioned is not False  # whether folders named key=value are parts of tables
 
     def folder(self, table: Table) -> str:
         return f"{self.place.root}/{folder_name(table.schema_name, table.name)}"
@@ -123,20 +139,6 @@ def _fitted(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
         to = column.type.arrow()
         arrays.append(array if array.type.equals(to) else array.cast(to))
     return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in table.columns])
-
-
-def refuse(place: Place, table: Table, old: Found | None) -> None:
-    """Raises when the table's folder cannot be made."""
-    if len(folder_name(table.schema_name, table.name).encode()) > _LONGEST:
-        what = f"The name '{table.full_name}' is longer than the {_LONGEST} bytes that a folder's may have."
-        raise Unsupported(what, "Map it to a shorter one with --into.")
-    if old and old.folder == place.root:
-        raise SpecError(f"'{place.root}' is the folder of one table.", "Name the folder above it.")
-    if old and old.folder is None:
-        what = f"'{old.files[0].path}' has the name of the table, which is to be a folder."
-        raise SpecError(what, "Move the file away, or map the table with --into.")
-    if old and old.problems and not old.note:
-        raise SpecError(f"'{old.folder}' cannot be written: {'; '.join(old.problems)}.", "Correct the folder.")
 
 
 def synced(path: str) -> None:
