@@ -1,20 +1,29 @@
 """What is peculiar to MySQL and MariaDB; on MariaDB."""
 
 import datetime as dt
+import ipaddress
 import json
 import re
 import secrets
+import ssl
 import struct
+import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 import lading
@@ -33,6 +42,7 @@ from lading.schema import Column, Mode, Table
 from lading.sql import BEGUN
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.types import parse
+from tests.servers import MariaDB
 
 Row = tuple[Any, ...]
 HOSTILE = [
@@ -1106,6 +1116,41 @@ def test_who_must_act(maria_database, mariadb):
         session.check()
         with pytest.raises(SpecError, match="doesn't exist"):
             session.driver.query("SELECT * FROM nothing")
+
+
+@pytest.fixture
+def encrypting(mariadb: MariaDB) -> Iterator[tuple[MariaDB, str]]:
+    """A server that encrypts, and the file of its certificate, which it signed itself."""
+    folder = Path(tempfile.mkdtemp(prefix="lading-"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lading")])
+    there = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(True, None), critical=True).add_extension(there, critical=False)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(secret)
+    server = MariaDB({"ssl-cert": f"{folder}/cert.pem", "ssl-key": f"{folder}/key.pem"}, folder)
+    yield server, f"{folder}/cert.pem"
+    server.close()
+
+
+def test_authorities_are_loaded_only_where_they_are_asked(encrypting, monkeypatch):
+    """To load them takes longer than all else that a connection does."""
+    server, ca = encrypting
+
+    def cipher(**settings) -> str:
+        with opened(server.url(), **settings) as session:
+            return str(session.driver.query("SHOW STATUS LIKE 'Ssl_cipher'")[0][1])
+
+    assert cipher(tls="verify", ca=ca)
+    with pytest.raises(Unreachable, match="self-signed"):
+        cipher(tls="verify")
+    assert cipher(tls="off") == ""
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert cipher(tls="prefer")
+    assert cipher(tls="require")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lading.connectors.mysql.encrypting import client, trusted
 from lading.connectors.mysql.faults import translated
 from lading.errors import Unreachable, Unsupported
 from lading.schema import Table
@@ -82,7 +83,6 @@ def errors() -> tuple[type[Exception], ...]:
 def connect(settings: MySQL) -> Any:
     """A new connection of PyMySQL's."""
     try:
-        import pymysql
         from pymysql.converters import conversions
     except ImportError as error:
         raise Unsupported("MySQL needs PyMySQL, which is not installed.", "pip install 'lading[mysql]'") from error
@@ -92,9 +92,9 @@ def connect(settings: MySQL) -> Any:
     place: dict[str, Any] = {"host": settings.host, "port": settings.port}
     if settings.socket:
         place = {"unix_socket": settings.socket}
-    trust = None if settings.socket else _trust(settings)
+    trust = None if settings.socket else trusted(settings)
     try:
-        connection: Any = pymysql.connect(
+        connection = client()(
             **place, ssl=trust, ssl_disabled=bool(settings.socket) or settings.tls == "off", user=settings.user,
             password=secret, database=settings.database, charset="utf8mb4", conv=encoders, autocommit=True,
             local_infile=True, connect_timeout=settings.timeout_seconds, program_name="lading",
@@ -109,18 +109,6 @@ def connect(settings: MySQL) -> Any:
     if not settings.socket:
         _watch(connection._sock)
     return connection
-
-
-def _trust(settings: MySQL) -> ssl.SSLContext | None:
-    if settings.tls not in ("require", "verify"):
-        return None
-    try:
-        trust = ssl.create_default_context(cafile=settings.ca)
-    except OSError as error:
-        raise Unsupported(f"'{settings.ca}' cannot be read as authorities ({error}).", "Correct 'ca'.") from error
-    if settings.tls == "require":
-        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    return trust
 
 
 def _watch(connection: socket.socket) -> None:
