@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import pwd
 import random
@@ -13,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -192,6 +195,7 @@ class Postgres(Server):
         options = [f"--{name}={value}" for name, value in {**defaults, **(settings or {})}.items()]
         self._command = [str(self.program), "-D", str(data), *options]
         self.start()
+        self.execute(f"ALTER ROLE {USER} PASSWORD '{_verifier(self.password)}'")
 
     def url(self, database: str = "postgres") -> str:
         """The address of a database, as people write it."""
@@ -212,7 +216,7 @@ class Postgres(Server):
 
     def create_database(self, name: str) -> str:
         """Make an empty database; its address."""
-        self.execute(f'CREATE DATABASE "{name}"')
+        self.execute(f'CREATE DATABASE "{name}" STRATEGY = FILE_COPY')  # half the time of the other
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -279,7 +283,7 @@ class MariaDB(Server):
         import pymysql
 
         where: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "user": USER, "password": self.password}
-        how: dict[str, Any] = {"autocommit": True, "connect_timeout": 10}
+        how: dict[str, Any] = {"autocommit": True, "connect_timeout": 10, "ssl_disabled": True}
         with pymysql.connect(**where, **how, database=database) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
@@ -295,6 +299,15 @@ class MariaDB(Server):
             with suppress(Exception):  # it may have ended meanwhile
                 self.execute(f"KILL {session}")
         self.execute(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+def _verifier(password: str) -> str:
+    """PostgreSQL's form of a password, hashed once and not 4,096 times, which is half of the time of a connection."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    client, server = (hmac.digest(salted, word, "sha256") for word in (b"Client Key", b"Server Key"))
+    texts = (b64encode(each).decode() for each in (salt, hashlib.sha256(client).digest(), server))
+    return "SCRAM-SHA-256$1:{}${}:{}".format(*texts)
 
 
 def odbc_drivers() -> list[str]:

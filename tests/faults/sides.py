@@ -167,6 +167,7 @@ class MariaDB(Side):
         connection = pymysql.connect(
             host=parts.hostname, port=parts.port or 3306, user=unquote(parts.username or ""),
             password=unquote(parts.password or ""), database=parts.path[1:], connect_timeout=10, charset="utf8mb4",
+            ssl_disabled=True,
         )  # fmt: skip
         try:
             connection.cursor().execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")

@@ -77,6 +77,7 @@ def script(place: str, statements: str) -> Rows:
     with pymysql.connect(
         host=parts.hostname, port=parts.port or 3306, user=parts.username or "", password=unquote(parts.password or ""),
         database=parts.path.strip("/"), autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS,
+        ssl_disabled=True,
     ) as connection, connection.cursor() as cursor:  # fmt: skip
         cursor.execute(statements)
         rows = cursor.fetchall()

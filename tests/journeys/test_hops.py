@@ -41,7 +41,7 @@ class Place:
         self.maria = parts.scheme == "mysql"
         words: dict[str, Any] = {"host": parts.hostname, "port": parts.port, "user": parts.username}
         words["password"] = unquote(parts.password or "")
-        self.words = {**words, "database": parts.path[1:]}
+        self.words = {**words, "database": parts.path[1:], "ssl_disabled": True}
 
     def run(self, *statements: str, values: tuple[Any, ...] = (), mode: str | None = None) -> list[tuple[Any, ...]]:
         """Each on its own in one session; the rows of the last. `mode` is a sql_mode."""

@@ -91,7 +91,7 @@ def postgres(server: Postgres, database: str, scenarios: Sequence[Scenario]) -> 
 def mariadb(server: MariaDB, database: str, scenarios: Sequence[Scenario]) -> None:
     connection = pymysql.connect(
         host="127.0.0.1", port=server.port, user=USER, password=server.password, database=database,
-        charset="utf8mb4", init_command="SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
+        charset="utf8mb4", ssl_disabled=True, init_command="SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
     )  # fmt: skip
     with contextlib.closing(connection):
         run("mariadb", scenarios, connection.cursor().execute)
