@@ -61,8 +61,8 @@ class Aspects:
 
 @dataclass(frozen=True, eq=False)
 class Canon:
-    """How a database writes canonical texts and hashes rows: the templates of docs/reference/canonical.md. {t} is a
-    column's text, {h} an MD5 in hexadecimal, {x} what is hashed."""
+    """How a database writes canonical texts and hashes rows: the templates of docs/reference/canonical.md. {c} is a
+    quoted column, {t} its text, {h} an MD5 in hexadecimal, {x} what is hashed."""
 
     texts: Rules
     """The name that `canon.form` gives, to the expression of the text: {c} is the quoted column, {r} what reads it. A

@@ -106,7 +106,7 @@ def _examples(case: Case, most: int = 4) -> Iterator[str]:
 
 
 def _hashing() -> Iterator[str]:
-    yield from ("## Rows in SQL", "", "`{t}` is a column's text, `{x}` a row's, `{h}` its hash.", "")
+    yield from ("## Rows in SQL", "", "`{c}` is a column, `{t}` its text, `{x}` a row's, `{h}` its hash.", "")
     yield from ("| Dialect | Fixed alphabet | With its length | Hash | high |", "| --- | --- | --- | --- | --- |")
     for name, rules in _rules().items():
         if rules.md5:

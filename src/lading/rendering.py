@@ -67,7 +67,9 @@ def rows(dialect: Dialect, table: Table, columns: Sequence[Compared]) -> list[st
     found = []
     for group in groups(columns):
         parts = [
-            (rules.counted if each.counted else rules.ended).replace("{t}", text(dialect, table, each))
+            (rules.counted if each.counted else rules.ended).format(
+                t=text(dialect, table, each), c=dialect.quote(each.name)
+            )
             for each in group
         ]
         found.append(rules.joined.replace("{items}", rules.between.join(parts)))

@@ -252,6 +252,8 @@ def test_what_is_no_value_equals_none(place: Callable[[str], str]):
                    ("m DATETIME", "'2024-01-01 00:00:00.1234567'", "'2024-01-01 00:00:00.123456'"),
                    ("d DECIMAL(10,2)", "1.234", "1.23"), ("d TEXT_DECIMAL(20,2)", "'x'", "NULL")],
         "mysql": [("day DATE", "'0000-00-00'", "NULL"), ("m DATETIME", "'0000-00-00 00:00:00'", "NULL"),
+                  ("day DATE", "'2024-02-30'", "'2024-03-01'"), ("day DATE", "'2023-02-29'", "NULL"),
+                  ("m DATETIME(6)", "'2023-11-31 01:00:00.5'", "'2023-12-01 01:00:00.5'"),
                   ("t TIME(6)", "'-00:00:00.5'", "'00:00:00.5'"),
                   ("i TIMESTAMP NULL", "'0000-00-00 00:00:00'", "NULL"), ("b TINYINT(1)", "2", "1")],
         "postgres": [("day date", "'infinity'", "'-infinity'"), ("m timestamp", "'infinity'", "NULL"),
@@ -262,7 +264,7 @@ def test_what_is_no_value_equals_none(place: Callable[[str], str]):
         address = place(kind)
         with opened(kind, address) as session:
             if kind == "mysql":
-                session.driver.execute("SET sql_mode = ''")
+                session.driver.execute("SET sql_mode = 'ALLOW_INVALID_DATES'")
             for n, (column, *values) in enumerate(pairs):
                 marks = []
                 for m, value in enumerate(values):
@@ -283,9 +285,14 @@ def test_a_row_too_long_to_hash_is_refused(place: Callable[[str], str], mariadb:
         with opened("mysql", place("mysql")) as session:
             session.driver.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, a LONGTEXT, b LONGTEXT)")
             session.driver.execute("INSERT INTO t VALUES (1, repeat('x', 600000), repeat('y', 600000)), (2, '', '')")
-            there = found(session, "t")
-            with pytest.raises(Unsupported, match="'t' has a row that is too long"):
-                session.fingerprints(there, compared(there), ("id",), 4)
+            session.driver.execute("CREATE TABLE one (id BIGINT PRIMARY KEY, a LONGTEXT)")
+            session.driver.execute("INSERT INTO one VALUES (1, repeat('x', 1048570))")
+            session.driver.execute("CREATE TABLE raw (id BIGINT PRIMARY KEY, a LONGBLOB)")
+            session.driver.execute("INSERT INTO raw VALUES (1, repeat('x', 600000))")  # has twice as many digits
+            for name in ("t", "one", "raw"):
+                there = found(session, name)
+                with pytest.raises(Unsupported, match=f"'{name}' has a row that is too long"):
+                    session.fingerprints(there, compared(there), ("id",), 4)
     finally:
         mariadb.execute(f"SET GLOBAL max_allowed_packet = {before}")
 

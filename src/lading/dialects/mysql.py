@@ -7,9 +7,12 @@ _OWN = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 _SET = r"(?: character set \w+)?(?: collate \w+)?(?: /\*.*\*/)?"
 _NUMBER = r"(?: unsigned)?(?: zerofill)?"
 
-# Days of month zero, dates of zeros and times outside a day are no values; each has a text of its own. Adding zero
-# takes the blanks or zeros away that a column's display width puts before numbers.
-_REAL_DAY = "CASE WHEN {c} IS NULL OR (month({c}) > 0 AND dayofmonth({c}) > 0) THEN {{t}} ELSE concat('!', {c}) END"
+# Days of month zero, dates of zeros, 30 February and times outside a day are no values; each has a text of its own.
+# Adding zero takes the blanks or zeros away that a column's display width puts before numbers.
+_REAL_DAY = (
+    "CASE WHEN {c} IS NULL OR (month({c}) > 0 AND dayofmonth({c}) BETWEEN 1 AND dayofmonth(last_day({c}))) "
+    "THEN {{t}} ELSE concat('!', {c}) END"
+)
 _DAY = _REAL_DAY.replace("{{t}}", "to_days({c}) - 719528")
 _MOMENT = _REAL_DAY.replace("{{t}}", "timestampdiff(MICROSECOND, '1970-01-01', {c})")
 _INSTANT = _REAL_DAY.replace("{{t}}", "CAST(unix_timestamp({c}) * 1000000 AS SIGNED)")
@@ -38,8 +41,9 @@ canon = Canon(
         (r"timestamp\([0-6]\)", _MOMENT),
         (r"timestamp\([0-6],utc\)", _INSTANT),
     ),
-    ended="ifnull({t}, '~'), '|'",
-    counted="ifnull(concat(octet_length({t}), ':', {t}), '~')",
+    # Of what is longer than a packet the server makes NULL, which must not look like a column's own.
+    ended="CASE WHEN {c} IS NULL THEN '~' ELSE {t} END, '|'",
+    counted="CASE WHEN {c} IS NULL THEN '~' ELSE concat(octet_length({t}), ':', {t}) END",
     joined="concat({items})",
     between=", ",
     high="CAST(conv(left({h}, 15), 16, 10) AS UNSIGNED)",
