@@ -972,3 +972,23 @@ def test_padded_columns_are_not_summed(pg_database):
     assert said is not None
     assert {name: each.total for name, each in said.columns.items()} == {"id": 1, "code": None, "note": 2}
     assert [each.values for each in said.columns.values()] == [1, 1, 1]
+
+
+def test_lengths_are_those_of_utf8_whatever_the_database_is_in(postgres):
+    name = "in_latin1"
+    postgres.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        run(postgres.url(name), "CREATE TABLE t (id int, v varchar(9), n name, e text[])",
+            "INSERT INTO t VALUES (1, U&'\\00e4\\00f6b', U&'\\00fc', ARRAY['a']), (2, 'b', '', NULL)")  # fmt: skip
+        with opened(postgres.url(name)) as session:
+            table = described(session, "t")
+            tally = Tally(table.columns)
+            for batch in session.read(table, WHOLE):
+                tally.add(batch)
+            said = told(session, table, WHOLE)
+            assert unlike(said, tally.reading()) == []
+            assert (said.columns["v"].total, said.columns["n"].total) == (6, 2)
+            _, facts = session.profile(table, {})
+        assert next(each for each in facts if each.column == "v").bytes == 5
+    finally:
+        postgres.drop_database(name)

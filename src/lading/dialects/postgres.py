@@ -1,5 +1,7 @@
 """PostgreSQL. The catalogue writes what a type's name leaves out as a comment behind it, which PostgreSQL skips."""
 
+from dataclasses import replace
+
 from lading.dialect import Aspects, Canon, Dialect
 
 _OWN = r"n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
@@ -276,3 +278,10 @@ dialect = Dialect(
     literals={"binary": "decode({v}, 'hex')"},
     canon=canon,
 )
+
+recoded = replace(
+    dialect,
+    totals={**dialect.totals, "string": "sum(octet_length(convert_to({c}, 'UTF8')))"},
+    aspects=dialect.aspects and replace(dialect.aspects, text_bytes="octet_length(convert_to({v}, 'UTF8'))"),
+)
+"""Of databases that are not in UTF-8, whose bytes others do not have."""

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr
 from lading.connector import Capabilities, Connection
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.session import PostgresSession
-from lading.dialects.postgres import dialect
+from lading.dialects.postgres import dialect, recoded
 from lading.errors import SpecError
 
 if TYPE_CHECKING:
@@ -110,4 +110,5 @@ class Postgres(Connection):
         return f"postgresql://{user}{place}/{quote(self.database or '', safe='')}{tail}"
 
     def open(self) -> AbstractContextManager[PostgresSession]:
-        return closing(PostgresSession(dialect, Driver(self), self.schema_name))
+        driver = Driver(self)
+        return closing(PostgresSession(dialect if driver.encoding == "UTF8" else recoded, driver, self.schema_name))

@@ -48,6 +48,7 @@ class Driver:
         for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb", "uuid"):
             self._connection.adapters.register_loader(name, TextLoader)
         self._pinned, self._held = False, set[str]()
+        self.encoding = str(self._connection.info.parameter_status("server_encoding"))
         self.wire = Wire(settings, self._export)
         try:
             self.execute(setup(settings))
@@ -101,9 +102,7 @@ class Driver:
                         copy.write(part)
                     rows += batch.num_rows
             if cursor.rowcount != rows:
-                raise Bug(
-                    f"PostgreSQL took {cursor.rowcount:,} rows of '{table.full_name}', of {rows:,}.", "Report it."
-                )
+                raise Bug(f"PostgreSQL took {cursor.rowcount:,} of {rows:,} rows of '{table.full_name}'.", "Report it.")
         return rows
 
     def begin(self) -> None:

@@ -39,8 +39,7 @@ _HASHED = (
 def form(session: PostgresSession) -> str:
     """See `connector.Passes`: hashes may be others in another version, and texts are bytes of the server's encoding."""
     version = session.driver.version
-    encoding = session.driver.query("SELECT current_setting('server_encoding')")[0][0]
-    return f"PostgreSQL {version // 10_000}" if version >= _HASHES and encoding == "UTF8" else ""
+    return f"PostgreSQL {version // 10_000}" if version >= _HASHES and session.driver.encoding == "UTF8" else ""
 
 
 def decoded(session: PostgresSession, table: Table, there: Table) -> str:

@@ -87,7 +87,7 @@ def route(session: PostgresSession, table: Table) -> Route:
         )
         for own, language, text, parts in session.driver.query(_TRIGGERS, (name,))
     ]  # fmt: skip
-    encoding = str(session.driver.query("SELECT current_setting('server_encoding')")[0][0]).lower()
+    encoding = session.driver.encoding.lower()
     charsets = {} if encoding == "utf8" else {c.name: encoding for c in table.columns if c.type.kind == "string"}
     look, query = "Look in it for casts and cuts.", session.driver.query
     unread = tuple((f"the rule '{own}' of '{table.full_name}' was not read", look) for (own,) in query(_RULES, (name,)))
