@@ -211,3 +211,24 @@ def test_sqlite_pads_nothing(inside, tmp_path):
         db.close()
     for way in ("co-located", "in place", "aggregates"):
         assert inside("diff", "left.db", "right.db", "--way", way).code == 1, way
+
+
+@pytest.mark.parametrize("way", ["co-located", "in place"])
+def test_nor_does_it_cut(inside, tmp_path, way):
+    """A text may be longer than is declared, and is then the same on both sides all the same."""
+    for name, size in (("one.db", 20), ("two.db", 5)):
+        with closing(sqlite3.connect(tmp_path / name)) as db:
+            db.executescript(f"CREATE TABLE t (id INTEGER PRIMARY KEY, v VARCHAR({size}))")
+            db.executescript("INSERT INTO t VALUES (1, 'abcdefgh'), (2, 'abc')")
+    for words in (("one.db", "two.db"), ("two.db", "one.db")):
+        done = inside("diff", *words, "--way", way)
+        assert (done.code, "narrowed:" in done.out) == (0, False), done.out
+    with closing(sqlite3.connect(tmp_path / "two.db")) as db:
+        db.executescript("UPDATE t SET v = 'abcde' WHERE id = 1")  # as a loader that looks at the declaration
+    done = inside("diff", "one.db", "two.db", "--way", way)
+    assert (done.code, "narrowed: v 1" in done.out) == (0, True), done.out
+    assert inside("diff", "one.db", "two.db", "--way", way, "--strict").code == 1
+    assert inside("diff", "two.db", "one.db", "--way", way).code == 1, "nothing is wider there"
+    with closing(sqlite3.connect(tmp_path / "two.db")) as db:
+        db.executescript("UPDATE t SET v = 'abcd' WHERE id = 1")
+    assert inside("diff", "one.db", "two.db", "--way", way).code == 1

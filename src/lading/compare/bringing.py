@@ -63,6 +63,8 @@ def bring(array: pa.Array, pair: Pair, right: bool, other: bool = False) -> Brou
         return _trimmed(raw, pair, right)
     if pair.padded and here.kind == "string":
         raw = pc.utf8_rtrim(raw, " ")
+    if pair.cuts and not right:
+        return _brought_whole(raw, pair, other)
     if here == to:
         return Brought(raw, raw)
     if here.kind == to.kind == "list":
@@ -97,6 +99,12 @@ def _trimmed(raw: pa.Array, pair: Pair, right: bool) -> Brought:
         return found._replace(raw=raw)
     twice = bring(bare.filter(pa.array(lost)), plain, right).changed
     return found._replace(raw=raw, changed=found.changed + int(lost.sum()) - twice)
+
+
+def _brought_whole(raw: pa.Array, pair: Pair, other: bool) -> Brought:
+    """Texts as they are, or the `other` way as a loader that knows what the right declares has cut them."""
+    found = cast(raw, pair.left.type, pair.right.type, True)[0] if other else raw
+    return Brought(found, raw, None, int(_unlike(found, raw).sum()), np.zeros(len(raw), np.bool_))
 
 
 def _brought_text(raw: pa.Array, to: Type, right: bool, other: bool) -> Brought:
@@ -190,15 +198,15 @@ def _unlike(one: pa.Array, two: pa.Array) -> Mask:
 
 
 def narrows(pair: Pair, right: bool = False) -> bool:
-    """Whether loaders differ in how they narrow the left value, of which some round and some cut, or in what text is as
-    bytes, which they may on the right as well."""
+    """Whether loaders differ in how they narrow the left value, of which some round and some cut, or leave it as it is,
+    or in what text is as bytes, which they may on the right as well."""
     left, to = pair.left.type, pair.type
     if to is None:
         return False
     if right:
         return pair.right.type.kind == "string" and to.kind == "binary"
     if left.kind == "string":
-        return to.kind == "binary" or _beyond(to) is not None
+        return to.kind == "binary" or _beyond(to) is not None or pair.cuts
     if left.kind == "float":
         return to.kind in ("decimal", "int") or (left.size == 32 and to == Type("float", 64))
     if to == Type("decimal"):

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pydantic import BaseModel
 
 from lading.errors import SpecError
-from lading.schema import Column, Table
+from lading.schema import Column, Table, gaps
 from lading.types import Type
 
 _PADDED = re.compile(
@@ -37,6 +37,13 @@ class Pair(BaseModel, frozen=True):
         """Whether blanks at the end mean nothing although a side's own type keeps them: the other one's does not."""
         own = self.right if right else self.left
         return self.padded and own.type.kind == "string" and not _PADDED.fullmatch(own.native)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a loader may have cut the left's texts to a length that the right declares and does not hold to."""
+        left, right = self.left.type, self.right.type
+        endless = self.type == Type("string") and _held(self.right) != right and left.kind == "string"
+        return endless and bool(gaps(left, right))
 
     def alters(self, right: bool) -> bool:
         """Whether a side's values may have another text than their own as they are compared."""
@@ -91,10 +98,16 @@ def _partner(name: str, theirs: dict[str, Column], taken: set[str]) -> str | Non
 
 def _pair(left: Column, right: Column) -> Pair:
     unread = list(dict.fromkeys(column.unread for column in (left, right) if column.unread))
-    type_ = None if unread else meet(left.type, right.type)
+    type_ = None if unread else left.type if left.type == right.type else meet(_held(left), _held(right))
     why = "" if type_ else "; ".join(unread) or f"{left.type} and {right.type} have no form in common"
     padded = any(_PADDED.fullmatch(column.native) for column in (left, right))
     return Pair(name=left.name, left=left, right=right, type=type_, why=why, padded=padded)
+
+
+def _held(column: Column) -> Type:
+    """What a column can hold: SQLite keeps texts of any length, whatever is declared."""
+    endless = column.type.kind == "string" and column.native.startswith("sqlite:")
+    return Type("string") if endless else column.type
 
 
 def _key(left: Table, right: Table, asked: Sequence[str], pairs: Sequence[Pair]) -> tuple[str, ...]:
