@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from struct import pack, unpack
 
 from lading.errors import SpecError, Unsupported
 from lading.schema import Column, Table
@@ -191,7 +192,10 @@ class Dialect:
     """Conditions on rows from a page on, and before a page: {n}."""
     placeholder: str = "?"
     literals: dict[str, str] = field(default_factory=dict)
-    """Kind to the form of a literal, {v} being the quoted text."""
+    """Canonical type, or kind, to the form of a literal, {v} being the quoted text."""
+    keyed: Rules = ()
+    """Native type to the expression of a key's column that equals its literal, where the column itself may not: one
+    value has several texts."""
     canon: Canon | None = None
     """How rows are hashed in place; None where they are not."""
 
@@ -217,7 +221,10 @@ class Dialect:
     def literal(self, value: str, type_: Type) -> str:
         if type_.kind in ("int", "decimal") and re.fullmatch(r"-?\d+(\.\d+)?", value):
             return value
-        return self.literals.get(type_.kind, "{v}").format(v=self.text(value))
+        if type_ == Type("float", 32):  # as the number that it is, beside which its short text may be another one
+            value = str(unpack("f", pack("f", float(value)))[0])
+        form = self.literals.get(str(type_)) or self.literals.get(type_.kind, "{v}")
+        return form.format(v=self.text(value))
 
     def canonical(self, native: str) -> Type | None:
         """The canonical type of a native one; None when nobody listed it."""
@@ -283,8 +290,14 @@ class Dialect:
 
     def read(self, column: Column) -> str:
         """The expression that reads a column."""
-        native = column.native.partition(":")[2].lower()
-        template = _first(self.reads, native)
+        return self._expression(self.reads, column)
+
+    def found(self, column: Column) -> str:
+        """The expression by which rows are found that have a key's value."""
+        return self._expression(self.keyed, column)
+
+    def _expression(self, rules: Rules, column: Column) -> str:
+        template = _first(rules, column.native.partition(":")[2].lower())
         return self.quote(column.name) if template is None else template.replace("{c}", self.quote(column.name))
 
 

@@ -76,10 +76,12 @@ class Repair(BaseModel, frozen=True):
     def settled(self, bill: Bill | None, kept: dict[str, str], after: Diff) -> Repair:
         """The repair once it is done; `kept` is why rows of a table were not deleted."""
         now = {each.left: each for each in after.tables}
-        failed = {each.table: each.error for each in bill.tables if each.error} if bill else {}
+        copied = {each.table: each for each in bill.tables} if bill else {}
         tables = []
         for each in self.tables:
-            said = (each.problem, failed.get(each.table), kept.get(each.table))
+            done = copied.get(each.table)
+            failed = done and (done.error or _unfound(each.inserts + each.updates - done.rows.source, "in the source"))
+            said = (each.problem, failed, kept.get(each.table))
             update = {"after": now.get(each.table), "problem": "; ".join(why for why in said if why)}
             tables.append(each.model_copy(update=update))
         seconds = self.seconds + after.seconds + (bill.seconds if bill else 0)
@@ -87,6 +89,15 @@ class Repair(BaseModel, frozen=True):
             update={"applied": True, "bill": bill, "tables": tuple(tables), "verdict": after.verdict, "diff": after.id,
                     "seconds": round(seconds, 3)}
         )  # fmt: skip
+
+
+def _unfound(rows: int, where: str) -> str:
+    """What is said of rows that their keys did not find when they were to be copied or deleted."""
+    return (
+        f"{plural(rows, 'row')} not found again by the key {where}: gone by now, or written otherwise there"
+        if rows > 0
+        else ""
+    )
 
 
 @dataclass
@@ -288,7 +299,9 @@ def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collectin
                 raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
             keyed = table.model_copy(update={"key": wrong.comparison.key})
             try:
-                session.erase(keyed, _batches(keyed, [key for key in wrong.deletes if key in seen]))
+                keys = [key for key in wrong.deletes if key in seen]
+                if why := _unfound(len(keys) - session.erase(keyed, _batches(keyed, keys)), "in the target"):
+                    refused[name] = why
             except DataError as error:
                 refused[name] = f"{unseen(error.what, target.hidden(table))} {error.fix}".strip()
     return refused
@@ -303,6 +316,8 @@ def _batches(table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:
 
 def _values(texts: Sequence[str | None], column: Column) -> pa.Array:
     """The values of a key whose texts these are."""
+    if column.type.kind == "string":  # of whatever length: not every system holds to what it declares
+        return pa.array(texts, pa.string())
     if column.type.kind == "binary":
         return pa.array([None if text is None else bytes.fromhex(text) for text in texts], column.type.arrow())
     return cast(pa.array(texts, pa.string()), STRING, column.type)[0]

@@ -52,13 +52,15 @@ def inside(batches: Iterator[pa.RecordBatch], table: Table, slice: Slice) -> Ite
 def _one_of(dialect: Dialect, table: Table, on: Sequence[str], keys: Sequence[Sequence[str | None]]) -> str:
     """Rows that have one of the keys. Not every system compares pairs of columns with pairs of values."""
 
+    def own(name: str) -> str:
+        column = table.column(name)
+        return dialect.found(column) if column else dialect.quote(name)
+
     def one(name: str, value: str | None) -> str:
-        return f"{dialect.quote(name)} " + (
-            "IS NULL" if value is None else f"= {_literal(dialect, table, name, value)}"
-        )
+        return f"{own(name)} " + ("IS NULL" if value is None else f"= {_literal(dialect, table, name, value)}")
 
     if len(on) == 1 and None not in {key[0] for key in keys} and keys:
-        return f"{dialect.quote(on[0])} IN ({', '.join(_literal(dialect, table, on[0], str(key[0])) for key in keys)})"
+        return f"{own(on[0])} IN ({', '.join(_literal(dialect, table, on[0], str(key[0])) for key in keys)})"
     found = (" AND ".join(map(one, on, key)) for key in keys)
     return f"({' OR '.join(found) or '1 = 0'})"
 

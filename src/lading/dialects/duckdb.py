@@ -121,8 +121,8 @@ dialect = Dialect(
         (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)\[\]\[\]", "CAST({c} AS VARCHAR[][])"),
         (r"timestamp_s|timestamp_ms", "CAST({c} AS TIMESTAMP)"),
     ),
-    # Its client shows these with another package only.
-    shown=((r"timestamp with time zone", "CAST({c} AS VARCHAR)"),),
+    # Its client shows the first with another package only, and the second not as a literal takes it.
+    shown=((r"timestamp with time zone", "CAST({c} AS VARCHAR)"), (r"blob", "hex({c})")),
     totals={
         "bool": "sum(CAST({c} AS INTEGER))",
         "int": "sum({c})",
@@ -176,6 +176,8 @@ dialect = Dialect(
     literals={
         "date": "DATE {v}",
         "timestamp": "TIMESTAMP {v}",
+        "timestamp(9)": "CAST({v} AS TIMESTAMP_NS)",
+        "binary": "unhex({v})",
     },
     canon=canon,
 )

@@ -18,6 +18,7 @@ _MOMENT = (
     "rtrim(replace(CASE WHEN {v} LIKE '%.%' THEN rtrim(rtrim({v}, '0'), '.') ELSE {v} END || '$', "
     "' 00:00:00$', ''), '$')"
 )
+_CLOCK = "CASE WHEN {v} LIKE '%.%' THEN rtrim(rtrim({v}, '0'), '.') ELSE {v} END"
 # Of numbers as they are read, with a point or without; 1e20 and words have no digits to count.
 _MEASURE = (
     "CASE WHEN sum({r} GLOB '*[^0-9.-]*') > 0 THEN NULL "
@@ -207,7 +208,13 @@ dialect = Dialect(
     columns=1_990,
     update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
     key_inline=True,
-    literals={"timestamp": _MOMENT},
+    literals={"timestamp": _MOMENT, "time": _CLOCK, "binary": "X{v}"},
+    keyed=(
+        (r"date(?!$).*|timestamp.*", _MOMENT.replace("{v}", "rtrim(replace({c}, 'T', ' '), 'Z')")),
+        (r"time.*", _CLOCK.replace("{v}", "{c}")),
+        (r"uuid_text", "lower({c})"),
+    ),
+    shown=((r"blob|binary|varbinary.*|image", "hex({c})"),),
     only_schema="main",
     measure=_MEASURE,
     canon=canon,
