@@ -987,7 +987,7 @@ def test_lengths_are_those_of_utf8_whatever_the_database_is_in(postgres):
                 tally.add(batch)
             said = told(session, table, WHOLE)
             assert unlike(said, tally.reading()) == []
-            assert (said.columns["v"].total, said.columns["n"].total) == (6, 2)
+            assert [said.columns[name].total for name in ("v", "n")] == [6, 2]
             _, facts = session.profile(table, {})
         assert next(each for each in facts if each.column == "v").bytes == 5
     finally:
