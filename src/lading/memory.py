@@ -47,9 +47,9 @@ def share(limit: int) -> Share:
     return Share(streams, min(1 + spare // 48, 8), min(20 + spare // 2, 160))
 
 
-def within(side: Connection, limit: int) -> Connection:
+def within(side: Connection, limit: int, engine: bool = True) -> Connection:
     """The connection with what it holds at a time made smaller, where it lets itself be told."""
-    most = {"batch_mb": share(limit).batch_mb, "memory_mb": share(limit).engine_mb}
+    most = {"batch_mb": share(limit).batch_mb} | ({"memory_mb": share(limit).engine_mb} if engine else {})
     less = {name: min(getattr(side, name), mb) for name, mb in most.items() if name in type(side).model_fields}
     return side.model_copy(update=less)
 

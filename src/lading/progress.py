@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -32,6 +33,8 @@ ENDS = {
     "proved": "green", "unproved": "yellow", "failed": "red",
     "equal": "green", "inconclusive": "yellow", "different": "red",
 }  # fmt: skip
+_FORCED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables with which Rich takes something else for a terminal."""
 _PLAIN_SECONDS = 30
 """How often a table that is under way has a line of its own in a log."""
 _WINDOW = 40  # looks at the counters, four a second: rates are those of the last ten seconds
@@ -324,5 +327,7 @@ def watch(quiet: bool = False) -> Quiet:
     """What fits where standard error goes: live lines on a terminal, plain ones elsewhere, none when quiet."""
     if quiet:
         return Quiet()
+    if not sys.stderr.isatty() and os.environ.keys().isdisjoint(_FORCED):
+        return Plain()
     terminal = console(stderr=True)
     return Live(terminal) if terminal.is_terminal else Plain()

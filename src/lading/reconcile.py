@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lading.compare import Asked, Comparison, Found, Mark, Side, comparing
+from lading.compare.asked import Way
 from lading.compare.outcome import Diff, Verdict, worst
 from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
 from lading.ending import Ending
 from lading.errors import DataError, LadingError, SpecError, Unreachable, unseen
+from lading.memory import LEAST, within
 from lading.moving import Watch
 from lading.run import Silent, lading_version, lean, new_id, peak_memory
 from lading.schema import Table
@@ -47,6 +49,8 @@ class Reconciling:
     def __init__(
         self, left: Connection, right: Connection, asked: Asked, watch: Watch | None = None, over: Ending | None = None
     ) -> None:
+        if asked.way is Way.IN_PLACE:  # little is pulled, and an engine's limit holds for all who have its file open
+            left, right = (within(each, LEAST, engine=False) for each in (left, right))
         self.connections, self.asked, self.watch = (left, right), asked, watch or Silent()
         self.over = over or Ending()
         self.started, self._clock = datetime.now(UTC), time.monotonic()

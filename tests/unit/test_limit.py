@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from lading import actions, copying
+from lading.compare import Asked
 from lading.connector import Connection
 from lading.connectors.duckdb import DuckDB
 from lading.connectors.files import Files
@@ -22,6 +23,7 @@ from lading.driver import rows_within
 from lading.memory import MIB, share, size, within
 from lading.plan import Side, plan
 from lading.prove import State
+from lading.reconcile import Reconciling
 from lading.run import lean
 from lading.spec import Move
 from lading.testing.steps import table
@@ -152,3 +154,11 @@ def test_tables_of_many_columns_are_wide(columns, monkeypatch, tmp_path):
         file.execute(f"CREATE TABLE t ({', '.join(f'c{n} INTEGER' for n in range(columns))})")
     bill = actions.copy(Move(**{"from": f"sqlite:///{tmp_path}/a.db", "to": f"sqlite:///{tmp_path}/b.db"}))
     assert (bill.state, len(asked)) == (State.PROVED, columns == 64)
+
+
+@pytest.mark.parametrize(("way", "batch_mb"), [(None, 8), ("in place", 1)])
+def test_what_is_hashed_in_place_needs_small_batches(way, batch_mb):
+    postgres, duck = Postgres.from_url("postgresql://me@host/x"), DuckDB(path="x.duckdb")
+    found = Reconciling(postgres, duck, Asked(way=way)).connections
+    # Another limit for its engine would keep others from the file.
+    assert found == (postgres.model_copy(update={"batch_mb": batch_mb}), duck)

@@ -304,6 +304,8 @@ def test_many_tables_do_not_fill_the_screen():
 def test_the_watch_fits_where_it_writes(monkeypatch):
     assert type(progress.watch(quiet=True)) is progress.Quiet
     assert type(progress.watch()) is progress.Plain
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert type(progress.watch()) is progress.Live
 
 
 def test_a_trend_shows_whole_names_and_times_in_80_columns():
