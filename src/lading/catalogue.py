@@ -7,7 +7,7 @@ from typing import Any
 
 from lading.dialect import Dialect
 from lading.driver import Driver
-from lading.schema import Table
+from lading.schema import Table, in_small
 from lading.types import Type
 
 Name = tuple[str, str]
@@ -43,6 +43,18 @@ def catalogue(driver: Driver, dialect: Dialect, default_schema: str, where: tupl
         }
         found.append(_described(dialect, bare, lines).model_copy(update={"key": tuple(key), **estimates}))
     return found
+
+
+def spelled(driver: Driver, dialect: Dialect, table: Table, default_schema: str) -> Table:
+    """The table as it is written where it is there already, also with other capitals if these do not tell it apart."""
+    asked = (table.schema_name or default_schema, table.name)
+    found = driver.query(dialect.spelling, asked) if dialect.spelling else []
+    alike = [
+        (schema, name) for schema, name in found if (in_small(schema), in_small(name)) == tuple(map(in_small, asked))
+    ]
+    if not alike or asked in alike:
+        return table
+    return table.model_copy(update={"schema_name": alike[0][0], "name": alike[0][1]})
 
 
 def _described(dialect: Dialect, table: Table, lines: list[tuple[Any, ...]]) -> Table:

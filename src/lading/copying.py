@@ -128,8 +128,12 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
         tables = _measured(move, tables, (reading, writing))
         tables = [profiles.with_observed(ledger, source.address(), table) for table in tables]
         known_sides = tuple(
-            Side(address=side.address(), can=side.can, options=tuple(type(side).model_fields)) for side in sides
-        )
+            Side(
+                address=side.address(), can=side.can, options=tuple(type(side).model_fields),
+                alike=isinstance(session, SqlSession) and bool(session.dialect.spelling),
+            )
+            for side, session in zip(sides, (reading, writing), strict=True)
+        )  # fmt: skip
         made = make_plan(
             move,
             tables,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from struct import pack, unpack
 
 from lading.errors import SpecError, Unsupported
-from lading.schema import Column, Table
+from lading.schema import Column, Table, in_small
 from lading.types import Type, parse
 
 Rules = tuple[tuple[str, str], ...]
@@ -114,6 +114,9 @@ class Dialect:
     """Native type, lower case, to canonical type."""
     natives: Rules
     """Canonical type to native type."""
+    spelling: str = ""
+    """Schemas and names of tables and views that are a bound schema's and name but for capitals; empty where names that
+    differ in the capitals of A to Z are two."""
     reads: Rules = ()
     """Native type to the expression that reads a column, where that is not the column itself."""
     shown: Rules = ()
@@ -258,6 +261,8 @@ class Dialect:
                 f"Table '{table.full_name}' has {len(table.columns):,} columns; {self.name} allows {self.columns:,}.",
                 "Leave columns out.",
             )
+        if self.spelling:
+            self._refuse_alike(table)
         fitted = []
         for column in table.columns:
             native = self.native(column)
@@ -265,6 +270,13 @@ class Dialect:
             null = column.null and not (column.name in table.key and (self.key_inline or self.add_key))
             fitted.append(self.column(column.name, type_, null, native))
         return self.placed(table).model_copy(update={"columns": tuple(fitted)})
+
+    def _refuse_alike(self, table: Table) -> None:
+        seen: dict[str, str] = {}
+        for name in (column.name for column in table.columns):
+            if (other := seen.setdefault(in_small(name), name)) != name:
+                what = f"Columns '{other}' and '{name}' of '{table.full_name}' differ only in capitals, by which"
+                raise Unsupported(f"{what} {self.name} tells no names apart.", "Rename one, or leave it out.")
 
     def placed(self, table: Table) -> Table:
         """The table as this system calls it, which may have no schemas but its own."""

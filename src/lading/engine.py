@@ -170,16 +170,18 @@ def prove(moving: Moving, source: Session, target: Session) -> None:
     expected = moving.expected
     there = _read_back(moving, target, moving.load.stage)
     _equal(moving, expected, there, "staged")
-    if level is Level.COLUMNS:
+    if moving.rejected and level in (Level.COLUMNS, Level.FULL):
+        less = "the source was not read a second time" if level is Level.FULL else "the others were only counted"
+        reasons.append(f"rows were refused: {less}")
+    elif level is Level.COLUMNS:
         notes.append(_in_place(moving, target))
-    if level is Level.FULL:
+    elif level is Level.FULL:
         again = Digester(moving.hashed, moving.load.key)
         for cut in (line.slice for line in lines):
             for batch in source.read(moving.source, cut):
                 moving.wait(batch.num_rows)
                 again.add(moving.fit(batch, Counter()))
-        if not moving.rejected:
-            _equal(moving, again.digest(), there, "read a second time")
+        _equal(moving, again.digest(), there, "read a second time")
     narrowed: Counter[str] = Counter()
     for line in lines:
         narrowed.update(line.narrowed)

@@ -136,8 +136,10 @@ class Moving:
         return Digest.of(line.digest for line in self.lines.values())
 
     def known(self, array: pa.Array, type_: Type) -> pa.Array:
-        """Without moments that no clock shows yet: a row dated in the year 9999 would keep all rows that come after
-        it from being read, as they are older than it."""
+        """Without moments that no clock shows yet, and numbers without end: a row dated in the year 9999 would keep
+        all rows that come after it from being read, as they are older than it."""
+        if type_.kind == "float":
+            return array.filter(pc.is_finite(array))
         if type_.kind not in ("date", "timestamp"):
             return array
         last = self.made + timedelta(hours=1 if type_.utc else 14)  # without a zone it may be that of Kiribati

@@ -14,7 +14,7 @@ from lading.memory import MIB, share, size
 from lading.picking import chosen, into, refuse_undeclared, refuse_unknown
 from lading.prove import Level
 from lading.route import Arrival, Finding
-from lading.schema import NO_VALUES, Column, Loss, Mode, Table, losses
+from lading.schema import NO_VALUES, Column, Loss, Mode, Table, in_small, losses
 from lading.spec import Move
 from lading.types import Type
 
@@ -99,6 +99,8 @@ class Side(BaseModel, frozen=True):
     can: Capabilities
     options: tuple[str, ...] = ()
     """Names of what can be set for the connection."""
+    alike: bool = False
+    """Whether names of tables that differ only in capitals are one there."""
 
 
 def plan(
@@ -119,10 +121,9 @@ def plan(
     tasks = [_task(move, table, (fit, existing), cursor) for table in picked]
     if not tasks:
         raise SpecError(f"{shown(move.source)} has no tables to move.", "Check 'tables', and what the account may see.")
-    names = [task.into for task in tasks]
-    doubled = {name for name in names if names.count(name) > 1}
-    tasks = [_blocked(t, "Two tables go into the same target.", "Map one elsewhere with 'into'.") if t.into in doubled
-             else t for t in tasks]  # fmt: skip
+    names = [in_small(task.into) if target.alike else task.into for task in tasks]
+    tasks = [_blocked(t, "Two tables go into the same target.", "Map one elsewhere with 'into'.")
+             if names.count(name) > 1 else t for t, name in zip(tasks, names, strict=True)]  # fmt: skip
     if source.address == target.address:
         tasks = [_blocked(t, "The table would go into itself.", "Name another with 'into'.") if t.into == t.name
                  else t for t in tasks]  # fmt: skip
@@ -194,11 +195,15 @@ def _task(
     if table.problems:
         said = "; ".join(table.problems)
         return _blocked(bare, f"{said[0].upper()}{said[1:]}.", "")
+    if not table.columns:
+        return _blocked(bare, "No column of it is left to be moved.", "Leave the table out with 'exclude'.")
     try:
         key = _key(move, table)
         fitted = fit(_limited(bare.target.model_copy(update={"key": key})))
         old = existing(fitted)
         found = _shape(fitted, old, move.mode)
+        key = _held_key(move, found, key)
+        found = found.model_copy(update={"key": tuple(name for name in found.key if found.column(name))})
     except LadingError as error:
         return _blocked(bare, error.what, error.fix).model_copy(update={"problem_kind": error.kind})
     lost = tuple(losses(table, found))
@@ -206,6 +211,7 @@ def _task(
     notes = [] if key or move.mode is Mode.MERGE else ["no key: compared as a multiset of rows"]
     notes += _measured(table, found)
     low = cursor(table) if move.since and old else None
+    notes += _emptied(old, found, move.mode)
     notes += [f"only rows whose '{move.since}' is at least {low}, or NULL"] if low else []
     if (by := table.column(move.since or "")) and by.type.kind not in REACHING_BACK:
         notes.append(f"'{by.name}' is {by.type}: 'since' does not reach back before the last value")
@@ -248,6 +254,13 @@ def _measured(source: Table, target: Table) -> Iterable[str]:
         yield f"'{column.name}' has no declared limit; {found}, and a value that does not fit {there.type} is refused"
 
 
+def _emptied(old: Table | None, found: Table, mode: Mode) -> Iterable[str]:
+    """What a replaced table has besides the source's columns."""
+    more = [f"'{c.name}'" for c in old.columns if found.column(c.name) is None] if old else []
+    if more and mode is Mode.REPLACE:
+        yield f"the source has no {', '.join(more)}: what the target has there may go with its old rows"
+
+
 def _key(move: Move, table: Table) -> tuple[str, ...]:
     for name in move.merge_key:
         if table.column(name) is None:
@@ -272,10 +285,14 @@ def _shape(fitted: Table, old: Table | None, mode: Mode) -> Table:
         if kept is not None:
             columns.append(kept)
         elif mode is Mode.REPLACE:
+            alike = next((f", but '{c.name}'" for c in old.columns if in_small(c.name) == in_small(column.name)), "")
             raise SpecError(
-                f"The target's table '{old.full_name}' has no column '{column.name}'.",
-                "Add it there, or drop the table so that it is made anew.",
+                f"The target's table '{old.full_name}' has no column '{column.name}'{alike}.",
+                f"{'Rename' if alike else 'Add'} it there, or drop the table so that it is made anew.",
             )
+    if not columns:
+        what = f"The target's table '{old.full_name}' has none of the source's columns."
+        raise SpecError(what, "Map the table elsewhere with 'into', or drop the target's.")
     missing = [c.name for c in old.columns if fitted.column(c.name) is None and not c.null]
     if missing:
         raise SpecError(
@@ -283,6 +300,15 @@ def _shape(fitted: Table, old: Table | None, mode: Mode) -> Table:
             "Give it a default and allow NULL, or leave the table out.",
         )
     return old.model_copy(update={"columns": tuple(columns), "key": fitted.key})
+
+
+def _held_key(move: Move, found: Table, key: tuple[str, ...]) -> tuple[str, ...]:
+    """The key, if the target's table has its columns; rows that are appended are told apart as well without one."""
+    lacks = [name for name in (*key, *filter(None, [move.since])) if found.column(name) is None]
+    if lacks and move.mode is not Mode.APPEND:
+        what = f"The target's table '{found.full_name}' has no column '{lacks[0]}', by which rows are merged."
+        raise SpecError(what, "Add it there, or drop the table so that it is made anew.")
+    return () if lacks else key
 
 
 def accepts(move: Move, table: Table, column: str, kind: str) -> bool:

@@ -76,6 +76,11 @@ class Table(BaseModel, frozen=True):
         return tuple(column for name in self.key if (column := self.column(name)) is not None)
 
 
+def in_small(name: str) -> str:
+    """A name without the capitals of A to Z, by which some systems tell no names apart."""
+    return name.encode().lower().decode()
+
+
 class Loss(BaseModel, frozen=True):
     """What a value of a column can lose on its way. `kind` is the word that `accept` takes. `seen` says that what was
     there when the table was profiled would not lose it, and when that was."""

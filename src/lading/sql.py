@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lading import measuring, merging
 from lading.canon import Compared
-from lading.catalogue import catalogue
+from lading.catalogue import catalogue, spelled
 from lading.connector import WHOLE, Load, Slice, Standing, ours
 from lading.dialect import Dialect
 from lading.digest import Reading
@@ -61,7 +61,7 @@ class SqlSession:
 
     def called(self, table: Table) -> Table:
         """The table as the system's catalogue calls it, so that it has one name before and after it is made."""
-        found = self.dialect.placed(table)
+        found = spelled(self.driver, self.dialect, self.dialect.placed(table), self.default_schema)
         return found.model_copy(update={"schema_name": None}) if found.schema_name == self.default_schema else found
 
     # The catalogue

@@ -759,6 +759,16 @@ def test_moments_of_96_bits_that_are_too_far_away_are_named(tmp_path: Path) -> N
                     list(session.read(odd, WHOLE))
 
 
+def test_a_key_whose_columns_were_taken_out_is_none(tmp_path: Path) -> None:
+    move(Files(path=str(tmp_path)), Load(id="a", table=T, key=("id",)), [rows_of(1, 2)])
+    made = pq.read_table(tmp_path / "sales.orders" / "part-00000.parquet")
+    pq.write_table(made.drop(["id"]), tmp_path / "less.parquet")  # which keeps what the file says of itself
+    pq.write_table(made.drop(["s"]), tmp_path / "more.parquet")
+    with Files(path=str(tmp_path)).open() as session:
+        tables = {table.name: table.key for table in session.tables()}
+    assert (tables["less"], tables["more"]) == ((), ("id",))
+
+
 def test_parquets_own_uuids(tmp_path: Path) -> None:
     stored = pa.array([bytes.fromhex("a0eebc999c0b4ef8bb6d6bb9bd380a11"), None, bytes(16)], pa.binary(16))
     pq.write_table(pa.table({"u": pa.ExtensionArray.from_storage(pa.uuid(), stored)}), tmp_path / "t.parquet")

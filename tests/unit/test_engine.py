@@ -19,7 +19,7 @@ from lading.connector import WHOLE, Capabilities, Connection, Slice
 from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
-from lading.errors import DataError, SpecError, Unreachable
+from lading.errors import DataError, SpecError, Unreachable, Unsupported
 from lading.moving import Pace
 from lading.passing import reading
 from lading.plan import Side
@@ -333,6 +333,23 @@ def test_a_source_that_was_left_halfway_is_free_again(ledger):
     assert (bill.rows.target, bill.rows.rejected) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("level", "state", "said"),
+    [
+        ("counts", "proved", ""),
+        ("columns", "unproved", "rows were refused: the others were only counted"),
+        ("rows", "proved", ""),
+        ("full", "unproved", "rows were refused: the source was not read a second time"),
+    ],
+)
+def test_what_a_level_does_not_prove_where_rows_were_refused_is_said(ledger, level, state, said):
+    source = odd(Session, [(PEOPLE, [*ROWS, (100, None)])])
+    target = odd(Session, [(table("people", id="int(64)!", name="string(40)!"), [])])
+    bill = moved(source, target, ledger, accept=["null"], max_rejects=1, proof=level)
+    assert (bill.state, bill.rows.target, bill.rows.rejected) == (state, 100, 1), bill.tables
+    assert "; ".join(bill.tables[0].proof.reasons) == said
+
+
 def test_what_is_shown_of_rows_is_never_less_than_nothing(ledger):
     """Rows that are read again are taken back as far as they were shown: not those of the batch that was refused."""
     seen = [(0, 0)]
@@ -635,6 +652,35 @@ def test_a_row_from_the_future_does_not_hide_those_that_come_next(tmp_path):
     proof = bill.tables[0].proof
     assert proof is not None
     assert "only rows whose 'm' is at least 2024-05-31 23:55" in proof.notes[0]
+
+
+def test_an_infinite_number_does_not_hide_those_that_come_next(tmp_path):
+    database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, m REAL)", "INSERT INTO t VALUES (1, 1.5), (2, 9e999)")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")
+    assert lading.copy(*sides, mode="merge", since="m", quiet=True).rows.target == 2
+    database(tmp_path, "INSERT INTO t VALUES (3, 2.5)")
+    lading.copy(*sides, mode="merge", since="m", quiet=True)
+    assert warehouse(tmp_path / "wh.duckdb", "SELECT id FROM t ORDER BY id") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_capitals_that_tell_no_names_apart(tmp_path, kind):
+    """Two columns are told apart by the plan; a table that is there with other capitals is the one that is meant."""
+    database(
+        tmp_path, 'CREATE TABLE "Orders" (id INTEGER PRIMARY KEY, m INTEGER)', "INSERT INTO Orders VALUES (1, 1)",
+    )  # fmt: skip
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
+    lading.copy(*sides, into={"Orders": "ORDERS"}, quiet=True)
+    for mode, since, rows in (("replace", None, 1), ("append", None, 1), ("merge", "m", 1), ("merge", "m", 1)):
+        if mode == "append":
+            database(tmp_path, "UPDATE Orders SET id = id + 1")
+        bill = lading.copy(*sides, mode=mode, since=since, quiet=True)
+        assert (bill.tables[0].into, bill.rows.target) == ("ORDERS", rows), mode
+    assert [table.full_name for table in actions.discover(sides[1])] == ["ORDERS"]
+    csv = tmp_path / "c.csv"
+    csv.write_text("name,Name\n1,2\n")
+    with pytest.raises(Unsupported, match=f"Columns 'name' and 'Name' of 'c' differ only in capitals, by which {kind}"):
+        lading.copy(f"csv:///{csv}", sides[1], quiet=True)
 
 
 def test_a_merge_by_a_key_with_null_is_refused_before_it_doubles(tmp_path):

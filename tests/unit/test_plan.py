@@ -122,3 +122,52 @@ def test_what_is_not_there_is_not_left_out(exclude, fix):
     with pytest.raises(SpecError, match=f"'exclude' names '{exclude}', which a does not have") as raised:
         planned(Move(source="a", target="b", exclude=("*_log", exclude)), ORDERS, SALES)
     assert raised.value.fix == fix
+
+
+def test_a_table_of_no_columns_is_stopped():
+    (task,) = planned(Move(source="a", target="b", exclude=("sales.place", "sales.amount")), SALES).tasks
+    assert task.problem == "No column of it is left to be moved."
+
+
+@pytest.mark.parametrize(
+    ("mode", "words", "lacks"),
+    [("merge", {"merge_key": "place"}, "place"), ("merge", {"merge_key": "amount", "since": "place"}, "place")],
+)
+def test_the_columns_by_which_rows_are_merged_must_be_in_the_target(mode, words, lacks):
+    old = table("sales", amount="int(32)")
+    (task,) = planned(Move(source="a", target="b", mode=mode, accept="*", **words), SALES, old=old).tasks
+    assert task.problem == f"The target's table 'sales' has no column '{lacks}', by which rows are merged."
+
+
+def test_rows_are_appended_to_a_table_without_their_key():
+    old = table("orders", amount="decimal(10,4)", note="string")
+    (task,) = planned(Move(source="a", target="b", mode="append", accept="id:column"), ORDERS, old=old).tasks
+    assert (task.problem, task.key, task.target.key) == ("", (), ())
+
+
+def test_a_table_that_has_none_of_the_columns_is_not_appended_to():
+    old = table("sales", other="string")
+    (task,) = planned(Move(source="a", target="b", mode="append", accept="*"), SALES, old=old).tasks
+    assert task.problem == "The target's table 'sales' has none of the source's columns."
+
+
+def test_tables_that_differ_only_in_capitals_are_one_where_these_tell_none_apart():
+    capital = ORDERS.model_copy(update={"name": "Orders"})
+    for alike, problem in ((True, "Two tables go into the same target."), (False, "")):
+        sides = (SIDES[0], SIDES[1].model_copy(update={"alike": alike}))
+        made = plan(Move(source="a", target="b"), [ORDERS, capital], sides, lambda table: table, lambda _table: None)
+        assert [task.problem for task in made.tasks] == [problem, problem]
+
+
+def test_a_column_that_is_written_otherwise_in_the_target_is_named():
+    (task,) = planned(Move(source="a", target="b"), SALES, old=table("sales", Place="string", amount="int(32)")).tasks
+    assert task.problem == "The target's table 'sales' has no column 'place', but 'Place'."
+    assert task.fix.startswith("Rename it there")
+
+
+def test_columns_of_a_replaced_table_that_the_source_lacks_are_told():
+    old = table("sales", place="string", amount="int(32)", note="string", by="string")
+    (task,) = planned(Move(source="a", target="b"), SALES, old=old).tasks
+    assert "the source has no 'note', 'by': what the target has there may go with its old rows" in task.notes
+    (task,) = planned(Move(source="a", target="b", mode="append"), SALES, old=old).tasks
+    assert not any("its old rows" in note for note in task.notes)

@@ -60,6 +60,9 @@ dialect = Dialect(
         FROM duckdb_constraints() WHERE constraint_type IN ('CHECK', 'UNIQUE', 'PRIMARY KEY')
         AND database_name = current_database() AND schema_name = ? AND table_name = ?""",
     default_schema="SELECT current_schema()",
+    spelling="""
+        SELECT table_schema, table_name FROM information_schema.tables
+        WHERE table_catalog = current_database() AND lower(table_schema) = lower(?) AND lower(table_name) = lower(?)""",
     types=(
         (r"boolean", "bool"),
         (r"tinyint", "int(8)"),

@@ -128,6 +128,9 @@ dialect = Dialect(
         SELECT name FROM sqlite_master
         WHERE type = 'trigger' AND 'main' = ? AND lower(tbl_name) = lower(?) ORDER BY name""",
     default_schema="SELECT 'main'",
+    spelling="""
+        SELECT 'main', name FROM sqlite_master
+        WHERE 'main' = ? AND type IN ('table', 'view') AND lower(name) = lower(?)""",
     types=(
         (r"(?:tiny|small|medium|big)?int(?:eger)?(?:\(\d+\))?|int[248]|unsigned big int", "int(64)"),
         (r"bool(?:ean)?|bit", "bool"),

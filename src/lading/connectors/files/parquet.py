@@ -55,7 +55,8 @@ def columns_of(schema: pa.Schema) -> tuple[tuple[Column, ...], tuple[str, ...], 
         if schema.names.count(name) > 1:
             problems.append(f"two columns are named '{name}'")
     key = tuple(json.loads((schema.metadata or {}).get(KEY, b"[]")))
-    return tuple(columns), key, sorted(set(problems))
+    held = set(key) <= set(schema.names)  # who leaves out columns may keep the rest of what the file says of itself
+    return tuple(columns), key if held else (), sorted(set(problems))
 
 
 def _declared(field: pa.Field) -> Type | None:
