@@ -22,8 +22,9 @@ class Place(BaseModel, frozen=True):
     `precision`, `scale` and `zone` (whether it is an instant) are those of the type; None where it sets none. `charset`
     is empty where the system has one for all. `null` says whether NULL is taken; None where nothing is said. `loose`
     says that the system cuts here where it would refuse elsewhere; `grows` that a value can leave longer than it came,
-    by `characters` where that is known; `refuses` that it was declared to refuse what does not fit. A `file field` is
-    read from a file. An `export field` is written to one: by Lading, or, with a `code`, by others, as was declared."""
+    by `characters` where that is known; `refuses` that it was declared to refuse what does not fit. `caught` is the
+    line of its code that catches the error of a value that is refused, and raises none. A `file field` is read from a
+    file. An `export field` is written to one: by Lading, or, with a `code`, by others, as was declared."""
 
     kind: PlaceKind
     name: str
@@ -43,6 +44,7 @@ class Place(BaseModel, frozen=True):
     loose: bool = False
     grows: bool = False
     refuses: bool = False
+    caught: int = 0
     fact: Fact = "catalogue"
     why: str = ""
 

@@ -787,6 +787,18 @@ def test_a_routine_that_writes_to_an_engine_without_transactions_is_not_called(m
     assert maria.run("SELECT count(*) FROM log") == [(0,)]
 
 
+@pytest.mark.parametrize("through", [(), ("save",)])
+def test_no_canary_is_sent_where_a_trigger_would_keep_a_row(maria: Place, through: tuple[str, ...]) -> None:
+    maria.run(
+        "CREATE TABLE log (d text) ENGINE=MyISAM",
+        "CREATE TRIGGER watch AFTER INSERT ON sink FOR EACH ROW INSERT INTO log VALUES (NEW.d)",
+        SAVE,
+    )
+    arrivals = maria.task(canary=True, mode="append", through=through).arrivals
+    assert {(each.outcome, "MyISAM" in each.what) for each in arrivals} == {("refused", True)}
+    assert maria.run("SELECT count(*) FROM log") == [(0,)]
+
+
 def test_a_routine_that_commits_is_not_called(maria: Place) -> None:
     body = "INSERT INTO sink (id, d) VALUES (p_id, p_d); COMMIT;"
     maria.run(f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {body} END")

@@ -615,6 +615,71 @@ def test_what_is_no_sql_is_a_gap_and_no_failure(text, language):
     assert read.flows == []
 
 
+# T-SQL as people write it
+
+HEAD = "CREATE PROCEDURE dbo.save_item @id int, @description nvarchar(4000), @note nvarchar(max) AS "
+IN = "INSERT INTO dbo.items (id, description, note) VALUES (@id, {}, @note)"
+NARROW = (
+    "INSERT INTO dbo.narrow (d) VALUES (@description); INSERT INTO dbo.items (description) SELECT d FROM dbo.narrow"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        # ISNULL has the type of its first value.
+        ("DECLARE @v nvarchar(10) = N'x' " + IN.format("ISNULL(@v, @description)"), {"blocks"}),
+        (IN.format("ISNULL(N'', @description)"), {"blocks"}),
+        (IN.format("ISNULL(dbo.made(), @description)"), {"unknown"}),
+        (IN.format("ISNULL(@description, N'')"), set()),
+        (IN.format("COALESCE(@description, N'')"), set()),
+        # What columns refuse they cut without warnings; and a refusal may be caught.
+        (NARROW, {"warns"}),
+        (f"SET ANSI_WARNINGS OFF; {NARROW}", {"blocks"}),
+        (f"SET ANSI_WARNINGS ON; {NARROW}", {"warns"}),
+        (f"BEGIN TRY {NARROW} END TRY BEGIN CATCH PRINT ERROR_MESSAGE() END CATCH", {"blocks"}),
+        (f"BEGIN TRY {NARROW} END TRY BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK; THROW; END CATCH", {"warns"}),
+        (f"BEGIN TRY {NARROW} END TRY BEGIN CATCH RAISERROR('no', 16, 1) END CATCH", {"warns"}),
+        (f"BEGIN TRY PRINT 1 END TRY BEGIN CATCH PRINT 2 END CATCH {NARROW}", {"warns"}),
+        # Statements around, and what sqlglot does not read.
+        ("IF @id = 1 GOTO done " + IN.format("@description") + " done: RETURN", set()),
+        (IN.format("@description") + " UPDATE STATISTICS dbo.items", set()),
+        ("DISABLE TRIGGER ALL ON dbo.items; " + IN.format("@description"), set()),
+        ("INSERT INTO dbo.items WITH (TABLOCK) (id, description) VALUES (@id, @description)", set()),
+        ("UPDATE TOP (1) dbo.items SET description = LEFT(@description, 5)", {"blocks"}),
+        ("UPDATE dbo.items SET description = LEFT(@description, 5) WHERE CURRENT OF c", {"blocks"}),
+        (("CREATE TABLE #t (id int, d nvarchar(max), PRIMARY KEY (id)); INSERT #t VALUES (@id, @description); "
+         "INSERT INTO dbo.items (id, description) SELECT id, LEFT(d, 9) FROM #t"), {"blocks"}),
+        # It goes nowhere.
+        ("INSERT INTO dbo.items (id, description) VALUES (@id, N'')", {"unknown"}),
+        ("IF dbo.saved(@id, @description) = 0 PRINT 1", {"unknown"}),
+    ],
+)  # fmt: skip
+def test_tsql_as_people_write_it(text, found):
+    narrow = table("narrow", "dbo", d="nvarchar(100)")
+    told = through(code(HEAD + text, tables=(ITEMS, narrow), within="dbo"))
+    assert {each.level for each in told if each.column in ("description", "")} == found
+
+
+def test_what_other_libraries_say_is_not_shown():
+    ((_, said),) = gaps("BEGIN UPDATE items SET (a, b) = (1, 2, 3); END", "plpgsql")
+    assert said == (
+        "has a statement that is not read (it sets 2 columns to 3 values): UPDATE items SET (a, b) = (1, 2, 3)"
+    )
+    ((_, said),) = gaps("BEGIN SELECT FROM WHERE; END", "plpgsql")
+    assert said == "has a statement that is not read: SELECT FROM WHERE"
+    assert gaps("SELECT 'open", "tsql") == [(0, "cannot be cut into statements")]
+
+
+def test_long_expressions_are_shortened():
+    long = " ".join(f"WHEN {n} THEN N'a'" for n in range(99))
+    text = HEAD + IN.format(f"LEFT(dbo.made(CASE @id {long} ELSE @description END), 3)")
+    for each in through(code(text)):
+        if each.column == "description":
+            assert len(each.what) < 300
+            assert len(each.fix) < 300
+
+
 # Findings
 
 

@@ -34,7 +34,7 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
     named = facts.routines
     here = {code.text for code in session.routines([c.name for c in named])} if isinstance(session, Routed) else set()
     try:
-        known = bodies(named)
+        known = bodies([*named, *facts.target.triggers])
     except ImportError:
         known, here = {}, set()
     away = [
@@ -48,7 +48,8 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
         if isinstance(each, Declared)
     ]
     found = [(code, known[code]) for code in named if code.text in here]
-    return [*away, *sent(task, session, found, facts.source.charsets)]
+    beside = [known[code] for code in facts.target.triggers if known]
+    return [*away, *sent(task, session, found, beside, facts.source.charsets)]
 
 
 def findings(task: Task, facts: Facts) -> list[Finding]:

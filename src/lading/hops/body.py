@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lading.hops.catching import caught
 from lading.hops.flow import ODD, Body, Gap, quiet
 from lading.hops.nodes import same_table
 from lading.hops.reading import Reading
@@ -18,11 +19,11 @@ def body(code: Code) -> Body:
     with quiet():
         try:
             found = tokens(code.text, code.language)
-            reading = Reading(code, code.parameters or head(found))
+            reading = Reading(code, code.parameters or head(found), caught(found, code.language))
             for statement in statements(code.text, code.language):
                 reading.take(statement)
-        except ODD as error:
-            gap = Gap(0, f"cannot be cut into statements ({str(error)[:80]})")
+        except ODD:
+            gap = Gap(0, "cannot be cut into statements")
             return Body(parameters=code.parameters, gaps=[gap])
     for name in dict.fromkeys(node.owner for node in reading.body.filled if node.owner):
         if any(table.view and same_table(table.full_name, name) for table in code.tables):

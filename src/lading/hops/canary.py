@@ -31,56 +31,67 @@ def sent(
     task: Task,
     session: Any,
     routines: Iterable[tuple[Code, Body]],
+    triggers: Iterable[Body],
     charsets: Mapping[str, str],
 ) -> list[Arrival]:
-    """How the greatest value of every column comes through the routines, the stage and the target's table."""
+    """How the greatest value of every column comes through the routines, the stage and the target's table, whose
+    triggers may write to others."""
     if not isinstance(session, SqlSession) or not isinstance(session, Tries):
         return [Arrival(column="", at=task.into, outcome="not sent", what="the target takes no row back")]
     pairs = [(c, there) for c in task.source.columns if (there := task.target.column(c.name)) is not None]
     values = {
         c.name: greatest(c, charsets.get(c.name, ""), c.observed) if makes(c, there) else None for c, there in pairs
     }
-    found: list[Arrival] = []
+    found, beside = list[Arrival](), _written_by(session, triggers)
     for code, read in routines:
-        found += _called(session, (code, read), task, values)
-    return [*found, *_loaded(session, task, values)]
+        found += _called(session, (code, read), task, values, beside)
+    return [*found, *_loaded(session, task, values, beside)]
+
+
+def _written_by(session: SqlSession, read: Iterable[Body]) -> list[Table]:
+    """The tables that bodies read or write."""
+    names = {name for body in read for name in (body.tables | {f.into.owner for f in body.flows}) - body.own}
+    known = (session.describe(name) for name in sorted(names) if name and "\0" not in name)
+    return [table for table in known if table is not None]
 
 
 # The stage and the target
 
 
-def _loaded(session: SqlSession, task: Task, values: Values) -> list[Arrival]:
+def _loaded(session: SqlSession, task: Task, values: Values, beside: Sequence[Table]) -> list[Arrival]:
     unmade = [there for name, there in _targets(task, values).items() if values[name] is None]
     found, needed = list[Arrival](), any(not there.null for there in unmade)
     for there in unmade:
         what = f"a canary has no value of {there.native.partition(':')[2] or there.type}"
         what += "" if there.null else ", and the column takes no NULL"
         found.append(Arrival(column=there.name, at=task.into, outcome="not sent", what=what))
-    return found if needed else [*found, *_tried(session, task, values)]
+    return found if needed else [*found, *_tried(session, task, values, beside)]
 
 
 def _targets(task: Task, values: Values) -> dict[str, Column]:
     return {name: there for name in values if (there := task.target.column(name)) is not None}
 
 
-def _tried(session: SqlSession, task: Task, values: Values) -> list[Arrival]:
+def _tried(session: SqlSession, task: Task, values: Values, beside: Sequence[Table]) -> list[Arrival]:
     names = tuple(name for name, value in values.items() if value is not None)
-    found = _try(session, task, values, names)
+    found = _try(session, task, values, names, beside)
     if not any(each.outcome == "refused" for each in found) or len(names) == 1:
         return found
     # Which one was it? Each on its own, among small values.
     there = _targets(task, values)
     little = {name: None if values[name] is None else small(column.type) for name, column in there.items()}
     marked = {name: greatest(there[name]) for name in task.key if name in there}
-    each = [_try(session, task, {**little, **marked, name: values[name]}, (name,)) for name in names]
+    each = [_try(session, task, {**little, **marked, name: values[name]}, (name,), beside) for name in names]
     return [arrival for one in each for arrival in one]
 
 
-def _try(session: SqlSession, task: Task, values: Values, names: Sequence[str]) -> list[Arrival]:
+def _try(
+    session: SqlSession, task: Task, values: Values, names: Sequence[str], beside: Sequence[Table]
+) -> list[Arrival]:
     load = Load(id=f"{DICE.getrandbits(48):012x}", table=task.target, mode=Mode.APPEND, key=task.key, fresh=task.fresh)
     at, found = "stage", list[Arrival]()
     try:
-        with cast(Tries, session).trial(load, ()):
+        with cast(Tries, session).trial(load, beside):
             batch, values = _batch(task, load.stage, values, names)
             session.driver.load(session._placed(load.stage), [batch])
             found += _compared(session, load.stage, values, names, f"the stage of {task.into}")
@@ -131,19 +142,20 @@ def _said(value: Any) -> str:
 # Routines
 
 
-def _called(session: SqlSession, what: tuple[Code, Body], task: Task, values: Values) -> list[Arrival]:
+def _called(
+    session: SqlSession, what: tuple[Code, Body], task: Task, values: Values, beside: Sequence[Table]
+) -> list[Arrival]:
     code, read = what
     at = f"'{code.name}'"
     if reason := _unsafe(code, read):
         return [Arrival(column="", at=at, outcome="not sent", what=reason)]
-    tables = {flow.into.owner for flow in read.flows if flow.into.owner} - read.own
-    found = [table for name in sorted(read.tables | tables) if (table := session.describe(name)) is not None]
+    found = _written_by(session, [read])
     try:
-        with cast(Tries, session).trial(None, found):
+        with cast(Tries, session).trial(None, [*found, *beside]):
             given = session.driver.query if code.kind == "function" else session.driver.execute
             returned = given(*_call(session, code, read, task, values))
             arrived = list(_written(session, code, read, found, values))
-            if returned and (name := _handed_back(read, values)):
+            if returned and code.returns and (name := _handed_back(read, values)):
                 arrived.append(_arrived(name, f"the result of {at}", values[name], returned[0][0]))
             return arrived or [Arrival(column="", at=at, outcome="not sent", what="it was called, and wrote no row")]
     except LadingError as error:
@@ -209,7 +221,8 @@ def _as_text(value: Any) -> Any:
 
 
 def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table], values: Values) -> Iterator[Arrival]:
-    """What the tables hold that the routine wrote to."""
+    """What the tables hold that the routine wrote to, of the values that it was given."""
+    given = {plain(each.name) for each in read.parameters if each.given}
     for table in tables:
         names = {
             flow.into.name
@@ -221,7 +234,7 @@ def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table
             for c in table.columns
             if c.name.lower() in names
             for n in values
-            if plain(n) == plain(c.name) and values[n] is not None
+            if plain(n) == plain(c.name) and plain(n) in given and values[n] is not None
         }
         if wrote:
             bare = table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in wrote)})

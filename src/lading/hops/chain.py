@@ -15,6 +15,7 @@ from lading.hops.native import of_column, of_declared, placed
 from lading.hops.nodes import UNREAD, Node, Outputs, Scope, Step, same_table
 from lading.hops.split import GRAMMARS, body_start, tokens
 from lading.hops.trace import outputs
+from lading.hops.words import SHOWN, short
 from lading.plan import Task
 from lading.route import Code, Declared, Finding, Parameter, Place, Route
 from lading.schema import NO_VALUES, Column
@@ -172,7 +173,7 @@ def _inner(owner: str, view: Code, route: Route) -> Code | None:
 def _origin(node: Node, code: Code) -> Place:
     """The column of a table that code reads or writes."""
     if node.owner == UNREAD:
-        why = f"it comes from {node.name}"
+        why = f"it comes from {short(node.name, SHOWN)}"
         return Place(kind="expression", name=node.name, system=code.system, code=code.name, why=why)
     name = node.text
     table = next((t for t in code.tables if same_table(t.full_name, node.owner, code.within)), None)
@@ -194,7 +195,9 @@ def _stepped(step: Step, code: Code, line: int) -> Place:
                 loose=code.loose,
             )  # fmt: skip
         case "unknown":
-            return Place.model_validate({**given, "kind": "expression", "why": f"it goes through {step.text}"})
+            return Place.model_validate(
+                {**given, "kind": "expression", "why": f"it goes through {short(step.text, SHOWN)}"}
+            )
         case "cuts":
             type_: Type = Type("string", step.size)
         case "rounds":
@@ -230,7 +233,12 @@ def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Ite
         paths = [path for node in rest for path in _back(node, read)]
         given = back | ({RESULT} if code.kind == "function" else set())
         lost = [path for path in paths if path[0][0].owner == UNREAD and path[-1][0] in given and not found]
-        found += [path for path in paths if path[0][0] in (start, _MORE)] or lost or [[(start, None)]]
+        onward = [path for path in paths if path[0][0] in (start, _MORE)] or lost
+        if not (onward or read.gaps or any(path[0][0].owner == UNREAD for path in found)):
+            why = f"no statement that was read passes '{parameter.name}' on"
+            nowhere = Place(kind="expression", name=parameter.name, system=code.system, code=code.name, why=why)
+            yield (*_placed_path(code, read, [(start, None)], task), nowhere)
+        found += onward or [[(start, None)]]
     for path in found:
         yield tuple(_placed_path(code, read, path, task))
 
@@ -250,8 +258,8 @@ def _back(sink: Node, read: Body, row: tuple[str, ...] = ()) -> list[Path]:
     while waiting and left > 0 and len(found) <= MOST:
         node, path = waiting.popleft()
         flows = [flow for flow in (*into[node.name], *into[EVERY]) if _fills(flow.into, node, read.within)]
-        used = [flow for _, flow in path]
-        on = [(flow.trace.node, [(node, flow), *path]) for flow in flows if flow not in used]
+        used = [flow for _, flow in path]  # what only moves a value may do so before and behind what changes it
+        on = [(f.trace.node, [(node, f), *path]) for f in flows if used.count(f) < (1 if f.trace.steps else 2)]
         begun = _begins(node, flows, read, not on or _one_of(node, row, read.within)) if path else None
         if begun is not None:
             found.append([(begun, None), *path])
@@ -292,11 +300,13 @@ def _one_of(node: Node, tables: tuple[str, ...], within: str) -> bool:
 
 
 def _placed_path(code: Code, read: Body, path: Path, task: Task, row: tuple[str, ...] = ()) -> Iterator[Place]:
+    code = code.model_copy(update={"loose": True}) if read.loose else code
     for node, flow in path:
-        for step in flow.trace.steps if flow else ():
-            yield _stepped(step, code, flow.line if flow else 0)
+        places = [_stepped(step, code, flow.line) for step in flow.trace.steps] if flow else []
         if not _one_of(node, row, read.within) and (place := _place(code, read, node, flow, task)) is not None:
-            yield place
+            places.append(place)
+        caught = {"caught": flow.caught if flow else 0}
+        yield from (place.model_copy(update=caught) for place in places)
 
 
 def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) -> Place | None:
@@ -363,15 +373,16 @@ def _ended(task: Task, column: Column, facts: Facts) -> Way:
 def _changed(code: Code, read: Body, task: Task, name: str) -> Iterator[Way]:
     """What a trigger makes of a new row's value, in the row or in its table."""
     row, own = ("new", task.target.full_name, *code.parts), name.lower()
-    filled = [flow.into for flow in read.flows if flow.into.name in (own, EVERY)]
+    filled = [into for into in read.filled if into.name in (own, EVERY)]
     sinks = dict.fromkeys(Node(into.owner, own) for into in filled if _one_of(into, row, read.within))
+    for node in (node for node in sinks if read.filled.get(node)):
+        why = f"'{node.text}' gets a value that is not the row's"
+        yield (Place(kind="expression", name=node.text, system=code.system, code=code.name, why=why),)
     for path in (path for node in sinks for path in _back(node, read, row)):
         begun = path[0][0]
-        if not _one_of(begun, row, read.within) and begun.owner != UNREAD:
-            elsewhere = Node(UNREAD, f"'{begun.text}', which is not of the row")
-            path = [(elsewhere, None), *path[1:]]
-        elif _one_of(begun, row, read.within) and begun.name != own:
-            continue  # what people make of the row's other columns
+        if begun.owner != UNREAD and (not _one_of(begun, row, read.within) or begun.name != own):
+            what = "another column of the row" if _one_of(begun, row, read.within) else "not of the row"
+            path = [(Node(UNREAD, f"'{begun.text}', which is {what}"), None), *path[1:]]
         yield tuple(_placed_path(code, read, path, task, row))
 
 

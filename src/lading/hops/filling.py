@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lading.hops.nodes import Expression, Node, Outputs, Scope, Sources, Trace
-from lading.hops.trace import assigned, ctes, full_name, outputs, read_by, traced
+from lading.hops.nodes import Expression, Node, Outputs, Scope, Sources, Trace, Unfollowed
+from lading.hops.trace import ctes, full_name, outputs, read_by, traced
 from lading.hops.words import selecting
 
 Filled = Iterator[tuple[Node, list[Trace]]]
 
 
-class Unnamed(ValueError):
+class Unnamed(Unfollowed):
     """Values go into columns that are not named and not known."""
 
 
@@ -54,7 +54,7 @@ def _inserted(e: Expression, scope: Scope) -> Filled:
         raise Unnamed(f"fills '{table}' without naming its columns, which are not known")
     if e.expression is None:
         if not e.args.get("default"):
-            raise ValueError("what it inserts is not read")
+            raise Unfollowed("what it inserts is not read")
         return
     if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
         e.expression.set("with_", e.args["with_"])
@@ -70,13 +70,13 @@ def _inserted(e: Expression, scope: Scope) -> Filled:
     sources: Sources = {(target.alias_or_name or "").lower(): table}
     for pair in (conflict.expressions if conflict is not None else None) or ():
         if pair.key != "eq":
-            raise ValueError("what it sets is not read")
+            raise Unfollowed("what it sets is not read")
         yield from assigned(pair, table, around, sources)
 
 
 def _updated(e: Expression, scope: Scope) -> Filled:
     if any(pair.key != "eq" for pair in e.expressions):
-        raise ValueError("what it sets is not read")
+        raise Unfollowed("what it sets is not read")
     sources = read_by(e, scope, ctes(e, scope, {}))
     alias, name = (e.this.alias_or_name or "").lower(), full_name(e.this)
     found = sources.get(alias)
@@ -102,3 +102,22 @@ def _merged(e: Expression, scope: Scope) -> Filled:
             raise Unnamed(f"fills '{table}' without naming its columns")
         for column, value in zip(columns, values, strict=True):
             yield Node(table, column.name.lower()), traced(value, scope, sources)
+
+
+def assigned(pair: Expression, table: str, scope: Scope, sources: Sources) -> Iterator[tuple[Node, list[Trace]]]:
+    """What `a = x` and `(a, b) = (x, y)` put where."""
+    left, right = pair.this, pair.expression
+    lefts = left.expressions or [left.this] if left.key in ("tuple", "paren") else [left]
+    if right.key == "subquery":
+        values = [traces for _, traces in outputs(right, scope, sources)]
+    else:
+        row = right.key == "anonymous" and right.name.lower() == "row" and left.key == "tuple"
+        tuples = row or {left.key, right.key} <= {"tuple", "paren"}
+        rights = right.expressions or [right.this] if tuples else [right]
+        values = [traced(value, scope, sources) for value in rights]
+    if len(lefts) != len(values) and len(lefts) > 1:
+        raise Unfollowed(f"it sets {len(lefts)} columns to {len(values)} values")
+    for one, traces in zip(lefts, values, strict=False):
+        one = one.this if one.key == "bracket" else one
+        into = Node("", f"@{one.this.name.lower()}") if one.key == "parameter" else Node(table, one.name.lower())
+        yield into, traces

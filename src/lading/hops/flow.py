@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from lading.hops.nodes import Node, Trace
@@ -21,12 +22,14 @@ EVERY = "\0every"
 
 
 class Flow(NamedTuple):
-    """A value that goes into a variable, a column or the result. `loose`: by a statement that cuts what has no room."""
+    """A value that goes into a variable, a column or the result. `loose`: by a statement that cuts what has no room.
+    `caught` is the line that catches its errors for good; 0 where none does."""
 
     into: Node
     trace: Trace
     line: int
     loose: bool = False
+    caught: int = 0
 
 
 class Gap(NamedTuple):
@@ -54,6 +57,8 @@ class Body:
     tables: set[str] = field(default_factory=set)
     """Tables that it reads or writes, its own left out."""
     commits: bool = False
+    loose: bool = False
+    """Whether it tells the system to cut what has no room."""
 
 
 @contextmanager
@@ -74,9 +79,30 @@ def parsed(text: str, language: str) -> Any:
     from sqlglot.errors import SqlglotError
 
     try:
-        found = sqlglot.parse_one(text, read=GRAMMARS[language])
+        found = sqlglot.parse_one(text, read=_grammar(GRAMMARS[language]))
     except (SqlglotError, RecursionError) as error:
-        raise ValueError(str(error).split("\n")[0]) from error
+        raise ValueError(str(error)) from error
     if found.key == "command" or found.find(sqlglot.exp.Command):
-        raise ValueError("it is of a kind that is not read")
+        raise ValueError(text)
     return found
+
+
+_FOREIGN = """
+    BIGDECIMAL BIGNUM BIGNUMERIC BINARY BLOB BYTE CLOB DATETIME DECFLOAT DECIMAL128 DECIMAL256 DECIMAL32 DECIMAL64
+    DOUBLE FIXED GEOGRAPHY GEOMETRY HUGEINT INT1 INT128 INT16 INT256 INT32 INT64 LONG LONGBLOB LONGTEXT LONGVARCHAR
+    MEDIUMBLOB MEDIUMINT MEDIUMTEXT NUMBER NVARCHAR NVARCHAR2 SHORT STR STRING TIMESTAMPLTZ TIMESTAMPNTZ TIMESTAMP_LTZ
+    TIMESTAMP_NTZ TIME_NS TINYBLOB TINYINT TINYTEXT UHUGEINT UINT UINT128 UINT256 VARBINARY VARCHAR2 VARIANT VECTOR
+"""
+"""Types that sqlglot reads and PostgreSQL does not have: there they are what people made of these names."""
+
+
+@cache
+def _grammar(name: str) -> Any:
+    from sqlglot.dialects.dialect import Dialect
+
+    own = Dialect.get_or_raise(name)
+    if name != "postgres":
+        return own
+    keywords = {word: kind for word, kind in own.tokenizer_class.KEYWORDS.items() if word not in _FOREIGN.split()}
+    tokenizer = type("Tokenizer", (own.tokenizer_class,), {"KEYWORDS": keywords})
+    return type("LadingPostgres", (type(own),), {"Tokenizer": tokenizer})

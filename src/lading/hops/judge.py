@@ -8,6 +8,7 @@ from lading.facts import Observed
 from lading.hops.casts import lost, refused, whole
 from lading.hops.native import said
 from lading.hops.rules import how, width
+from lading.hops.words import SHOWN, short
 from lading.route import Finding, Place
 from lading.schema import Loss, gaps
 from lading.types import Type
@@ -115,8 +116,10 @@ def _finding(
     done = how(at, kind, carried)
     if kind == "unknown" or (kind == "type" and not done.silent and not refused(carried, at.type)):
         return _unknown(column, (before, at), names, f"{carried} is read as {at.type}" if kind == "type" else what)
-    level = "blocks" if done.silent else "warns"
-    words = done.words
+    silent, words = done
+    if at.caught and not silent:
+        silent, words = True, f"{words}; line {at.caught} of '{at.code}' catches that and raises no error"
+    level = "blocks" if silent else "warns"
     if observed is not None and kind in LIMITS and fits(observed, kind, carried, at):
         level, words = "notes", f"{words}; what was observed on {observed.date.isoformat()} fits"
     return Finding.model_validate({
@@ -149,13 +152,13 @@ def shown(place: Place) -> str:
     native = place.native or (str(place.type) if place.type is not None else "")
     inside = f" of '{place.code}'" if place.code and not place.kind.endswith("column") else ""
     if place.kind in ("cast", "expression"):
-        return f"{place.kind} {place.name}{inside}"
+        return f"{place.kind} {short(place.name, SHOWN)}{inside}"
     label = "" if place.kind.endswith("column") else f"{place.kind} "
     return f"{label}'{place.name}' {native}{inside}".rstrip()
 
 
 def _fix(at: Place, kind: str, carried: Type) -> str:
-    wide, name = said(at.system, carried), at.name.removeprefix("the stage of ")
+    wide, name = said(at.system, carried), short(at.name.removeprefix("the stage of "), SHOWN)
     line = f", line {at.line}" if at.line else ""
     if kind == "characters":
         made = "an nvarchar" if at.system == "sqlserver" else "of the character set utf8mb4"
@@ -169,9 +172,9 @@ def _fix(at: Place, kind: str, carried: Type) -> str:
         case "variable":
             return f"Declare the variable '{at.name}' of '{at.code}' as {wide}."
         case "cast":
-            return f"Drop the cast {at.name} in '{at.code}'{line}, or cast to {wide}."
+            return f"Drop the cast {name} in '{at.code}'{line}, or cast to {wide}."
         case "expression":
-            return f"Take {at.name} out of '{at.code}'{line}."
+            return f"Take {name} out of '{at.code}'{line}."
         case "result":
             return f"Declare that '{at.code}' returns {wide}."
         case "API attribute" | "export field" if at.declared:

@@ -44,6 +44,8 @@ def length(e: Expression | None) -> int | None:
     e = _bare(e)
     if e is not None and e.key == "chr" and len(e.expressions) == 1:
         return 1
+    if e is not None and e.key == "bytestring":  # E'\\n'
+        return len(re.sub(r"\\.", "x", e.name)) if re.fullmatch(r"(?:[^\\]|\\[^0-7xuU])*", e.name) else None
     return len(e.name) if e is not None and (e.key == "national" or e.is_string) else None
 
 
@@ -59,13 +61,25 @@ def foreign(e: Expression) -> bool:
 
 def floating(e: Expression, traces: Iterable[Trace], scope: Scope) -> str:
     """The type of a float, where an expression is seen to be one; `traces` are the values that it passes on."""
+    return next((each for each in _natives(e, traces, scope) if re.match("double|float|real", each.lower())), "")
+
+
+def native_of(e: Expression, traces: Iterable[Trace], scope: Scope) -> str:
+    """The type of a value, where it is seen to have one."""
+    if e.is_string or e.key == "national":
+        return f"{'nvarchar' if e.key == 'national' else 'varchar'}({len(e.name) or 1})"
+    found = set(_natives(e, traces, scope))
+    return found.pop() if len(found) == 1 else ""
+
+
+def _natives(e: Expression, traces: Iterable[Trace], scope: Scope) -> list[str]:
     while e.key in ("paren", "neg"):
         e = e.this
     if e.key == "literal" and scope.grammar != "postgres" and not e.is_string and "e" in e.name.lower():
-        return "double precision"
-    cast = e.key in ("cast", "trycast")
-    natives = [e.args["to"].sql(scope.grammar)] if cast else [_native(trace, scope) for trace in traces]
-    return next((native for native in natives if re.match("double|float|real", native.lower())), "")
+        return ["double precision"]
+    if e.key in ("cast", "trycast"):
+        return [e.args["to"].sql(scope.grammar)]
+    return [_native(trace, scope) for trace in traces]
 
 
 def _native(trace: Trace, scope: Scope) -> str:
@@ -75,6 +89,4 @@ def _native(trace: Trace, scope: Scope) -> str:
         return scope.natives.get(trace.node.name, "")
     table = scope.table(trace.node.owner)
     column = next((c for c in table.columns if c.name.lower() == trace.node.name), None) if table else None
-    if column is None or column.type.kind != "float":
-        return ""
-    return column.native.partition(":")[2] or "double precision"
+    return (column.native.partition(":")[2] or str(column.type).replace("float(", "float (")) if column else ""

@@ -69,7 +69,7 @@ def written(system: str, text: str, cast: bool = False) -> str:
                 text = names[name] + text[len(name) :]
             break
     text = re.sub(r"^(decimal|numeric)\((\d+)\)", r"\1(\2,0)", text).replace(",- ", ",-")
-    text = re.sub(r"^interval (\d)", r"interval(\1)", text)
+    text = re.sub(r"^interval (\d)", r"interval(\1)", re.sub(r"^bpchar\(", "character(", text))
     limits = {**_LIMITS.get(system, {}), **(_CAST_LIMITS.get(system, {}) if cast else {})}
     found = re.match(r"([a-z0-9_]+)(?= (?:character set|charset|collate) |$)", text)
     return f"{limits[found[1]]}{text[found.end() :]}" if found and found[1] in limits else text

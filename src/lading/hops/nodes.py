@@ -14,6 +14,10 @@ UNREAD = "\0unread"
 """The owner of a value that comes from what is not read, whose text is the name."""
 
 
+class Unfollowed(ValueError):
+    """Why code is not followed, in our own words; those of other errors are not for people."""
+
+
 class Node(NamedTuple):
     """A variable or parameter (`owner` empty), or a column of the table or record `owner`. Lower case."""
 

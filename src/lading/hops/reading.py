@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from lading.hops.calls import called, dynamic
+from lading.hops.declaring import Declaring
 from lading.hops.filling import Unnamed, filled, paired, returned
-from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, Gap, parsed
-from lading.hops.nodes import Node, Outputs, Scope, Trace, record
-from lading.hops.split import GRAMMARS, Statement, Token, word
+from lading.hops.flow import EVERY, ODD, RESULT, parsed
+from lading.hops.nodes import Node, Outputs, Step, Trace, Unfollowed, record
+from lading.hops.split import Statement
 from lading.hops.trace import ctes, full_name, outputs, read_by, traced, unread
 from lading.hops.words import (
     IGNORED,
-    NO_COLUMN,
     NO_ROW,
     by_commas,
-    filling,
     joined,
-    outer,
+    loosens,
+    readable,
     short,
     text_of,
-    type_end,
     without_into,
     without_output,
 )  # fmt: skip
-from lading.route import Code, Parameter
 
 
-class Reading:
+class Reading(Declaring):
     """Takes the statements of one body in turn."""
-
-    def __init__(self, code: Code, parameters: tuple[Parameter, ...]) -> None:
-        self.code, self.body = code, Body(parameters=parameters, within=code.within)
-        self.names = {each.name.lower() for each in parameters}
-        self.cursors: dict[str, Outputs] = {}
-        self.rows = dict.fromkeys(("inserted", "deleted", "new", "old"), "")
-        """Rows by name, each with the table that it is like."""
-        self.partial: set[str] = set()
-        """The body's own tables of which not all columns are known."""
-        self.told: set[tuple[Node, Trace, bool]] = set()
-
-    @property
-    def scope(self) -> Scope:
-        places = tuple(each.name for each in self.body.parameters if each.given)
-        grammar = GRAMMARS[self.code.language]
-        own: dict[str, tuple[str, ...]] = {}
-        for node in dict.fromkeys((*self.body.types, *self.body.filled)):
-            if node.name != EVERY:
-                own[node.owner] = (*own.get(node.owner, ()), node.name)
-        own = {name: columns for name, columns in own.items() if name in self.body.own - self.partial}
-        natives = {each.name.lower(): each.native for each in self.body.parameters}
-        natives |= {node.name: native for node, native in self.body.types.items() if not node.owner}
-        known = Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
-        return known._replace(schema=self.code.within, natives=natives)
 
     def take(self, statement: Statement) -> None:
         first = statement.words[0]
@@ -65,8 +40,8 @@ class Reading:
             elif self._assigns(statement):
                 self.assign(statement)
             elif first in ("EXECUTE", "EXEC", "CALL", "PERFORM", "PREPARE", "DO"):
-                self.call(statement)
-            elif first in ("RETURN", "SET", "FOR", "OPEN", "FETCH"):
+                self.body.gaps += called(statement, self.code.language)
+            elif first in ("RETURN", "SET", "FOR", "FOREACH", "OPEN", "FETCH"):
                 getattr(self, f"_{first.lower()}")(statement)
             elif first == "CREATE" and "TABLE" in statement.words[:5]:
                 self.make(statement)
@@ -79,117 +54,8 @@ class Reading:
             else:
                 self.gap(statement, f"has a statement that is not read: {short(statement.text)}")
         except ODD as error:
-            self.gap(statement, f"has a statement that is not read ({str(error)[:80]}): {short(statement.text)}")
-
-    def gap(self, statement: Statement, what: str, fix: str = Gap._field_defaults["fix"]) -> None:
-        self.body.gaps.append(Gap(statement.line, what, fix))
-
-    def flow(self, into: Node, traces: Iterable[Trace], statement: Statement) -> None:
-        """What goes into a place; the same from several statements is told once."""
-        loose = self.code.language == "mysql" and "IGNORE" in statement.words[:3]
-        traces = list(traces)
-        self.body.filled[into] = self.body.filled.get(into, False) or not traces
-        for trace in traces:
-            if (into, trace, loose) not in self.told:
-                self.told.add((into, trace, loose))
-                self.body.flows.append(Flow(into, trace, statement.line, loose))
-
-    def whole(self, name: str, statement: Statement) -> None:
-        """A record or the row gets all of its fields from what is not read."""
-        owner = name if name == "new" else record(name)
-        self.body.own |= {owner} - {"new"}
-        self.flow(Node(owner, EVERY), unread(f"a whole row: {short(statement.text)}"), statement)
-
-    def expression(self, text: str, statement: Statement, into: Node) -> None:
-        """A value that an expression gives goes into a variable."""
-        e = parsed(f"SELECT {text}", self.code.language)
-        self.seen(e)
-        found = outputs(e, self.scope)
-        self.flow(into, found[0][1] if found else [], statement)
-
-    # What declares
-
-    def declare(self, statement: Statement) -> None:
-        words = statement.words
-        if words[1:3] == ("ALIAS", "FOR"):
-            return self.gap(statement, f"has a declaration that is not read: {short(statement.text)}")
-        if "CURSOR" in words[:4]:
-            at = next((n for n, w in enumerate(words) if w in ("FOR", "IS")), 0)
-            name = statement.tokens[0].text.lower() if words[0] != "CURSOR" else ""
-            if at:
-                last = outer(words, statement.tokens, "FOR")
-                self.cursors[name] = self.query(statement.between(at + 1, last if last > at else None), statement)
-            return None
-        if self.code.language == "tsql":
-            return self._declare_many(statement)
-        names, at = [statement.tokens[0].text], 1
-        while at < len(words) and statement.tokens[at].text == ",":
-            names.append(statement.tokens[at + 1].text)
-            at += 2
-        at += words[at : at + 1] == ("CONSTANT",)
-        stop = type_end(statement.tokens, at)
-        native = joined(statement.tokens[at:stop])
-        for name in names:
-            self._variable(name.lower(), native)
-        given = next((n for n in range(stop, len(words)) if words[n] in ("DEFAULT", ":=", "=")), None)
-        if given is not None:
-            for name in names:
-                self.expression(statement.between(given + 1), statement, Node("", name.lower()))
-        return None
-
-    def _variable(self, name: str, native: str) -> None:
-        self.names.add(name)
-        if re.search(r"% ?rowtype$", native.lower()):
-            self.rows[name] = re.sub(r" ?% ?rowtype$", "", native.lower())
-        elif native.lower() != "record":
-            self._typed(Node("", name), native)
-
-    def _typed(self, node: Node, native: str) -> None:
-        """A name that is declared twice may have either type, which is none that is known."""
-        before = self.body.types.get(node, native)
-        self.body.types[node] = native if before.lower() == native.lower() else f"{before} or {native}"
-
-    def _declare_many(self, statement: Statement) -> None:
-        """T-SQL: several variables, each with a type and perhaps a value; or a table."""
-        for part in by_commas(statement.tokens):
-            name = "@" + part[1].text.lower() if part[0].text == "@" else part[0].text.lower()
-            rest = part[2:] if part[0].text == "@" else part[1:]
-            rest = rest[1:] if rest and word(rest[0]) == "AS" else rest
-            if rest and word(rest[0]) == "TABLE":
-                self._own_table(name, rest[1:])
-                continue
-            stop = type_end(rest, 0)
-            self._variable(name, joined(rest[:stop]))
-            if stop < len(rest) and rest[stop].text == "=":
-                start = statement.tokens.index(rest[stop]) + 1
-                self.expression(
-                    statement.between(start, statement.tokens.index(rest[-1]) + 1), statement, Node("", name)
-                )
-
-    def make(self, statement: Statement) -> None:
-        """A table that the body makes for itself."""
-        at = statement.words.index("TABLE") + 1
-        while statement.words[at] in ("IF", "NOT", "EXISTS"):
-            at += 1
-        start = next((n for n in range(at, len(statement.words)) if statement.tokens[n].text in ("(", "AS")), None)
-        name = joined(statement.tokens[at:start]).replace("# ", "#").lower()
-        self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words
-        if start is not None and statement.tokens[start].text == "(":
-            self._own_table(name, statement.tokens[start:])
-            if name in self.partial:
-                self.gap(statement, f"makes a table like another, whose columns are not read: {short(statement.text)}")
-        elif (select := next((n for n, w in enumerate(statement.words) if w in ("SELECT", "WITH")), None)) is not None:
-            self.body.own.add(name)
-            for column, traces in self.query(statement.between(select), statement):
-                self.flow(Node(name, column.lower()), traces, statement)
-
-    def _own_table(self, name: str, found: Sequence[Token]) -> None:
-        self.body.own.add(name)
-        for part in by_commas(found[1:] if found and found[0].text == "(" else ()):
-            if word(part[0]) == "LIKE":
-                self.partial.add(name)
-            elif len(part) > 1 and word(part[0]) not in NO_COLUMN:
-                self._typed(Node(name, part[0].text.lower()), joined(part[1 : type_end(part, 1)]))
+            why = f" ({error})" if isinstance(error, Unfollowed) else ""
+            self.gap(statement, f"has a statement that is not read{why}: {short(statement.text)}")
 
     # What moves
 
@@ -198,7 +64,7 @@ class Reading:
         signs = [n for n, token in enumerate(statement.tokens[:6]) if token.text in (":=", "=")]
         if not signs or self.code.language not in ("plpgsql", "mysql"):
             return False
-        name = joined(statement.tokens[: signs[0]]).replace("[ ", "[").replace(" [", "[").replace(" ]", "]")
+        name = joined(statement.tokens[: signs[0]])
         return re.fullmatch(r"[\w.\[\]]+", name) is not None
 
     def assign(self, statement: Statement) -> None:
@@ -208,13 +74,11 @@ class Reading:
             self.whole(into.name, statement)
         self.expression(statement.between(at + 1), statement, into)
 
-    def _named(self, text: str) -> Node:
-        return filling(text, self.code.name, self.names, self.rows)
-
     def _set(self, statement: Statement) -> None:
         """`SET @a = x`, `SET a = x, NEW.b = y`; settings of the session are none."""
         if statement.words[1:2] == ("STATEMENT",):
             return self.gap(statement, f"has a statement that is not read: {short(statement.text)}")
+        self.body.loose |= loosens(statement, self.code.language)
         for part in by_commas(statement.tokens[1:]):
             at = next((n for n, token in enumerate(part) if token.text in ("=", ":=")), None)
             if at is None or at + 1 >= len(part) or statement.words[1] in ("SESSION", "GLOBAL", "TRANSACTION", "LOCAL"):
@@ -235,7 +99,7 @@ class Reading:
             return None if NO_ROW.issuperset(words[1:]) else self.whole("new", statement)
         if words[1] == "QUERY":
             if "EXECUTE" in words:
-                return self.dynamic(statement)
+                return self.body.gaps.append(dynamic(statement))
             found = self.query(statement.between(2), statement)
         elif words[1] == "NEXT":
             found = [("", traced(parsed(statement.between(2), self.code.language), self.scope, {}))]
@@ -250,25 +114,41 @@ class Reading:
         return None
 
     def _for(self, statement: Statement) -> None:
-        """`FOR r IN query LOOP`."""
+        """`FOR r IN query LOOP`, and `FOR i IN 1..9 LOOP`."""
         at = next((n for n, w in enumerate(statement.words) if w == "IN"), None)
-        if at is None or ".." in statement.text:
+        if at is None:
             return None
         if "EXECUTE" in statement.words:
-            return self.dynamic(statement)
+            return self.body.gaps.append(dynamic(statement))
         if statement.words[at + 1] in ("INSERT", "UPDATE", "DELETE", "MERGE"):
             return self.gap(statement, f"loops over rows that it writes, which is not read: {short(statement.text)}")
         names = [token.text.lower() for token in statement.tokens[1:at] if token.text != ","]
-        if statement.words[at + 1] in ("SELECT", "WITH", "VALUES", "("):
+        if statement.words[at + 1] in ("SELECT", "WITH", "VALUES") or statement.words[at + 1 : at + 3] == (
+            "(",
+            "SELECT",
+        ):
             found = self.query(statement.between(at + 1, -1), statement)
+        elif ".." in "".join(token.text for token in statement.tokens[at:]):
+            self.names.add(names[0])  # a whole number of its own
+            self.body.types[Node("", names[0])] = "integer"
+            return self.flow(Node("", names[0]), [], statement)
         else:
             found = self.cursors.get(statement.tokens[at + 1].text.lower(), [])
         self._fill(names, found, statement)
         return None
 
+    def _foreach(self, statement: Statement) -> None:
+        """`FOREACH v IN ARRAY a LOOP`."""
+        at = statement.words.index("ARRAY", statement.words.index("IN")) + 1
+        e = parsed(f"SELECT {statement.between(at, -1)}", self.code.language)
+        self.seen(e)
+        step = Step("unknown", f"an item of {statement.between(at, -1)}")
+        given = [Trace(node, (*steps, step)) for _, traces in outputs(e, self.scope) for node, steps in traces]
+        self.flow(self._named(statement.tokens[1].text), given or unread(step.text), statement)
+
     def _open(self, statement: Statement) -> None:
         if "EXECUTE" in statement.words:
-            self.dynamic(statement)
+            self.body.gaps.append(dynamic(statement))
         elif "FOR" in statement.words:
             at = statement.words.index("FOR")
             self.cursors[statement.tokens[1].text.lower()] = self.query(statement.between(at + 1), statement)
@@ -289,12 +169,6 @@ class Reading:
             self.flow(self._named(name), found[n][1] if n < len(found) else unread(name), statement)
         return None
 
-    def _record(self, name: str) -> bool:
-        """Whether a name is that of a record or a row: variables have types."""
-        typed = name not in self.rows and Node("", name) in self.body.types
-        given = any(each.name.lower() == name for each in self.body.parameters)
-        return not (typed or given or "." in name or name.startswith("@"))
-
     def _fill_record(self, name: str, found: Outputs, statement: Statement) -> None:
         """A row like a table takes the columns by their places, a record by their names."""
         like, owner = self.rows.get(name), record(name)
@@ -310,11 +184,6 @@ class Reading:
             self.flow(Node(owner, column.lower()), traces, statement)
         return None
 
-    def query(self, text: str, statement: Statement) -> Outputs:
-        e = parsed(text, self.code.language)
-        self.seen(e)
-        return outputs(e, self.scope)
-
     def run(self, statement: Statement) -> None:
         """SELECT, INSERT, UPDATE, MERGE."""
         text, names = without_into(statement) if self.code.language != "tsql" else (statement.text, [])
@@ -324,13 +193,7 @@ class Reading:
             text, log = without_output(statement)
             if log:
                 self.flow(Node(log, EVERY), unread(f"an OUTPUT clause: {short(statement.text)}"), statement)
-        if self.code.language == "tsql":
-            text = re.sub(r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO ", text, flags=re.I)
-        if self.code.language == "mysql":
-            words = r"^\s*(INSERT|REPLACE|UPDATE|DELETE)\s+(?:(?:LOW|HIGH)_PRIORITY|DELAYED|QUICK)\b"
-            text = re.sub(r"^\s*(UPDATE)\s+IGNORE\b", r"\1", re.sub(words, r"\1", text, flags=re.I), flags=re.I)
-            text = re.sub(r"^\s*REPLACE\b", "INSERT", text, flags=re.I)
-        e = parsed(text, self.code.language)
+        e = parsed(readable(text, self.code.language), self.code.language)
         self.seen(e)
         ctes(e, self.scope, {})  # one that writes is not read, which is told
         try:
@@ -365,30 +228,3 @@ class Reading:
         if self.code.language == "sql":
             for column, traces in found:
                 self.flow(RESULT if len(found) == 1 else Node("\0result", column.lower()), traces, statement)
-
-    # What runs elsewhere
-
-    def dynamic(self, statement: Statement) -> None:
-        what = f"runs SQL that is made while it runs: {short(statement.text)}"
-        self.body.gaps.append(Gap(statement.line, what))
-
-    def call(self, statement: Statement) -> None:
-        first, rest = statement.words[0], statement.words[1:]
-        named = joined(statement.tokens[1:]).replace("@ ", "@")
-        if first == "PREPARE" or (first == "EXECUTE" and self.code.language != "tsql"):
-            return self.dynamic(statement)
-        if first in ("EXEC", "EXECUTE") and (rest[:1] in (("(",), ("@",)) or "sp_executesql" in named.lower()[:40]):
-            if rest[:1] != ("@",) or "=" not in [token.text for token in statement.tokens[1:4]]:
-                return self.dynamic(statement)
-            named = named.partition("=")[2].strip()
-        name = re.split(r"[ (@;]", named.replace("[", "").replace("]", "").strip(), maxsplit=1)[0]
-        fix = f"Add it to 'through' if rows pass it: {name}."
-        self.body.gaps.append(Gap(statement.line, f"calls '{name}', which may change or write values", fix))
-        return None
-
-    def seen(self, e: Any) -> None:
-        """Remembers the tables of a statement."""
-        for table in (each for each in e.walk() if each.key == "table"):
-            name = full_name(table)
-            if name and name not in self.body.own and name not in self.rows:
-                self.body.tables.add(name)

@@ -85,6 +85,11 @@ _TSQL = {
         **_TSQL_COMMON,
         "cuts": How(False, "refused with an error (2628, 8152), unless ANSI_WARNINGS is off (by the documentation)"),
     },
+    "loose": {
+        **_TSQL_COMMON,
+        "cuts": How(True, "SQL Server cuts without a word where ANSI_WARNINGS is off (by its documentation)"),
+        "narrows": How(True, "becomes NULL where ANSI_WARNINGS and ARITHABORT are off (by the documentation)"),
+    },
 }
 _RULES: dict[str, dict[str, dict[str, How]]] = {
     "postgres": _POSTGRES,

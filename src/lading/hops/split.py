@@ -81,7 +81,10 @@ def body_start(found: Sequence[Token]) -> int:
 # PL/pgSQL, SQL and MariaDB's bodies: a semicolon ends every statement; what opens a branch stands before one.
 
 _ALONE = {"BEGIN", "LOOP", "ELSE", "REPEAT", "EXCEPTION", "ATOMIC"}
-_UNTIL = {"IF": ("THEN",), "ELSIF": ("THEN",), "ELSEIF": ("THEN",), "WHEN": ("THEN",), "WHILE": ("LOOP", "DO")}
+_UNTIL = {
+    "IF": ("THEN",), "ELSIF": ("THEN",), "ELSEIF": ("THEN",), "WHEN": ("THEN",), "WHILE": ("LOOP", "DO"),
+    "FOR": ("LOOP", "DO"), "FOREACH": ("LOOP",),
+}  # fmt: skip
 
 
 def _of_blocks(text: str, found: list[Token], sections: bool) -> Iterator[Statement]:
@@ -99,7 +102,7 @@ def _of_blocks(text: str, found: list[Token], sections: bool) -> Iterator[Statem
                 declaring = declaring and sections
                 break
             else:
-                if first == "FOR":
+                if first in ("FOR", "FOREACH"):
                     yield cut(text, part[:skipped])
                 part = part[skipped:]
 
@@ -134,8 +137,8 @@ def _opening(part: list[Token]) -> int:
         return next((n for n, t in enumerate(part) if n and word(t) in _HANDLED), len(part))
     if first in _ALONE:
         return 1
-    if first == "FOR" or first in _UNTIL or (first == "CASE" and len(part) > 1):
-        ends = _UNTIL.get(first, ("LOOP", "DO") if first == "FOR" else ("WHEN",))
+    if first in _UNTIL or (first == "CASE" and len(part) > 1):
+        ends = _UNTIL.get(first, ("WHEN",))
         at = _first(part, ends)
         return (at if first == "CASE" else at + 1) if at else 0
     return 0
@@ -164,7 +167,7 @@ _STARTS = {
     "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "SET", "DECLARE", "IF", "ELSE", "WHILE", "BEGIN", "END", "EXEC",
     "EXECUTE", "RETURN", "PRINT", "RAISERROR", "THROW", "OPEN", "FETCH", "CLOSE", "DEALLOCATE", "TRUNCATE", "CREATE",
     "DROP", "ALTER", "COMMIT", "ROLLBACK", "SAVE", "GOTO", "BREAK", "CONTINUE", "WAITFOR", "USE", "GRANT", "REVOKE",
-    "DENY", "BULK", "KILL", "RECONFIGURE", "CHECKPOINT", "DBCC",
+    "DENY", "BULK", "KILL", "RECONFIGURE", "CHECKPOINT", "DBCC", "UPDATE STATISTICS",
 }  # fmt: skip
 _DROPPED = {"IF", "ELSE", "WHILE", "BEGIN", "END", "GOTO", "BREAK", "CONTINUE"}
 
@@ -178,7 +181,8 @@ def _of_tsql(text: str, found: list[Token]) -> Iterator[Statement]:
             yield from _kept(text, part)
             part = []
             continue
-        if depth == 0 and cases == 0 and part and said in _STARTS and _begins(part, token, following):
+        label = following is not None and following.text == ":" and part and word(part[-1]) != "GOTO"
+        if depth == 0 and cases == 0 and part and (label or (said in _STARTS and _begins(part, token, following))):
             yield from _kept(text, part)
             part = []
         if said == "CASE":

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lading.hops.keeping import FIRST, floating, foreign, kept, length
-from lading.hops.nodes import UNREAD, Expression, Node, Outputs, Scope, Source, Sources, Step, Trace, Unread, record
+from lading.hops.keeping import FIRST, floating, foreign, kept, length, native_of
+from lading.hops.nodes import (
+    UNREAD,
+    Expression,
+    Node,
+    Outputs,
+    Scope,
+    Source,
+    Sources,
+    Step,
+    Trace,
+    Unfollowed,
+    Unread,
+    record,
+)
 
 
 def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
@@ -173,6 +186,10 @@ def _alike(e: Expression, passed: Iterable[Any], scope: Scope, sources: Sources)
     counted = [*counted, floating(beside, traced(beside, scope, sources), scope)] if beside is not None else counted
     wide = sorted(filter(None, counted), key=lambda native: "real" in native.lower())
     step = Step("met", e.sql(scope.grammar), wide[0]) if wide else None
+    if e.args.get("is_null") and len(parts) > 1:  # and cuts the others to it
+        given = native_of(parts[0], traces[0], scope)
+        held = Step("cast", e.sql(scope.grammar), given) if given else Step("unknown", e.sql(scope.grammar))
+        traces[1:] = [_with(found, held) for found in traces[1:]]
     each = zip(traces, floats, strict=True)
     return [trace for found, own in each for trace in (_with(found, step) if step and not own else found)]
 
@@ -245,7 +262,7 @@ def outputs(e: Expression, scope: Scope, outer: Sources | None = None) -> Output
             scope = scope._replace(around={**scope.around, **reach})
             return outputs_of(e.expressions, scope, read_by(e, scope, reach))
         case _:
-            raise ValueError(f"{e.key} is no query that is read")
+            raise Unfollowed(f"{e.key.upper()} inside of it is not followed")
 
 
 def ctes(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
@@ -291,7 +308,7 @@ def _starred(source: Source, scope: Scope, alias: str) -> Outputs:
             return [(name, [Trace(Node(source, name.lower()))]) for name in columns]
     elif not isinstance(source, Unread) or source.named:
         return source.named if isinstance(source, Unread) else source
-    raise ValueError(f"the columns of '{alias}' are not known")
+    raise Unfollowed(f"the columns of '{alias}' are not known")
 
 
 _ROWS = ("inserted", "deleted", "new", "old")
@@ -367,18 +384,3 @@ def full_name(table: Expression) -> str:
     own = "@" if table.this.key == "parameter" else "#" if table.this.args.get("temporary") else ""
     parts = [part for part in (table.db, f"{own}{table.name}") if part]
     return ".".join(parts).lower()
-
-
-def assigned(pair: Expression, table: str, scope: Scope, sources: Sources) -> Iterator[tuple[Node, list[Trace]]]:
-    """What `a = x` and `(a, b) = (x, y)` put where."""
-    left, right = pair.this, pair.expression
-    lefts = left.expressions or [left.this] if left.key in ("tuple", "paren") else [left]
-    if right.key == "subquery":
-        values = [traces for _, traces in outputs(right, scope, sources)]
-    else:
-        rights = right.expressions or [right.this] if {left.key, right.key} <= {"tuple", "paren"} else [right]
-        values = [traced(value, scope, sources) for value in rights]
-    for one, traces in zip(lefts, values, strict=len(lefts) > 1):
-        one = one.this if one.key == "bracket" else one
-        into = Node("", f"@{one.this.name.lower()}") if one.key == "parameter" else Node(table, one.name.lower())
-        yield into, traces

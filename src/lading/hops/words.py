@@ -14,10 +14,11 @@ IGNORED = {
     "NULL", "RAISE", "PRINT", "RAISERROR", "THROW", "COMMIT", "ROLLBACK", "SAVE", "SAVEPOINT", "CLOSE", "DEALLOCATE",
     "ASSERT", "GET", "EXIT", "CONTINUE", "WAITFOR", "USE", "SIGNAL", "RESIGNAL", "LEAVE", "ITERATE", "UNTIL", "MOVE",
     "NOTIFY", "LISTEN", "START", "RELEASE", "GO", "KILL", "CHECKPOINT", "LANGUAGE", "BREAK", "GOTO",
-    "DENY", "DBCC", "RECONFIGURE", "INVOKER", "SECURITY",
+    "DENY", "DBCC", "RECONFIGURE", "INVOKER", "SECURITY", "REFRESH", "COMMENT", "RESET", "ENABLE", "DISABLE", "VACUUM",
+    "UPDATE STATISTICS", "REINDEX",
 }  # fmt: skip
 """Words of statements that move no value."""
-NO_COLUMN = {"PRIMARY", "CONSTRAINT", "UNIQUE", "CHECK", "INDEX", "FOREIGN"}
+NO_COLUMN = {"PRIMARY", "PRIMARY KEY", "CONSTRAINT", "UNIQUE", "CHECK", "INDEX", "FOREIGN", "FOREIGN KEY", "EXCLUDE"}
 """What else stands between the columns of a table that is made."""
 NO_ROW = {"COALESCE", "(", ")", ",", "NEW", "OLD", "NULL"}
 """Words with which a trigger gives back no other row than it got."""
@@ -50,15 +51,15 @@ def head(found: Sequence[Token]) -> tuple[Parameter, ...]:
     return tuple(given)
 
 
-ENDS = {"OUTPUT", "OUT", "READONLY", "NULL", "NOT", "DEFAULT", "COLLATE", "PRIMARY", "IDENTITY", "CONSTRAINT", "UNIQUE",
-         "CHECK", "REFERENCES", "CONSTANT", "AUTO_INCREMENT"}  # fmt: skip
+ENDS = {"OUTPUT", "OUT", "READONLY", "NULL", "NOT", "DEFAULT", "COLLATE", "PRIMARY", "PRIMARY KEY", "IDENTITY",
+         "CONSTRAINT", "UNIQUE", "CHECK", "REFERENCES", "CONSTANT", "AUTO_INCREMENT"}  # fmt: skip
 """Words that end a type."""
 
 
 def joined(found: Iterable[Token]) -> str:
     text = ""
     for token in found:
-        tight = token.text in ("(", ")", ",", ".", "%") or text.endswith(("(", ",", ".", "%"))
+        tight = token.text in ("(", ")", ",", ".", "%", "[", "]") or text.endswith(("(", ",", ".", "%", "["))
         text += str(token.text) if tight or not text else f" {token.text}"
     return text
 
@@ -159,9 +160,51 @@ def without_output(statement: Statement) -> tuple[str, str]:
     return f"{statement.between(0, start)} {rest}" if rest else statement.between(0, start), table
 
 
-def short(text: str) -> str:
+_MODE = re.compile(r"(?:session|local|@@(?:session\.|local\.)?)?sql_mode")
+
+
+def loosens(statement: Statement, language: str) -> bool:
+    """Whether a SET has the system cut what has no room, where it refuses that by itself."""
+    if language == "tsql":
+        return "OFF" in statement.words and not {"ANSI_WARNINGS", "ANSI_DEFAULTS"}.isdisjoint(statement.words)
+    for part in by_commas(statement.tokens[1:]) if language == "mysql" else ():
+        at = next((n for n, token in enumerate(part) if token.text in ("=", ":=")), 0)
+        if at and _MODE.fullmatch(joined(part[:at]).replace(" ", "").lower()):
+            kept = len(part) == at + 2 or word(part[at + 1]) == "CONCAT"
+            if not kept or not re.search("STRICT_|TRADITIONAL", text_of(statement, part[at + 1 :]), re.I):
+                return True
+    return False
+
+
+_REWRITTEN: dict[str, tuple[tuple[str, str], ...]] = {
+    "tsql": (
+        (r"^(\s*INSERT\s+)(?!INTO\b)(?=[\[\w#@.]+)", r"\1INTO "),
+        (r"^(\s*INSERT\s+INTO\s+[\[\]\w#@.]+\s+)WITH\s*\([\w\s,]*\)", r"\1"),
+        (r"^(\s*(?:UPDATE|DELETE)\s+)TOP\s*\([^()]*\)(?:\s*PERCENT\b)?", r"\1"),
+    ),
+    "mysql": (
+        (r"^\s*(INSERT|REPLACE|UPDATE|DELETE)\s+(?:(?:LOW|HIGH)_PRIORITY|DELAYED|QUICK)\b", r"\1"),
+        (r"^\s*(UPDATE)\s+IGNORE\b", r"\1"),
+        (r"^\s*REPLACE\b", "INSERT"),
+    ),
+}
+"""What sqlglot does not read, and what says the same of values."""
+
+
+def readable(text: str, language: str) -> str:
+    """A statement as sqlglot reads it."""
+    for pattern, instead in _REWRITTEN.get(language, ()):
+        text = re.sub(pattern, instead, text, flags=re.I)
+    return re.sub(r"\bWHERE\s+CURRENT\s+OF\s+@?\w+\s*$", "", text, flags=re.I)
+
+
+SHOWN = 100
+"""Characters that are shown of an expression."""
+
+
+def short(text: str, most: int = 60) -> str:
     text = re.sub(r"\s+", " ", text)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def selecting(items: Sequence[Any], table: str) -> Any:
