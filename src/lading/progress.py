@@ -186,7 +186,7 @@ class Plain(Quiet):
     def ended(self, line: Line) -> None:
         rows, bytes_ = line.rates()
         speed = f", {amount(rows)} rows/s, {size(bytes_)}/s" if line.moved and line.seconds >= 0.1 else ""
-        self._say(f"{line.name}: {line.word}, {line.moved:,} rows in {clock(line.seconds)}{speed}")
+        self._say(f"{line.name}: {line.word}, {plural(line.moved, 'row')} in {clock(line.seconds)}{speed}")
 
     def moved(self, table: str, rows: int, bytes: int) -> None:
         super().moved(table, rows, bytes)

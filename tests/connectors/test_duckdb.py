@@ -13,6 +13,7 @@ import pytest
 from lading import actions
 from lading.connector import WHOLE, Connection
 from lading.connectors.duckdb import DuckDB
+from lading.connectors.duckdb.faults import error_of
 from lading.errors import DataError, SpecError, Unreachable
 from lading.spec import Move
 from lading.testing.contract import Contract, Unlisted, Waiver
@@ -312,3 +313,10 @@ def legacy(folder) -> str:
         db.execute("INSERT OR IGNORE INTO t VALUES (1, 'x')")
         db.commit()
     return f"{folder}/legacy.db"
+
+
+def test_too_little_memory_to_commit_is_told_as_that():
+    said = "TransactionContext Error: Failed to commit: could not allocate block of size 95.3 MiB"
+    found = error_of("x.duckdb", duckdb.TransactionException(said))
+    assert "'memory_mb' of the connection" in found.fix
+    assert "Another session" in error_of("x.duckdb", duckdb.TransactionException("Conflict on update!")).fix

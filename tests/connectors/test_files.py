@@ -432,6 +432,8 @@ def test_other_peoples_files(tmp_path: Path, name: str, data: bytes, options: di
         ("a,b\n1,2", {}, [(1, 2)]),
         ("a,b\n", {}, []),
         ("a,b", {}, []),
+        ("a;b\n1;2\n", {"delimiter": ";"}, [(1, 2)]),
+        ("a\tb\n1\t2\n", {"delimiter": "\\t"}, [(1, 2)]),
         ("a,b\n\n\n1,2\n\n", {}, [(1, 2)]),
         ("a,b\r\n\r\n1,2\r\n", {}, [(1, 2)]),
     ],
@@ -461,6 +463,8 @@ def test_small_print_of_csv(
         ("t.csv", b"a,,c\n1,2,3\n", 1, "column 2 has no name"),
         ("t.csv", b"1,2.5,2024-01-01\n1,2,3\n", 1, "holds values, not names"),
         ("t.csv", b"", 1, "is empty"),
+        ("t.csv", b"a;b\n1;2\n", 1, "one column, named 'a;b'"),
+        ("t.csv", b"a\tb\n1\t2,5\n", 1, r"one column, named 'a\tb'"),
         ("t.csv", b"a,b\n1,x\ry\n2,z\n", 2, "carriage return"),
         ("t.csv", b"a,b\r1,x\r2,y\nz\r", 3, "line feed"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), 1, "zero bytes"),
@@ -483,6 +487,15 @@ def test_bad_files_are_named_with_their_line(tmp_path: Path, name: str, data: by
     assert caught.value.what.startswith(f"{tmp_path / name}:{line}: ")
     assert says in caught.value.what
     assert caught.value.fix
+
+
+def test_a_header_that_seems_to_have_another_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b\n1;2\n")
+    with pytest.raises(DataError) as caught:
+        read(Files(path=str(tmp_path)), "t")
+    assert "csv:///FILE?delimiter=;; or 'header' to true" in caught.value.fix
+    assert read(Files(path=str(tmp_path), header=True), "t") == [{"a;b": "1;2"}]
+    assert read(Files(path=str(tmp_path), header=False), "t") == [{"column1": "a;b"}, {"column1": "1;2"}]
 
 
 @pytest.mark.parametrize(

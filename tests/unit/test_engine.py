@@ -14,11 +14,12 @@ import duckdb
 import pytest
 
 import lading
-from lading import actions, copying, engine
+from lading import actions, config, copying, engine
 from lading.connector import WHOLE, Capabilities, Connection, Slice
 from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
+from lading.driver import transaction
 from lading.errors import DataError, SpecError, Unreachable, Unsupported
 from lading.moving import Pace
 from lading.passing import reading
@@ -27,6 +28,7 @@ from lading.plan import plan as make_plan
 from lading.run import Silent, run
 from lading.slicing import paged, tiled
 from lading.spec import Move
+from lading.sql import SqlSession
 from lading.store import Store
 from lading.testing.steps import content, found, put, table
 from lading.threads import ahead
@@ -681,6 +683,19 @@ def test_capitals_that_tell_no_names_apart(tmp_path, kind):
     csv.write_text("name,Name\n1,2\n")
     with pytest.raises(Unsupported, match=f"Columns 'name' and 'Name' of 'c' differ only in capitals, by which {kind}"):
         lading.copy(f"csv:///{csv}", sides[1], quiet=True)
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_column_that_the_target_computes_is_named_with_what_to_do(tmp_path, kind):
+    database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, twice INTEGER)", "INSERT INTO t VALUES (1, 2)")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
+    with config.resolve(sides[1])[1].open() as session:
+        assert isinstance(session, SqlSession)
+        with transaction(session.driver):
+            session.driver.execute("CREATE TABLE t (id BIGINT, twice BIGINT GENERATED ALWAYS AS (id * 2))")
+    with pytest.raises(Unsupported, match="computes the column: leave it out with 'exclude'"):
+        lading.copy(*sides, quiet=True)
+    assert lading.copy(*sides, exclude="t.twice", quiet=True).state == "proved"
 
 
 def test_a_merge_by_a_key_with_null_is_refused_before_it_doubles(tmp_path):

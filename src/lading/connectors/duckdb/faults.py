@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lading.errors import AccessDenied, DataError, LadingError, Unreachable
+from lading.errors import AccessDenied, DataError, LadingError, Unreachable, Unsupported
 from lading.schema import Column, Table
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def error_of(path: str, error: Exception) -> LadingError:
     where = f"DuckDB file '{path}'"
     if "No space left" in text or "ENOSPC" in text:
         return Unreachable(f"{where}: the disk is full.", "Free space on its disk, then run again.")
+    if isinstance(error, vendor.OutOfMemoryException) or "could not allocate" in text:  # also as it commits
+        return Unreachable(
+            f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
+        )
+    if "generated column" in text:
+        return Unsupported(f"{where}: {text}.", "DuckDB computes the column: leave it out with 'exclude'.")
     if isinstance(error, vendor.PermissionException) or "Permission denied" in text:
         return AccessDenied(f"{where}: {text}.", "Give this user the right to read and write the file.")
     if isinstance(error, vendor.IOException | vendor.ConnectionException | vendor.ResourceInUseException):
@@ -52,10 +58,6 @@ def error_of(path: str, error: Exception) -> LadingError:
         return Unreachable(f"{where}: {text}.", "Another session changed the same table: run again.")
     if isinstance(error, vendor.ConstraintException):
         return DataError(f"DuckDB refused a row: {text}.", "See 'lading rejects'.")
-    if isinstance(error, vendor.OutOfMemoryException):
-        return Unreachable(
-            f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
-        )
     return DataError(f"{where}: {text}.", "Check the table's definition.")
 
 

@@ -85,6 +85,8 @@ def _names(scanner: Scanner, page: Page, given: Sequence[str]) -> tuple[tuple[st
             raise DataError(f"{path}:1: column {number} has no name.", _HEADER)
         if first.index(name) + 1 < number:
             raise DataError(f"{path}:1: two columns are named '{name}'.", "Rename one, or set 'header' to false.")
+    if fix := form.other(first):
+        raise DataError(f"{path}:1: there is one column, named {first[0][:60]!r}.", fix)
     if form.header is None and all(re.fullmatch(r"[-+]?[\d.,:/ -]*\d[\d.,:/ TZ-]*", name) for name in first):
         raise DataError(f"{path}:1: the first line holds values, not names.", "Set 'header' to false; true if not so.")
     return tuple(first), page.between(min(int(ends[at]) + 1, len(page.data)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -42,6 +44,14 @@ class Form(BaseModel, frozen=True, extra="forbid"):
         except LookupError:
             raise ValueError(f"Python knows no text encoding '{name}'") from None
         return None if name is None else codecs.lookup(name).name
+
+    def other(self, names: Sequence[str]) -> str:
+        """What to do about a header that holds one name, with what other files have between values in it."""
+        one = len(names) == 1 and self.header is None and self.delimiter == ","
+        found = re.search(r"[;\t|]", names[0]) if one else None
+        sign = repr(found[0])[1:-1] if found else ""
+        said = f"Set 'delimiter' to it, as in csv:///FILE?delimiter={sign}; or 'header' to true if that is its name."
+        return said if found else ""
 
     @model_validator(mode="after")
     def _distinct(self) -> Form:

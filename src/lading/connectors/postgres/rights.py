@@ -88,5 +88,5 @@ def refuse_computed(session: PostgresSession, load: Load) -> None:
     if found := session.driver.query(sql.format(target.replace("%", "%%")), (names,)):
         raise Unsupported(
             f"PostgreSQL computes column '{found[0][0]}' of '{load.table.full_name}'; it cannot be written.",
-            "Drop the target's table so that it is made anew, or make the column an ordinary one.",
+            "Leave it out with 'exclude', or make the column an ordinary one.",
         )
