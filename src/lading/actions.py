@@ -184,8 +184,10 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     left, right = sides(move, config.resolve)
     with store() as ledger, Reconciling(left, right, asked, watch) as reconciling:
         ours, theirs = (system.session for system in reconciling.systems)
+        if asked.record:
+            record.room(theirs)
         move, held = known(move, ours)
-        tables = [(table, facing(move, table, theirs)) for table in chosen(move, held)]
+        tables = facing(move, chosen(move, held), (right, theirs))
         refuse_unknown(asked, both(tables, theirs))
         more = alone(move, (there for _, there in tables), theirs.tables())
         with exporting(export) as seen:

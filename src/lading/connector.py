@@ -324,6 +324,10 @@ class Connection(BaseModel):
         """Whether reading this system keeps the target from being written."""
         return False
 
+    def one_table(self) -> bool:
+        """Whether the address means one table, as that of a file does."""
+        return False
+
     def open(self) -> AbstractContextManager[Session]:
         """A new session."""
         raise NotImplementedError

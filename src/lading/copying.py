@@ -91,6 +91,8 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
         record_it = how.record or move.record
         reconciling.asked = how.model_copy(update={"key": how.key or move.merge_key, "record": record_it})
         writing = reconciling.systems[1].session
+        if record_it:
+            record.room(writing)
         marks: Marks = {
             t.full_name: mark for t in tables if (mark := watermark(move, t, writing, ledger, (left, right)))
         }
@@ -212,8 +214,16 @@ def _called(table: Table, target: Session) -> Table:
     return target.called(table) if isinstance(target, SqlSession) else table
 
 
-def facing(move: Move, table: Table, target: Session) -> Table:
-    """What a table is compared with: one of the very name that is meant, else the one that a copy goes into."""
+def facing(move: Move, tables: Sequence[Table], target: tuple[Connection, Session]) -> list[tuple[Table, Table]]:
+    """Each table and what it is compared with: one of the very name that is meant, else the one that a copy goes into;
+    one table beside an address that means one, with that, whatever its name."""
+    connection, writing = target
+    if len(tables) == 1 and move.into is None and connection.one_table():
+        return [(tables[0], there) for there in writing.tables()]
+    return [(table, _facing(move, table, writing)) for table in tables]
+
+
+def _facing(move: Move, table: Table, target: Session) -> Table:
     there, made = into(move, table), placed(move, table, target)
     return there if made == there or target.describe(there.full_name) else made
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from lading.compare import Comparison
 from lading.compare.outcome import Diff, Verdict
-from lading.connector import Connection, Load
+from lading.connector import Connection, Load, Session
 from lading.errors import SpecError
 from lading.picking import RECORD
 from lading.prove import Bill, TableBill
@@ -186,6 +186,15 @@ there is something to say, where `changed` counts the rows that differ in it. `p
 under a policy; a table that was made without it has them in `why`."""
 
 
+def room(session: Session) -> Table | None:
+    """The table `lading_bills` of a target, None where there is none yet. Raises SpecError where it is another one."""
+    old = session.describe(BILLS.name)
+    if old and (lacking := [name for name in BILLS.key if old.column(name) is None]):
+        what = f"The table '{BILLS.name}' has no column '{lacking[0]}', so it is none of Lading's."
+        raise SpecError(what, "Rename it, or leave out 'record'.")
+    return old
+
+
 def write(target: Connection, found: Bill | Diff) -> None:
     """Adds the record's rows to the table `lading_bills` of a target, made when it is not there."""
     rows: list[dict[str, Any]] = [{**line.model_dump(), "column_name": "", "policy": 0} for line in lines(found)]
@@ -198,7 +207,7 @@ def write(target: Connection, found: Bill | Diff) -> None:
         named = {"column_name": told.column_name[:200], "policy": told.policy, "why": why}
         rows.append({**row, **counts, **named})
     with target.open() as session:
-        old = session.describe(BILLS.name)
+        old = room(session)
         fitted = old.model_copy(update={"key": BILLS.key}) if old else session.fit(BILLS)
         mode = Mode.MERGE if target.can.merges else Mode.APPEND
         load = Load(id=uuid.uuid4().hex[:12], table=fitted, mode=mode, key=BILLS.key, fresh=old is None)

@@ -232,3 +232,20 @@ def test_nor_does_it_cut(inside, tmp_path, way):
     with closing(sqlite3.connect(tmp_path / "two.db")) as db:
         db.executescript("UPDATE t SET v = 'abcd' WHERE id = 1")
     assert inside("diff", "one.db", "two.db", "--way", way).code == 1
+
+
+def test_a_file_is_a_table_whatever_its_name(inside, tmp_path):
+    for name, value in (("old.csv", "a"), ("new.csv", "b")):
+        (tmp_path / name).write_text(f"id,v\n1,{value}\n2,c\n")
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as db:
+        db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'c')")
+        db.executescript("CREATE TABLE u (id INTEGER PRIMARY KEY)")
+    for words, code in (
+        (("old.csv", "new.csv"), 1), (("new.csv", "new.csv"), 0), (("crm.db#t", "old.csv"), 0),
+        (("crm.db#t", "new.csv"), 1),
+    ):  # fmt: skip
+        done = inside("diff", *words, "--key", "id", "--json")
+        (found,) = done.json["tables"]
+        assert (done.code, found["rows_right"], found["only_left"]) == (code, 2, 0), done
+    done = inside("diff", "crm.db", "old.csv", "--json")
+    assert [each["rows_right"] for each in done.json["tables"]] == [0, 0], "of two tables nobody knows which is meant"

@@ -11,6 +11,7 @@ from rich.console import Console
 from lading import actions, render_diff
 from lading.compare import Asked
 from lading.compare.outcome import Verdict
+from lading.errors import SpecError
 from lading.prove import Bill
 from lading.spec import Move
 from tests.journeys import looks
@@ -107,3 +108,13 @@ def test_what_nobody_counted_is_not_said_to_be_none(kind: str, place: Callable[[
         asked = "SELECT only_source, only_target, changed FROM lading_bills WHERE column_name = '' AND source_table"
         for table, counts in kept.items():
             assert looks.query(target, f"{asked} = '{table}' AND run = '{found.id}'") == [counts]
+
+
+def test_a_table_of_somebody_else_is_told_before_anything_is_compared(place: Callable[[str], str]):
+    left, right = place("sqlite"), place("duckdb")
+    for address in (left, right):
+        looks.query(address, "CREATE TABLE t (id integer PRIMARY KEY)")
+    looks.query(right, "CREATE TABLE lading_bills (id integer)")
+    with pytest.raises(SpecError, match="'lading_bills' has no column 'run', so it is none of Lading's"):
+        actions.diff(Move.model_validate({"from": left, "to": right, "tables": "t"}), Asked(record=True))
+    assert actions.trend() == []

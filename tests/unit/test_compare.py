@@ -259,6 +259,22 @@ def test_columns_of_one_side_only_and_uncomparable_ones():
     assert none.verdict == "equal"
 
 
+def test_a_column_is_left_out_by_the_name_of_either_side():
+    left, right = table("t", id="int(32)!", Note="string"), table("t", id="int(32)!", NOTE="string")
+    for name in ("Note", "NOTE", "N*"):
+        result = compared((left, [(1, "a")]), (right, [(1, "b")]), Asked(exclude=[name]))
+        assert (result.verdict, result.reasons) == ("equal", ())
+    assert compared((left, [(1, "a")]), (right, [(1, "b")])).columns == {"Note": 1}
+
+
+def test_the_types_of_both_sides_are_told_where_they_are_not_the_one_in_which_they_are_compared():
+    left = table("t", id="int(32)!", a="bool", b="string(9)", c="uuid", d="int(64)")
+    right = table("t", id="int(32)!", a="string", b="string", c="uuid", d="int(32)")
+    assert compared((left, []), (right, [])).types == {
+        "a": "string as bool", "b": "string(9) as string", "d": "int(32) as int(64)",
+    }  # fmt: skip
+
+
 def test_policies_are_asked_for_and_counted():
     rows = [(1, "caf\u00e9"), (2, "ABC"), (3, "x")]
     other = [(1, "cafe\u0301"), (2, "abc"), (3, "x")]
@@ -266,6 +282,15 @@ def test_policies_are_asked_for_and_counted():
     result = compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc", "case"]))
     assert (result.verdict, result.policy) == ("equal", {"v": 2})
     assert compared((TEXT, rows), (TEXT, other), Asked(policies=["nfc"])).columns == {"v": 1}
+
+
+def test_policies_that_are_of_no_use_are_told():
+    bare = TEXT.model_copy(update={"key": ()})
+    result = compared((bare, [(1, "A")]), (bare, [(1, "a")]), Asked(policies=["case"]))
+    assert (result.verdict, result.only_left, result.only_right) == ("different", 1, 1)
+    assert any(reason.startswith("policies are not for tables without a key") for reason in result.reasons)
+    assert compared((bare, [(1, "A")]), (bare, [(1, "A")]), Asked(policies=["case"])).reasons == ()
+    assert compared((TEXT, [(1, "A")]), (TEXT, [(1, "b")]), Asked(policies=["case"])).reasons == ()
 
 
 def test_accents_are_what_an_unaccented_collation_does_not_see():
@@ -319,13 +344,30 @@ def test_a_sample_is_never_equal_but_can_be_different():
 
 def test_counts_and_sums_alone_can_only_show_a_difference():
     same = compared((PEOPLE, ROWS), (PEOPLE, ROWS[::-1]), Asked(way="aggregates"))
-    assert (same.verdict, same.rows_left, same.reasons) == ("inconclusive", 40, ("only counts and sums were compared",))
+    said = ("only counts and sums were compared", "no sums were compared of 'at', 'ratio'")
+    assert (same.verdict, same.rows_left, same.reasons) == ("inconclusive", 40, said)
     other = [(n, name, "0.0000", at, ratio) for n, name, _, at, ratio in ROWS]
     less = compared((PEOPLE, ROWS), (PEOPLE, [*other[:-1], (99, None, None, None, None)]), Asked(way="aggregates"))
     assert less.verdict == "different"
     assert "'paid' has 40 values on the left, 39 on the right" in less.reasons
     sums = compared((PEOPLE, ROWS), (PEOPLE, other), Asked(way="aggregates"))
     assert "'paid' sums to 800.0000 on the left, to 0 on the right" in sums.reasons
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pair", "summed"),
+    [
+        ("int(32)", "int(64)", (5, 6), True), ("int(64)", "decimal(20,2)", (5, "6.00"), True),
+        ("string(9)", "string", ("a", "ab"), True), ("bool", "int(8)", (True, 0), True),
+        ("decimal(9,3)", "decimal(9,2)", ("1.004", "1.00"), False), ("string", "string(2)", ("abc", "ab"), False),
+        ("int(64)", "string", (5, "6"), False),
+    ],
+)  # fmt: skip
+def test_sums_of_unlike_types_are_compared_where_no_value_is_narrowed(left, right, pair, summed):
+    shapes = [table("t", id="int(32)!", v=form) for form in (left, right)]
+    result = compared(*((shape, [(1, v)]) for shape, v in zip(shapes, pair, strict=True)), Asked(way="aggregates"))
+    assert result.verdict == ("different" if summed else "inconclusive")
+    assert ("no sums were compared of 'v'" in result.reasons) != summed
 
 
 def test_sums_of_texts_that_a_policy_changes_are_not_compared():

@@ -217,7 +217,7 @@ def _comparison(
     left, right = sides
     reasons = [f"the right has no column '{name}'" for name in paired.only_left]
     reasons += [f"the left has no column '{name}'" for name in paired.only_right]
-    sums, unsummed = measured.pop("unlike", []), measured.pop("unsummed", {})
+    sums, unsummed, counted = measured.pop("unlike", []), measured.pop("unsummed", {}), measured.pop("counted", [])
     rows = sum(measured.get(name, 0) for name in ("only_left", "only_right", "changed")) - measured.pop("unsure", 0)
     if asked.strict and measured.get("narrowed"):
         reasons.append(
@@ -233,11 +233,13 @@ def _comparison(
     if measured["way"] is Way.AGGREGATES:
         partly.append("only counts and sums were compared")
         partly += [f"the lengths of '{name}' were not compared: {why}" for name, why in unsummed.items()]
+        partly += [f"no sums were compared of {', '.join(map(repr, counted))}"] if counted else []
     elif measured["way"] is Way.SAMPLE:
         partly.append(f"only {percent(_sampled(asked) / BUCKETS)} of the keys were compared")
+    if rows and asked.policies and not paired.key:
+        partly.append("policies are not for tables without a key; say with 'key' by which columns rows are found")
     verdict = Verdict.DIFFERENT if reasons or rows else Verdict.INCONCLUSIVE if partly else Verdict.EQUAL
-    unlike = {pair.name: f"{pair.left.type} as {pair.type}" for pair in paired.compared
-              if not pair.left.type == pair.right.type == pair.type}  # fmt: skip
+    unlike = {pair.name: said for pair in paired.compared if (said := pair.said)}
     found = Comparison(
         left=left.name, right=right.name, verdict=verdict, key=paired.key, types=unlike,
         not_compared=not_compared, reasons=(*reasons, *partly), snapshot_left=left.snapshot,

@@ -33,6 +33,12 @@ class Pair(BaseModel, frozen=True):
     why: str = ""
     padded: bool = False
 
+    @property
+    def said(self) -> str:
+        """The types that are not the one in which both are compared, and that one; empty where there are none."""
+        others = dict.fromkeys(str(each.type) for each in (self.left, self.right) if each.type != self.type)
+        return f"{' and '.join(others)} as {self.type}" if others else ""
+
     def trims(self, right: bool) -> bool:
         """Whether blanks at the end mean nothing although a side's own type keeps them: the other one's does not."""
         own = self.right if right else self.left
@@ -67,22 +73,22 @@ class Pairing(BaseModel, frozen=True):
 
 
 def pairing(left: Table, right: Table, key: Sequence[str] = (), exclude: Sequence[str] = ()) -> Pairing:
-    """Columns are paired by name: as it is written, else without regard to case. `exclude` are patterns of names.
+    """Columns are paired by name: as it is written, else without regard to case. `exclude` are patterns of names, of
+    which one on either side leaves a pair out.
 
     Raises SpecError for a key that is not a column of both sides.
     """
-    ours = [column for column in left.columns if not _excluded(column.name, exclude)]
-    theirs = {column.name: column for column in right.columns if not _excluded(column.name, exclude)}
+    ours, theirs = left.columns, {column.name: column for column in right.columns}
     pairs, alone = [], []
     for column in ours:
         partner = _partner(column.name, theirs, {c.name for c in ours})
         if partner is None:
             alone.append(column.name)
         else:
-            pairs.append(_pair(column, theirs.pop(partner)))
-    return Pairing(
-        pairs=tuple(pairs), key=_key(left, right, key, pairs), only_left=tuple(alone), only_right=tuple(theirs)
-    )
+            pairs.append((column, theirs.pop(partner)))
+    kept = [_pair(*pair) for pair in pairs if not any(_excluded(column.name, exclude) for column in pair)]
+    only_left, only_right = (tuple(n for n in rest if not _excluded(n, exclude)) for rest in (alone, theirs))
+    return Pairing(pairs=tuple(kept), key=_key(left, right, key, kept), only_left=only_left, only_right=only_right)
 
 
 def _excluded(name: str, patterns: Iterable[str]) -> bool:

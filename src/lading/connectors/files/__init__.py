@@ -134,6 +134,9 @@ class Files(Connection):
         found = Path(path).expanduser()
         return cls(path=str(path)) if found.is_dir() or (found.is_file() and format_of(found.name, None)) else None
 
+    def one_table(self) -> bool:
+        return bool(self.table or format_of(self.path.rpartition("/")[2], self.format))
+
     def address(self) -> str:
         given: Mapping[str, Any] = self.model_dump(exclude=_APART, exclude_defaults=True)
         return shown(self.path, given)
