@@ -364,8 +364,8 @@ def test_counts_and_sums_alone_can_only_show_a_difference():
     ],
 )  # fmt: skip
 def test_sums_of_unlike_types_are_compared_where_no_value_is_narrowed(left, right, pair, summed):
-    shapes = [table("t", id="int(32)!", v=form) for form in (left, right)]
-    result = compared(*((shape, [(1, v)]) for shape, v in zip(shapes, pair, strict=True)), Asked(way="aggregates"))
+    ours, theirs = ((table("t", id="int(32)!", v=form), [(1, v)]) for form, v in zip((left, right), pair, strict=True))
+    result = compared(ours, theirs, Asked(way="aggregates"))
     assert result.verdict == ("different" if summed else "inconclusive")
     assert ("no sums were compared of 'v'" in result.reasons) != summed
 
