@@ -19,8 +19,11 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    import psycopg
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -178,6 +181,7 @@ class Postgres(Server):
         self, settings: Mapping[str, str] | None = None, folder: Path | None = None, fsync: bool = False
     ) -> None:
         super().__init__(folder)
+        self._kept: psycopg.Connection | None = None
         assert self._bin
         data, password = self.folder / "data", self._write("password", self.password)
         how = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync", "--no-instructions"]
@@ -216,12 +220,33 @@ class Postgres(Server):
 
     def create_database(self, name: str) -> str:
         """Make an empty database; its address."""
-        self.execute(f'CREATE DATABASE "{name}" STRATEGY = FILE_COPY')  # half the time of the other
+        self._administer(f'CREATE DATABASE "{name}" STRATEGY = FILE_COPY')  # half the time of the other
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
-        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        self._let_go()
+        super().stop()
+
+    def kill(self) -> None:
+        self._let_go()
+        super().kill()
+
+    def _administer(self, statement: str) -> None:
+        """As `execute`, through a connection that is kept: to open one takes as long as to make a database."""
+        import psycopg
+
+        if self._kept is None:
+            self._kept = psycopg.connect(self.url(), autocommit=True, connect_timeout=10)
+        self._kept.execute(statement.encode())
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
 
 class MariaDB(Server):

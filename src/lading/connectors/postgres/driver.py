@@ -51,10 +51,10 @@ class Driver:
         self.encoding = str(self._connection.info.parameter_status("server_encoding"))
         self.wire = Wire(settings, self._export)
         try:
-            self.execute(setup(settings))
-            self.version = int(self.query("SELECT current_setting('server_version_num')::int")[0][0])
+            self.version = self._connection.info.server_version
             if self.version < _OLDEST:
                 raise Unsupported(f"{self.where} is version {self.version // 10_000}.", "Lading needs 12 or newer.")
+            self.execute(setup(settings))
             self.schema = settings.schema_name or str(self.query(dialect.default_schema)[0][0])
         except LadingError:
             self._connection.close()

@@ -43,7 +43,7 @@ def setup(settings: Postgres) -> str:
     pairs = ", ".join(f"({dialect.text(name)}, {dialect.text(value)})" for name, value in values.items())
     return (
         f"SELECT set_config(v.name, v.value, false) FROM (VALUES {pairs}) v (name, value) "
-        "JOIN pg_settings s ON lower(s.name) = lower(v.name)"
+        "WHERE current_setting(v.name, true) IS NOT NULL"
     )
 
 
