@@ -17,14 +17,18 @@ from lading.types import Type
 Ask = Callable[[Sequence[str]], Sequence[Any]]
 """Asks for aggregates of a table in one select; one row."""
 SMALL_BYTES = 512 * 2**20
+_STAND = "lading\1"
+"""Stands for a column's name in templates, which could be one of their words, such as '{v}'."""
 
 
 def measure(ask: Ask, dialect: Dialect, columns: Iterable[Column]) -> dict[str, Type]:
     """See `connector.Measures`."""
     found: dict[str, Type] = {}
     for column in columns if dialect.measure else ():
-        quoted, read = dialect.quote(column.name), dialect.read(column)
-        whole, scale = ask([dialect.measure.replace("{c}", quoted).replace("{r}", read)])
+        stand = column.model_copy(update={"name": _STAND})
+        quoted, read = dialect.quote(stand.name), dialect.read(stand)
+        sql = dialect.measure.replace("{c}", quoted).replace("{r}", read)
+        whole, scale = ask([sql.replace(quoted, dialect.quote(column.name))])
         if whole is not None:
             digits = int(whole) + int(scale or 0)
             found[column.name] = Type("decimal", digits, int(scale or 0)) if digits else NO_VALUES
@@ -41,10 +45,11 @@ def profile(ask: Ask, dialect: Dialect, table: Table, targets: Mapping[str, Type
     for column in table.columns:
         if aspects.away and re.fullmatch(aspects.away, str(column.type)):
             raise Unsupported(f"{dialect.name} cannot be asked about '{column.name}', which is {column.type}.", "")
-        for name, sql in _items(dialect, aspects, column, about):
-            items.append((column.name, name, sql))
-        if (target := targets.get(column.name)) is not None:
-            items += [(column.name, name, sql) for name, sql in _losing(dialect, aspects, column, target)]
+        stand, target = column.model_copy(update={"name": _STAND}), targets.get(column.name)
+        asked = [*_items(dialect, aspects, stand, about)]
+        asked += _losing(dialect, aspects, column, target) if target is not None else ()
+        own, quoted = dialect.quote(column.name), dialect.quote(_STAND)
+        items += [(column.name, name, sql.replace(quoted, own)) for name, sql in asked]
     values: list[Any] = []
     for start in range(0, len(items), dialect.select_items):
         values += ask([sql for _, _, sql in items[start : start + dialect.select_items]])
@@ -80,17 +85,16 @@ def _items(dialect: Dialect, aspects: Aspects, column: Column, about: bool) -> I
 
     yield "values", dialect.count.replace("{c}", quoted)
     yield "distinct", of(aspects.about if about else aspects.distinct)
-    finite = v
+    finite = v  # whose digits are counted: of infinity and NaN no letters are
     for name, rules in (("nan", aspects.nan), ("infinite", aspects.infinite)):
         if condition := aspects.of(rules, column.type):
             yield name, counted(of(condition))
             finite = f"CASE WHEN NOT ({of(condition)}) THEN {finite} END"
     if kind not in ("binary", "json", "interval", "list"):
-        if kind == "string":
-            finite = of(aspects.head.replace("{n}", str(HEAD)))
+        shown = of(aspects.head.replace("{n}", str(HEAD))) if kind == "string" else finite
         shows = aspects.of(aspects.shows, column.type, "{v}")
-        yield "min", of(shows, f"min({finite})")
-        yield "max", of(shows, f"max({finite})")
+        yield "min", of(shows, f"min({shown})")
+        yield "max", of(shows, f"max({shown})")
     if kind in ("string", "json"):
         yield "characters", f"max({of(aspects.characters)})"
     size = aspects.bytes if kind == "binary" else aspects.text_bytes
@@ -101,11 +105,11 @@ def _items(dialect: Dialect, aspects: Aspects, column: Column, about: bool) -> I
     if kind == "string":
         yield from _text_items(aspects, v)
     if kind == "decimal" and aspects.scale:
-        yield "scale", f"max({of(aspects.scale)})"
+        yield "scale", f"max({of(aspects.scale, finite)})"
     if fraction := aspects.of(aspects.fraction, column.type):
-        yield "fraction", f"max({of(fraction)})"
+        yield "fraction", f"max({of(fraction, finite)})"
     if kind == "timestamp" and aspects.midnight:
-        yield "midnight", counted(of(aspects.midnight))
+        yield "midnight", counted(of(aspects.midnight, finite))
 
 
 def _text_items(aspects: Aspects, v: str) -> Iterable[tuple[str, str]]:
@@ -127,7 +131,7 @@ def looks(aspects: Aspects, name: str) -> str:
 
 
 def _losing(dialect: Dialect, aspects: Aspects, column: Column, target: Type) -> Iterable[tuple[str, str]]:
-    v = value_of(dialect, aspects, column)
+    v = value_of(dialect, aspects, column.model_copy(update={"name": _STAND}))
     condition = lost(aspects, column.type, target)
     if condition is None:
         what = f"{dialect.name} cannot be asked how many values of '{column.name}' {target} loses."

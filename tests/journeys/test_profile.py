@@ -171,25 +171,28 @@ def test_one_scan_in_the_pinned_snapshot(place, source, kind):
 
 
 POSTGRES = '''
-CREATE TABLE "a ""b" ("say ""hi""" numeric, f real, d date, t timestamptz, c char(5), e bool, j jsonb, x int[]);
+CREATE TABLE "a ""b" ("say ""hi""" numeric, f real, d date, t timestamptz, c char(5), e bool, j jsonb, x int[],
+    n numeric(18,4), "{v}" text, "{c}" numeric, "{n}%s" timestamp);
 INSERT INTO "a ""b" VALUES
-    ('NaN', 'Infinity', 'infinity', '-infinity', 'ab', true, '{"a": 1}', '{1,2}'),
-    ('-123.4500', 'NaN', '0044-03-15 BC', '2024-02-29 12:00+02', 'ab   ', null, null, null)
+    ('NaN', 'Infinity', 'infinity', '-infinity', 'ab', true, '{"a": 1}', '{1,2}', 'NaN', '{r}', 1, 'infinity'),
+    ('-123.4500', 'NaN', '0044-03-15 BC', '2024-02-29 12:00+02', 'ab   ', null, null, null, 123456.7500, null, 2, null)
 '''
 MYSQL = """
 CREATE TABLE `a ``b` (
     `say "hi"` decimal(65,30), f float, e enum('x', 'é'), c varchar(9) character set latin1 collate latin1_swedish_ci,
-    u bigint unsigned, y year, b bit(3));
+    u bigint unsigned, y year, b bit(3),
+    `{v}` varchar(9), `{s}` decimal(5,2));
 INSERT INTO `a ``b` VALUES
-    (12345678901234567890123456789012345.5, 0.1, 'é', 'é', 18446744073709551615, 2024, 5),
-    (-1, 1e30, 'x', 'E', 0, 1999, 1), (null, null, null, 'é ', null, null, null)
+    (12345678901234567890123456789012345.5, 0.1, 'é', 'é', 18446744073709551615, 2024, 5, '{v}', 1.5),
+    (-1, 1e30, 'x', 'E', 0, 1999, 1, null, 0), (null, null, null, 'é ', null, null, null, null, null)
 """
 DUCKDB = '''
-CREATE TABLE "a ""b" ("say ""hi""" hugeint, f float, d date, n timestamp_ns, c varchar[], u uuid, j json);
+CREATE TABLE "a ""b" ("say ""hi""" hugeint, f float, d date, n timestamp_ns, c varchar[], u uuid, j json, t timestamp,
+    "{r}" decimal(5,2));
 INSERT INTO "a ""b" VALUES
     (170141183460469231731687303715884105727, 'nan', 'infinity', '2024-02-29 00:00:00.123456789', ['a'],
-     '6F9619FF-8B86-D011-B42D-00C04FC964FF', '[1]'),
-    (0, 0.1, '2024-01-01', null, null, null, null)
+     '6F9619FF-8B86-D011-B42D-00C04FC964FF', '[1]', '-infinity', 1.5),
+    (0, 0.1, '2024-01-01', null, null, null, null, '2024-01-01 00:00:00.5', 2)
 '''
 NATIVE: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "postgres": (
@@ -203,6 +206,10 @@ NATIVE: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
             "e": {"min": "1", "nulls": 1},
             "j": {"characters": 8},
             "x": {"distinct": 1, "nulls": 1},
+            "n": {"nan": 1, "min": "123456.75", "max": "123456.75", "digits": 6, "scale": 2},
+            "{v}": {"min": "{r}", "characters": 3},
+            "{c}": {"min": "1", "max": "2", "digits": 1},
+            "{n}%s": {"infinite": 1, "min": None, "midnight": 0},
         },
     ),
     "mysql": (
@@ -215,6 +222,8 @@ NATIVE: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
             "u": {"max": str(2**64 - 1)},
             "y": {"max": "2024", "digits": 4},
             "b": {"max": "5", "min": "1"},
+            "{v}": {"min": "{v}", "characters": 3},
+            "{s}": {"max": "1.5", "scale": 1},
         },
     ),
     "duckdb": (
@@ -227,6 +236,8 @@ NATIVE: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
             "c": {"distinct": 1},
             "u": {"min": "6f9619ff-8b86-d011-b42d-00c04fc964ff"},
             "j": {"characters": 3},
+            "t": {"infinite": 1, "fraction": 1, "midnight": 0, "min": "2024-01-01 00:00:00.5"},
+            "{r}": {"min": "1.5", "max": "2", "scale": 1},
         },
     ),
 }

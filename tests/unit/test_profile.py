@@ -169,6 +169,30 @@ def test_a_value_of_another_kind_stops_it_by_name(tmp_path):
         actions.profile(address)
 
 
+def test_a_text_in_a_column_of_decimals_is_no_zero(tmp_path):
+    address = made(tmp_path / "a.db", "CREATE TABLE t (n DECIMAL(9,2)); INSERT INTO t VALUES (1.5), ('x')")
+    with pytest.raises(DataError, match=r"Column 'n' of 't' is declared DECIMAL\(9,2\) and holds 'x'"):
+        actions.profile(address)
+
+
+@pytest.mark.parametrize("rows", ["", "INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES"])
+def test_where_there_are_no_values_nothing_is_least(tmp_path, rows):
+    address = made(tmp_path / "a.db", f"CREATE TABLE t (n DECIMAL(9,2), f REAL, i INTEGER, s TEXT, t DATETIME); {rows}")
+    (found,) = actions.profile(address)
+    assert [(f.min, f.max, f.digits, f.scale, f.fraction, f.characters) for f in found.columns] == [(None,) * 6] * 5
+    assert [s.type for s in suggestions(found)] == [f.type for f in found.columns]
+
+
+def test_names_that_templates_have_too(tmp_path):
+    words = ["{v}", "{r}", "{c}", "{s}", "{n}", "%s"]
+    columns = ", ".join(f'"{word}" DECIMAL(9,2)' for word in words)
+    address = made(
+        tmp_path / "a.db", f"CREATE TABLE t ({columns}, d DECIMAL); INSERT INTO t VALUES (1, 2, 3, 4, 5, 6, 7)"
+    )
+    (found,) = actions.profile(address, into="int")
+    assert [(f.column, f.max) for f in found.columns] == [*zip(words, "123456", strict=True), ("d", "7")]
+
+
 def test_of_several_tables_one_that_cannot_be_read_does_not_stop_the_others(tmp_path):
     address = made(
         tmp_path / "a.db", "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES ('x'); CREATE TABLE u (n INTEGER)"

@@ -247,7 +247,7 @@ dialect = Dialect(
         scale="scale(trim_scale({v}))",
         fraction=((r"time.*", "length(rtrim(to_char({v}, 'US'), '0'))"),),
         midnight="({v})::time = '00:00'",
-        nan=((r"decimal|float.*", "{v} = 'NaN'"),),
+        nan=((r"decimal.*|float.*", "{v} = 'NaN'"),),
         infinite=(
             (r"decimal", "scale({v}) IS NULL AND {v} <> 'NaN'"),
             (r"float.*", "{v} IN ('Infinity', '-Infinity')"),

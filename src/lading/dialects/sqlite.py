@@ -13,6 +13,8 @@ _DECIMAL = (
     "THEN CASE WHEN CAST(printf('%.15g', {c}) AS REAL) = {c} THEN printf('%!.15g', {c}) ELSE json('!' || {c}) END "
     "ELSE json('!' || {c}) END"
 )
+IS_NUMBER = "{r} GLOB '*[0-9]*' AND {r} NOT GLOB '*[^0-9.eE+-]*'"
+_NUMBER = f"CASE WHEN {IS_NUMBER} THEN CAST({{r}} AS REAL) WHEN {{c}} IS NOT NULL THEN json('!' || {{c}}) END"
 # Moments are texts of several forms; the shortest form of a bound sorts before every other form of the same moment.
 _MOMENT = (
     "rtrim(replace(CASE WHEN {v} LIKE '%.%' THEN rtrim(rtrim({v}, '0'), '.') ELSE {v} END || '$', "
@@ -191,15 +193,21 @@ dialect = Dialect(
     },
     aspects=Aspects(
         # A declared decimal of up to 15 digits is a number, and a double gives it back; a longer one is a text.
-        values=((r"decimal.*", "CAST({r} AS REAL)"), (r".*", "{r}")),
+        values=((r"decimal.*", _NUMBER), (r".*", "{r}")),
         away=r"decimal|decimal\((?!(?:\d|1[0-5]),).*",
-        shows=((r"decimal.*", "printf('%!.15g', {v})"), (r"float.*", "printf('%!.17g', {v})")),
+        shows=(
+            (r"decimal.*", "CASE WHEN {v} IS NOT NULL THEN printf('%!.15g', {v}) END"),  # of NULL it would be 0
+            (r"float.*", "CASE WHEN {v} IS NOT NULL THEN printf('%!.17g', {v}) END"),
+        ),
         characters="length({v})",
         text="CAST({v} AS TEXT)",
         looks=_LOOKS,
         whole="ltrim(substr({v}, 1, instr({v} || '.', '.') - 1), '+-0')",
         tail="rtrim(substr({v}, instr({v} || '.', '.') + 1), '0')",
-        scale=("length(rtrim(substr(printf('%.{s}f', {v}), instr(printf('%.{s}f', {v}) || '.', '.') + 1), '0'))"),
+        scale=(
+            "CASE WHEN {v} IS NOT NULL THEN "
+            "length(rtrim(substr(printf('%.{s}f', {v}), instr(printf('%.{s}f', {v}) || '.', '.') + 1), '0')) END"
+        ),
         fraction=((r"time.*", "length(rtrim(substr({v}, instr({v} || '.', '.') + 1), '0'))"),),
         midnight=(
             "length({v}) <= 10 OR substr({v}, 12, 15) IN ('00:00', '00:00:00') "

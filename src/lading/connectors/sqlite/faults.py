@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lading.connectors.sqlite.forms import CLASSES, stored
-from lading.dialects.sqlite import dialect
+from lading.dialects.sqlite import IS_NUMBER, dialect
 from lading.driver import Driver
 from lading.errors import AccessDenied, DataError, LadingError, Unreachable, Unsupported
 from lading.schema import Table
@@ -38,6 +38,7 @@ def misfit(driver: Driver, path: str, table: Table, error: Exception) -> LadingE
     source = dialect.table(table)
     for column in table.columns:
         expression, quoted = dialect.read(column), dialect.quote(column.name)
+        number, declared = IS_NUMBER.replace("{r}", expression), column.native.partition(":")[2]
         try:
             driver.query(f"SELECT count({expression}) FROM {source}")
         except LadingError:
@@ -45,8 +46,11 @@ def misfit(driver: Driver, path: str, table: Table, error: Exception) -> LadingE
             # A value of the right class may still be wrong: a double that is no decimal.
             shown = f"SELECT quote({quoted}) FROM {source} WHERE typeof({quoted})"
             odd = driver.query(f"{shown} NOT IN ('null', {known}) LIMIT 1") or driver.query(f"{shown} = 'real' LIMIT 1")
-            value = str(odd[0][0])[:60] if odd else "another kind of value"
-            declared = column.native.partition(":")[2]
-            what = f"Column '{column.name}' of '{table.full_name}' is declared {declared} and holds {value}."
-            return DataError(what, "Correct the value, or the declared type.")
+        else:  # or a decimal that is a text, and no number
+            text = f"SELECT quote({quoted}) FROM {source} WHERE NOT ({number}) LIMIT 1"
+            if column.type.kind != "decimal" or not (odd := driver.query(text)):
+                continue
+        value = str(odd[0][0])[:60] if odd else "another kind of value"
+        what = f"Column '{column.name}' of '{table.full_name}' is declared {declared} and holds {value}."
+        return DataError(what, "Correct the value, or the declared type.")
     return error_of(path, error)
