@@ -12,7 +12,7 @@ from lading.connector import WHOLE, Load, Session, Slice, Standing
 from lading.digest import Digest, Digester
 from lading.errors import Bug, DataError, LadingError, ProofFailed
 from lading.isolate import sifting
-from lading.moving import Moving, bill_of, fingerprint, later, rows_before, rows_of, way
+from lading.moving import Moving, bill_of, fingerprint, later, new_load, rows_before, rows_of, way
 from lading.passing import digested
 from lading.prove import Level, Proof, State, TableBill, compared_sums, differing, unlike
 from lading.schema import Mode, Table
@@ -48,7 +48,7 @@ def begin(moving: Moving, source: Session, target: Session) -> None:
         if stands is None or not _same(old, moving, source):
             target.discard(old.load)
             store.change(old.load.id, state="dropped")
-            old = None
+            old, moving.load = None, new_load(moving.plan, task)  # what is dropped may be this run's own
     if old is None:
         store.add(moving.run, mark, moving.load, task, moving.snapshot)
     else:

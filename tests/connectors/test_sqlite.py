@@ -13,7 +13,8 @@ import lading
 from lading.canon import Compared
 from lading.connector import WHOLE, Connection
 from lading.connectors.sqlite import SQLite
-from lading.errors import DataError, SpecError, Unreachable
+from lading.connectors.sqlite.faults import error_of
+from lading.errors import AccessDenied, DataError, SpecError, Unreachable
 from lading.find import from_url
 from lading.schema import Mode
 from lading.testing.contract import Contract, Unlisted, Waiver
@@ -317,3 +318,20 @@ def test_a_batch_is_as_small_as_is_asked_for(file, sql):
         with SQLite(path=file, batch_mb=batch_mb).open() as session:
             sizes = [batch.num_rows for batch in session.read(found(session, "wide"), WHOLE)]
         assert (sum(sizes), max(sizes)) == (5000, most)
+
+
+@pytest.mark.parametrize("declared", ["DATE", "DATETIME"])
+def test_a_number_where_a_text_is_expected_is_in_the_message(session, sql, declared):
+    sql(f"CREATE TABLE orders (v {declared})")
+    sql("INSERT INTO orders VALUES ('2024-01-01'), (20240101)")
+    assert "holds 20240101." in refused(session, "orders")
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_as_that(monkeypatch):
+    said = Exception("[SQLite] failed to open 'file:ro/t.db?mode=rwc': failed to allocate memory")
+    monkeypatch.setattr(os, "access", lambda _path, _way: True)
+    assert isinstance(error_of("ro/t.db", said), Unreachable)
+    monkeypatch.setattr(os, "access", lambda path, _way: path != "ro")
+    found = error_of("ro/t.db", said)
+    assert isinstance(found, AccessDenied)
+    assert found.what == "SQLite file 'ro/t.db': it may not be written."

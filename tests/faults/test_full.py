@@ -78,6 +78,20 @@ def test_a_file_has_no_room(place, copy, own_store, disk, kind, room):
     fills(Work(place("postgres"), target, own_store, shapes=SHAPES), disk, copy, target.url, room)
 
 
+@pytest.mark.parametrize("target", ["new.duckdb", "new.db", "lake/"])
+def test_a_target_that_is_yet_to_be_made_has_no_room(place, copy, own_store, disk, target):
+    """What was begun of it is in nobody's way once there is room."""
+    source = place("sqlite")
+    Work(source, source, own_store, shapes=(Shape("whole", (("id", "int"),), 8_000),))
+    for room in (4, 8, 12):
+        disk.resize(disk.used + room)
+        bill = copy(source, f"{disk.folder}/{target}")
+        assert bill.tables[0].error_kind == "unreachable", bill.tables
+        assert "full" in bill.tables[0].error
+    disk.resize(64 * 1024)
+    assert copy(source, f"{disk.folder}/{target}").state == "proved"
+
+
 @pytest.mark.parametrize("room", [300, 2_000])
 def test_a_tablespace_has_no_room(place, copy, own_store, disk, postgres: Postgres, room):
     """The server lives on; only the database's own disk is full."""

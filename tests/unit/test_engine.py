@@ -352,6 +352,23 @@ def test_what_a_level_does_not_prove_where_rows_were_refused_is_said(ledger, lev
     assert "; ".join(bill.tables[0].proof.reasons) == said
 
 
+def test_a_target_that_is_lost_before_there_is_a_stage_is_tried_again(ledger, monkeypatch):
+    class Lost(Session):
+        times = 2
+
+        def prepare(self, load):
+            if Lost.times:
+                Lost.times -= 1
+                raise Unreachable("The target has gone.", "Start it.")
+            super().prepare(load)
+
+    monkeypatch.setenv("LADING_RETRY_SECONDS", "0")
+    source, target = odd(Session), odd(Lost, ())
+    bill = moved(source, target, ledger)
+    assert bill.state == "proved", bill.tables
+    assert rows_of(target) == rows_of(source)
+
+
 def test_what_is_shown_of_rows_is_never_less_than_nothing(ledger):
     """Rows that are read again are taken back as far as they were shown: not those of the batch that was refused."""
     seen = [(0, 0)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,10 +28,15 @@ def opened(path: str, config: Mapping[str, Any]) -> DuckDBPyConnection:
     it: it is waited for."""
     import duckdb as vendor
 
-    until = time.monotonic() + _CLOSING
+    until, there = time.monotonic() + _CLOSING, os.path.exists(path)
     while True:
         try:
             return vendor.connect(path, config=dict(config))
+        except vendor.IOException as error:
+            if not there and "No space left" in str(error):
+                with suppress(OSError):
+                    os.remove(path)  # what it began to make, and could not open any more
+            raise
         except vendor.ResourceInUseException:
             if time.monotonic() > until:
                 raise

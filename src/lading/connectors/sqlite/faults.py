@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lading.connectors.sqlite.forms import CLASSES, stored
 from lading.dialects.sqlite import IS_NUMBER, dialect
 from lading.driver import Driver
@@ -18,6 +20,9 @@ def error_of(path: str, error: Exception) -> LadingError:
     where = f"SQLite file '{path}'"
     if "disk is full" in text:
         return Unreachable(f"{where}: {short}.", "Free space on its disk, then run again.")
+    place = path if os.path.exists(path) else os.path.dirname(path) or "."
+    if "failed to open" in text and not os.access(place, os.W_OK):
+        return AccessDenied(f"{where}: it may not be written.", "Give this user the right to write it and its folder.")
     if "readonly" in text:
         return AccessDenied(f"{where}: {short}.", "Give this user the right to write the file and its folder.")
     if any(word in text for word in ("locked", "busy", "unable to open", "failed to open", "disk I/O")):
@@ -42,7 +47,8 @@ def misfit(driver: Driver, path: str, table: Table, error: Exception) -> LadingE
         try:
             driver.query(f"SELECT count({expression}) FROM {source}")
         except LadingError:
-            known = ", ".join(f"'{word}'" for word in CLASSES[stored(column.type)])
+            whole = stored(column.type) != "string" or column.type.kind == "decimal"
+            known = ", ".join(f"'{word}'" for word in CLASSES[stored(column.type)]) if whole else "'text'"
             # A value of the right class may still be wrong: a double that is no decimal.
             shown = f"SELECT quote({quoted}) FROM {source} WHERE typeof({quoted})"
             odd = driver.query(f"{shown} NOT IN ('null', {known}) LIMIT 1") or driver.query(f"{shown} = 'real' LIMIT 1")
