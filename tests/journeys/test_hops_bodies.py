@@ -239,6 +239,12 @@ def test_a_result_of_several_columns_is_not_compared(pg: Place, routine: str) ->
     assert (came.outcome, came.at) == ("not sent", "'public.save'")
 
 
+@pytest.mark.parametrize("name", ["p_id", "save.p_id"])
+def test_a_key_that_is_only_looked_for_goes_somewhere(pg: Place, name: str) -> None:
+    saves(pg, f"BEGIN UPDATE sink SET d = p_d WHERE sink.id = {name}; END")
+    assert levels(pg, "id") == levels(pg) == set()
+
+
 def test_a_column_that_a_routine_was_not_given_is_not_compared(pg: Place) -> None:
     saves(pg, f"BEGIN {PUT} (p_id, p_d) ON CONFLICT (id) DO UPDATE SET n = sink.n + 1; END")
     arrivals = [each for each in pg.task(canary=True, through="save").arrivals if "save" in each.at]

@@ -650,7 +650,8 @@ NARROW = (
         ("UPDATE dbo.items SET description = LEFT(@description, 5) WHERE CURRENT OF c", {"blocks"}),
         (("CREATE TABLE #t (id int, d nvarchar(max), PRIMARY KEY (id)); INSERT #t VALUES (@id, @description); "
          "INSERT INTO dbo.items (id, description) SELECT id, LEFT(d, 9) FROM #t"), {"blocks"}),
-        # It goes nowhere.
+        # It goes nowhere; a key may be only looked for.
+        ("UPDATE dbo.items SET description = @description WHERE id = @id AND note = @note", set()),
         ("INSERT INTO dbo.items (id, description) VALUES (@id, N'')", {"unknown"}),
         ("IF dbo.saved(@id, @description) = 0 PRINT 1", {"unknown"}),
     ],

@@ -234,7 +234,8 @@ def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Ite
         given = back | ({RESULT} if code.kind == "function" else set())
         lost = [path for path in paths if path[0][0].owner == UNREAD and path[-1][0] in given and not found]
         onward = [path for path in paths if path[0][0] in (start, _MORE)] or lost
-        if not (onward or read.gaps or any(path[0][0].owner == UNREAD for path in found)):
+        told = read.gaps or start.name in read.asked or any(path[0][0].owner == UNREAD for path in found)
+        if not onward and not told:
             why = f"no statement that was read passes '{parameter.name}' on"
             nowhere = Place(kind="expression", name=parameter.name, system=code.system, code=code.name, why=why)
             yield (*_placed_path(code, read, [(start, None)], task), nowhere)

@@ -87,11 +87,14 @@ class Declaring:
         return outputs(e, self.scope)
 
     def seen(self, e: Any) -> None:
-        """Remembers the tables of a statement."""
-        for table in (each for each in e.walk() if each.key == "table"):
-            name = full_name(table)
+        """Remembers the tables of a statement, and what it compares."""
+        for each in e.walk():
+            name = full_name(each) if each.key == "table" else ""
             if name and name not in self.body.own and name not in self.rows:
                 self.body.tables.add(name)
+            if each.key in ("eq", "nullsafeeq"):
+                sides = [side for side in (each.this, each.expression) if side.key in ("column", "parameter")]
+                self.body.asked |= {f"{'@' * (side.key == 'parameter')}{side.name}".lower() for side in sides}
 
     def _named(self, text: str) -> Node:
         return filling(text, self.code.name, self.names, self.rows)

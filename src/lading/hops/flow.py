@@ -56,6 +56,8 @@ class Body:
     """What is filled, in that order, and whether by a constant too, of which there is no flow."""
     tables: set[str] = field(default_factory=set)
     """Tables that it reads or writes, its own left out."""
+    asked: set[str] = field(default_factory=set)
+    """Names that it looks for rows by."""
     commits: bool = False
     loose: bool = False
     """Whether it tells the system to cut what has no room."""
