@@ -72,6 +72,13 @@ def said(at: Place, column: str = "v", **words: Any) -> set[tuple[str, str]]:
         ("CASE WHEN id > 0 THEN n ELSE 0::float8 END", "12345678901234.568", ("blocks", "rounds")),
         ("nullif(n, 0::float8)", "12345678901234.568", ("blocks", "rounds")),
         ("coalesce(n, g)", "1.2345679e+13", ("blocks", "rounds")),
+        (
+            "(SELECT max(x.n) FROM (SELECT n UNION ALL SELECT 0::float8) x)::numeric(18,4)",
+            "12345678901234.6000",
+            ("blocks", "rounds"),
+        ),
+        ("(SELECT max(x.n) FROM (VALUES (n), (0::float8)) x(n))", "12345678901234.568", ("blocks", "rounds")),
+        ("(SELECT max(x.n) FROM (VALUES (n), (0)) x(n))", "12345678901234.5678", None),
     ],
 )
 def test_a_cast_that_changes_a_value_is_never_taken_for_fine(

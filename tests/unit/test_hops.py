@@ -311,6 +311,15 @@ def test_temporary_tables_and_ctes_are_followed():
          {"items.note <- p_d", "items.note <- p_d | cuts 3"}),
         ("CREATE TEMP TABLE w AS SELECT p_d AS a; INSERT INTO items (note) SELECT * FROM w",
          {"w.a <- p_d", "items.note <- w.a"}),
+        ("WITH made AS (INSERT INTO items (note) VALUES (left(p_d, 3)) RETURNING id) SELECT count(*) FROM made",
+         {"items.note <- p_d | cuts 3"}),
+        (("WITH a AS (SELECT left(p_d, 3) AS b), u AS (UPDATE items SET note = a.b FROM a RETURNING note AS c) "
+         "INSERT INTO t (d) SELECT c FROM u"), {"items.note <- p_d | cuts 3", "t.d <- items.note"}),
+        ("WITH gone AS (DELETE FROM items) INSERT INTO t (d) VALUES (p_d)", {"t.d <- p_d"}),
+        # Where one is a float all are, but not the rows that an INSERT names.
+        ("INSERT INTO t (d) SELECT p_d UNION ALL SELECT 1::float8", {"t.d <- p_d | met DOUBLE PRECISION"}),
+        ("INSERT INTO t (d) SELECT x.a FROM (VALUES (p_d), (1::real)) x(a)", {"t.d <- p_d | met REAL"}),
+        ("INSERT INTO t (d) VALUES (p_d), (1::real)", {"t.d <- p_d"}),
         ("FETCH given INTO v", {"v <- unread.v"}),
         ("SELECT f() AS a INTO r; v := r.b", {"r.a <- unread.f()", "v <- r.b"}),
     ],
@@ -325,7 +334,6 @@ def test_all_that_stands_in_from_is_followed_or_unknown(text, flow):
     "text",
     [
         "INSERT INTO items (id, note) SELECT * FROM f(p_d)",
-        "WITH made AS (INSERT INTO items (note) VALUES (left(p_d, 3)) RETURNING id) SELECT count(*) FROM made",
         "INSERT INTO items (id, note) SELECT r.* FROM x",
         "UPDATE items SET (description, note) = (SELECT p_d)",
     ],

@@ -10,8 +10,9 @@ from lading.hops.catching import Caught
 from lading.hops.flow import EVERY, Body, Flow, Gap, parsed
 from lading.hops.native import placed
 from lading.hops.nodes import Node, Outputs, Scope, Trace, record
+from lading.hops.sources import full_name, unread
 from lading.hops.split import GRAMMARS, Statement, Token, word
-from lading.hops.trace import full_name, outputs, unread
+from lading.hops.trace import outputs
 from lading.hops.words import (
     NO_COLUMN,
     by_commas,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lading.hops.nodes import Expression, Node, Outputs, Scope, Sources, Trace, Unfollowed
-from lading.hops.trace import ctes, full_name, outputs, read_by, traced
-from lading.hops.words import selecting
+from lading.hops.sources import full_name
+from lading.hops.trace import ctes, outputs, read_by, rows_of, traced
 
 Filled = Iterator[tuple[Node, list[Trace]]]
 
@@ -32,9 +32,24 @@ def filled(e: Expression, scope: Scope) -> Filled:
 
 def returned(e: Expression, scope: Scope) -> Outputs:
     """What a statement gives back of the rows that it writes."""
-    if e.key not in ("insert", "update", "delete") or e.args.get("returning") is None:
-        return []
-    return outputs(selecting(e.args["returning"].expressions, _table(e)), scope)
+    return outputs(e, scope) if e.key in WRITING and e.args.get("returning") is not None else []
+
+
+WRITING = ("insert", "update", "delete", "merge")
+
+
+def before(e: Expression) -> Iterator[Expression]:
+    """The statements in WITH that write, each with what stands before it there."""
+    given = e.args.get("with_")
+    parts = given.expressions if given is not None else []
+    for n, part in enumerate(parts):
+        inner = part.this.copy()
+        if inner.key in WRITING:
+            if n and inner.args.get("with_") is None:
+                earlier = given.copy()
+                earlier.set("expressions", [each.copy() for each in parts[:n]])
+                inner.set("with_", earlier)
+            yield inner
 
 
 def paired(pairs: Iterable[Expression], table: str, scope: Scope, sources: Sources) -> Filled:
@@ -58,7 +73,11 @@ def _inserted(e: Expression, scope: Scope) -> Filled:
         return
     if e.args.get("with_") is not None and e.expression.args.get("with_") is None:
         e.expression.set("with_", e.args["with_"])
-    made = outputs(e.expression, scope)
+    if e.expression.key == "values":  # each row becomes what the columns are, by itself
+        rows = rows_of(e.expression, scope, {})
+        made = [("", [trace for row in rows for trace in row[n][1]]) for n in range(len(rows[0]))]
+    else:
+        made = outputs(e.expression, scope)
     fewer = scope.grammar == "postgres" and not named and table not in scope.own and len(made) < len(given)
     if made and len(made) != len(given) and not fewer:
         raise Unnamed(f"fills {len(given)} columns of '{table}' with {len(made)}: which is which is not known")

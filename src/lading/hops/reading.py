@@ -8,11 +8,12 @@ from typing import Any
 
 from lading.hops.calls import called, dynamic
 from lading.hops.declaring import Declaring
-from lading.hops.filling import Unnamed, filled, paired, returned
+from lading.hops.filling import Unnamed, before, filled, paired, returned
 from lading.hops.flow import EVERY, ODD, RESULT, parsed
 from lading.hops.nodes import Node, Outputs, Step, Trace, Unfollowed, record
+from lading.hops.sources import full_name, unread
 from lading.hops.split import Statement
-from lading.hops.trace import ctes, full_name, outputs, read_by, traced, unread
+from lading.hops.trace import ctes, outputs, read_by, traced
 from lading.hops.words import (
     IGNORED,
     NO_ROW,
@@ -195,10 +196,11 @@ class Reading(Declaring):
                 self.flow(Node(log, EVERY), unread(f"an OUTPUT clause: {short(statement.text)}"), statement)
         e = parsed(readable(text, self.code.language), self.code.language)
         self.seen(e)
-        ctes(e, self.scope, {})  # one that writes is not read, which is told
+        ctes(e, self.scope, {})  # one that is not read is told
         try:
-            for into, traces in filled(e, self.scope):
-                self.flow(into, traces, statement)
+            for each in (*before(e), e):
+                for into, traces in filled(each, self.scope):
+                    self.flow(into, traces, statement)
         except Unnamed as error:
             return self.gap(statement, str(error))
         if e.key in ("select", "union", "except", "intersect", "values"):

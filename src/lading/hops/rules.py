@@ -97,7 +97,7 @@ _RULES: dict[str, dict[str, dict[str, How]]] = {
     "sqlserver": _TSQL,
 }
 _COLUMNS = ("column", "stage column", "target column")
-_DROPS = {"date": "the time of day is", "time": "the days are", "interval": "the rest is"}
+_DROPS = ("date", "time", "interval")
 
 
 def how(at: Place, kind: str, carried: Type | None) -> How:
@@ -135,7 +135,7 @@ def _everywhere(at: Place, kind: str) -> How | None:
     if kind != "cuts":
         return None
     if type_ in _DROPS:
-        return How(True, f"{_DROPS[type_]} dropped {QUIET}")
+        return How(True, f"dropped {QUIET}")
     if at.system == "postgres" and native in ("name", '"char"', "cidr"):
         return How(True, f"the type {at.native} cuts {QUIET}")
     return None

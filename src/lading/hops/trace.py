@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lading.hops.keeping import FIRST, floating, foreign, kept, length, native_of
@@ -20,6 +20,8 @@ from lading.hops.nodes import (
     Unread,
     record,
 )
+from lading.hops.sources import aliased, from_source, full_name, has, json_row, renamed, unread
+from lading.hops.words import selecting
 
 
 def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
@@ -39,7 +41,7 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             found = outputs(e, scope, sources)
             return found[0][1] if found else []
         case "anonymous" if e.name.lower() in ("value", "values") and "excluded" in scope.around:
-            return _from_source(scope.around["excluded"], e.expressions[0].name.lower())
+            return from_source(scope.around["excluded"], e.expressions[0].name.lower())
         case key if key in _JOINED:
             return _joined(e, scope, sources)
         case "replace" if not kept(e):
@@ -74,39 +76,17 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     if owner == scope.routine.rpartition(".")[2].lower() and name in scope.variables and owner not in sources:
         return [Trace(Node("", name))]
     if owner in sources or owner in scope.around:
-        return _from_source(sources[owner] if owner in sources else scope.around[owner], name)
+        return from_source(sources[owner] if owner in sources else scope.around[owner], name)
     if owner:
         return [Trace(Node(record(owner) if owner in scope.variables else owner, name))]
     if name in scope.variables:
         return [Trace(Node("", name))]
-    named = [source for source in sources.values() if _has(source, name, scope)]
+    named = [source for source in sources.values() if has(source, name, scope)]
     if len(named) == 1 or (len(sources) == 1 and not named):
-        return _from_source((named or list(sources.values()))[0], name)
+        return from_source((named or list(sources.values()))[0], name)
     if isinstance(alone := sources.get(name), Unread):  # a function's only column has the function's name
         return alone.traces
     return unread(f"the column '{name}'")
-
-
-def unread(text: str) -> list[Trace]:
-    """A value of which nothing is known but where it is written."""
-    return [Trace(Node(UNREAD, text))]
-
-
-def _has(source: Source, name: str, scope: Scope) -> bool:
-    if isinstance(source, str):
-        return name in (column.lower() for column in scope.columns(source) or ())
-    return any(own.lower() == name for own, _ in (source.named if isinstance(source, Unread) else source))
-
-
-def _from_source(source: Source, name: str) -> list[Trace]:
-    if isinstance(source, str):
-        return [Trace(Node("new" if source == "inserted" else source, name))]
-    named, rest = (source.named, source.traces) if isinstance(source, Unread) else (source, None)
-    alike = [traces for own, traces in named if own.lower() == name]
-    if len(alike) > 1:
-        return unread(f"one of the columns '{name}', which differ in case alone")
-    found = alike[0] if alike else rest
-    return unread(f"the column '{name}'") if found is None else found
 
 
 def _parameter(e: Expression, scope: Scope) -> list[Trace]:
@@ -253,11 +233,17 @@ def outputs(e: Expression, scope: Scope, outer: Sources | None = None) -> Output
             return outputs(e.this, scope, reach)
         case "union" | "except" | "intersect":
             left, right = outputs(e.this, scope, reach), outputs(e.expression, scope, reach)
-            both = [(*pair, right[n][1] if n < len(right) else []) for n, pair in enumerate(left)]
-            return [(name, [*one, *two]) for name, one, two in both]
+            return [
+                (name, _united([one, right[n][1] if n < len(right) else []], e, n, scope))
+                for n, (name, one) in enumerate(left)
+            ]
         case "values":
-            rows = [outputs_of(row.expressions, scope, reach) for row in e.expressions if hasattr(row, "expressions")]
-            return [(f"column{n + 1}", [t for row in rows for t in row[n][1]]) for n in range(len(rows[0]))]
+            rows = rows_of(e, scope, reach)
+            return [(f"column{n + 1}", _united([row[n][1] for row in rows], e, n, scope)) for n in range(len(rows[0]))]
+        case "insert" | "update" | "delete" | "merge":  # a part of WITH; what it writes is followed by itself
+            given = e.args.get("returning")
+            table = full_name(e.this.this if e.this.key == "schema" else e.this)
+            return outputs(selecting(given.expressions, table), scope, reach) if given is not None else []
         case "select":
             scope = scope._replace(around={**scope.around, **reach})
             return outputs_of(e.expressions, scope, read_by(e, scope, reach))
@@ -265,25 +251,43 @@ def outputs(e: Expression, scope: Scope, outer: Sources | None = None) -> Output
             raise Unfollowed(f"{e.key.upper()} inside of it is not followed")
 
 
+def rows_of(e: Expression, scope: Scope, sources: Sources) -> list[Outputs]:
+    """The columns of each row of VALUES."""
+    return [outputs_of(row.expressions, scope, sources) for row in e.expressions if hasattr(row, "expressions")]
+
+
+def _united(each: list[list[Trace]], e: Expression, n: int, scope: Scope) -> list[Trace]:
+    """The values of a column of several queries or rows: where one of all is a float, the others become floats."""
+    natives = [floating(part, (), scope) for part in _items(e, n)]
+    natives += [floating(e, [trace], scope) for traces in each for trace in traces]
+    wide = next((native for native in sorted(natives, key=lambda each: "real" in each.lower()) if native), "")
+    step = Step("met", f"{e.key.upper()} with a {wide} in column {n + 1}", wide)
+    joined = [trace for traces in each for trace in traces]
+    return [t if not wide or floating(e, [t], scope) else Trace(t.node, (*t.steps, step)) for t in joined]
+
+
+def _items(e: Expression, n: int) -> Iterator[Expression]:
+    """What is written for a column in each of several queries or rows."""
+    if e.key in ("union", "except", "intersect"):
+        yield from (*_items(e.this, n), *_items(e.expression, n))
+    elif e.key in ("subquery", "paren"):
+        yield from _items(e.this, n)
+    elif e.key == "values":
+        yield from (row.expressions[n] for row in e.expressions if hasattr(row, "expressions"))
+    elif e.key == "select" and n < len(e.expressions) and not any(item.is_star for item in e.expressions):
+        yield e.expressions[n].unalias()
+
+
 def ctes(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
     """The queries that stand before a statement, by name."""
     found: dict[str, Source] = {}
     given = e.args.get("with_")
     for part in given.expressions if given is not None else ():
-        names, reach, name = _columns(part), {**outer, **found}, part.alias.lower()
+        names, reach, name = aliased(part), {**outer, **found}, part.alias.lower()
         if given.args.get("recursive") and part.this.key == "union":
-            reach[name] = _renamed(outputs(part.this.this, scope, reach), names)
-        found[name] = _renamed(outputs(part.this, scope, reach), names)
+            reach[name] = renamed(outputs(part.this.this, scope, reach), names)
+        found[name] = renamed(outputs(part.this, scope, reach), names)
     return found
-
-
-def _columns(e: Expression) -> list[str]:
-    """The names that an alias gives to columns."""
-    return [column.name for column in (e.args.get("alias") and e.args["alias"].args.get("columns")) or ()]
-
-
-def _renamed(found: Outputs, names: Sequence[str]) -> Outputs:
-    return [(names[n] if n < len(names) else name, traces) for n, (name, traces) in enumerate(found)]
 
 
 def outputs_of(items: Iterable[Expression], scope: Scope, sources: Sources) -> Outputs:
@@ -336,17 +340,17 @@ def read_by(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
 
 def _source(source: Expression, scope: Scope, reach: Sources) -> Source:
     """What one part of FROM is: a table, the columns of a query, or what is not read."""
-    inner, names = source.this if source.key == "lateral" else source, _columns(source)
+    inner, names = source.this if source.key == "lateral" else source, aliased(source)
     if source.args.get("pivots"):
         pass
     elif source.key == "table" and source.this is not None and source.this.key in ("identifier", "parameter"):
         known = reach.get(source.name.lower()) if not source.db else None
         if known is not None and not isinstance(known, Unread):
-            return _renamed(known, names) if isinstance(known, list) else known
+            return renamed(known, names) if isinstance(known, list) else known
         columns = scope.columns(full_name(source)) if names else None
-        return full_name(source) if columns is None else _renamed(_starred(full_name(source), scope, ""), names)
+        return full_name(source) if columns is None else renamed(_starred(full_name(source), scope, ""), names)
     elif inner.key in ("subquery", "select", "union", "except", "intersect", "values"):
-        return _renamed(outputs(inner, scope._replace(around={**scope.around, **reach}), reach), names)
+        return renamed(outputs(inner, scope._replace(around={**scope.around, **reach}), reach), names)
     bare = source.copy()
     for part in ("alias", "joins", "laterals"):
         bare.set(part, None)
@@ -356,31 +360,10 @@ def _source(source: Expression, scope: Scope, reach: Sources) -> Source:
 
 def _unread(source: Expression, bare: Expression, text: str, around: tuple[Scope, Sources]) -> Unread:
     scope, reach = around
-    traces, row = _unknown(bare, scope, reach, text) or unread(text), _row(bare.this, reach)
+    traces, row = _unknown(bare, scope, reach, text) or unread(text), json_row(bare.this, reach)
     named: Outputs = []
     for column in (part for part in source.walk() if part.key.endswith("columndef")):
         name, native = column.name.lower(), column.args["kind"].sql(scope.grammar) if column.args.get("kind") else ""
-        given = _from_source(row, name) if row is not None and _has(row, name, scope) else traces
+        given = from_source(row, name) if row is not None and has(row, name, scope) else traces
         named.append((name, _with(given, Step("held", f"{name} of {text}", native)) if native else given))
-    return Unread(traces, named or [(name, traces) for name in _columns(source)])
-
-
-def _row(e: Expression, reach: Sources) -> Source | None:
-    """The table whose rows become JSON and columns again, each of its own name: `json_to_record(to_json(t.*))`."""
-    for names in (("json_to_record", "json_to_recordset"), ("to_json", "row_to_json")):
-        if (
-            getattr(e, "key", "") != "anonymous"
-            or e.name.lower().replace("jsonb", "json") not in names
-            or len(e.expressions) != 1
-        ):
-            return None
-        e = e.expressions[0]
-    star = e.key == "column" and e.this.key == "star"
-    return reach.get((e.table if star else e.name).lower()) if star or e.key == "column" else None
-
-
-def full_name(table: Expression) -> str:
-    """`schema.name` of a table as it is written, in lower case."""
-    own = "@" if table.this.key == "parameter" else "#" if table.this.args.get("temporary") else ""
-    parts = [part for part in (table.db, f"{own}{table.name}") if part]
-    return ".".join(parts).lower()
+    return Unread(traces, named or [(name, traces) for name in aliased(source)])
