@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -89,7 +91,13 @@ def read(path: Path, shown: str) -> File:
 
 
 def parsed(text: str, shown: str) -> File:
-    """As `read`, of the text of a file."""
+    """As `read`, of the text of a file. A run looks at its files dozens of times: each text is taken apart once."""
+    file = _parsed(text, shown)
+    return replace(file, value=deepcopy(file.value))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, shown: str) -> File:
     import yaml
 
     loader = yaml.SafeLoader(text)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lading import config
+from lading import config, written
 from lading.errors import SpecError
 from lading.prove import Level
 from lading.schema import Mode
@@ -433,3 +434,10 @@ def test_what_a_reference_stands_for_is_never_shown(project, monkeypatch):
     assert unresolved(project, text) == (
         "connections.yaml:5: 'busy_seconds' of connection 'crm' must be a whole number, not '${env:SECRET}'."
     )
+
+
+def test_a_text_is_taken_apart_once_and_nobody_sees_what_another_changed(monkeypatch):
+    text = "connections: {}  # nobody else's\n"
+    written.parsed(text, "a.yaml").value["connections"]["mine"] = 1
+    monkeypatch.setattr(yaml, "SafeLoader", None)
+    assert written.parsed(text, "a.yaml").value == {"connections": {}}
