@@ -508,7 +508,20 @@ def test_few_rows_and_many_are_joined_alike(monkeypatch, seed):
     few = compared((wide, left), (slim, right), asked)
     monkeypatch.setattr("lading.compare.few.ROWS", 0)
     many = compared((wide, left), (slim, right), asked)
+    monkeypatch.setattr("lading.compare.drill.WIDE", 1)
+    grouped = compared((wide, left), (slim, right), asked)
     assert few.differing > 20
-    assert told(few) == told(many)
     names = ("only_left", "only_right", "changed", "columns", "narrowed", "verdict")
-    assert [getattr(few, name) for name in names] == [getattr(many, name) for name in names]
+    for other in (many, grouped):
+        assert told(few) == told(other)
+        assert [getattr(few, name) for name in names] == [getattr(other, name) for name in names]
+
+
+def test_many_rows_of_many_columns_are_joined():
+    """DuckDB holds some thousand rows of every column that it joins in memory, however few there are."""
+    wide = table("wide", id="int(32)!", **{f"c{n}": "int(32)" for n in range(1_200)}, last="int(32)")
+    ours, theirs = ([(n, *range(1_200), n + more) for n in range(1_000)] for more in (0, 1))
+    found = compared((wide, ours), (wide, theirs), Asked(limit=1))
+    assert (found.verdict, found.reasons, found.columns) == ("different", (), {"last": 1_000})
+    (one,) = told(found)
+    assert one == ("changed", "0", "last", "0", "1")

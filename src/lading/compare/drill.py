@@ -26,6 +26,8 @@ from lading.values import short_numbers, texts
 
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
+WIDE = 100
+"""Columns that are joined at a time: DuckDB holds some thousand rows of each of them in memory."""
 _CUT = r"characters, sha256 [0-9a-f]{64}\)$"
 """How a text ends that is shown so."""
 _WAS_CUT = re.compile(f"(?s).*{_CUT}")
@@ -218,6 +220,8 @@ class Drill:
 
     def _join(self) -> None:
         doubled = not self.keyed or any(self._doubled(side) for side in "lr")
+        if not doubled and len(self.values) > WIDE:
+            self.values = list(self._unlike())
         left, right = ("l", "r") if not doubled else (self._numbered("l", "r"), self._numbered("r", "l"))
         turns = ["l.turn = r.turn"] if doubled else []
         on = " AND ".join([*(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key), *turns])
@@ -236,7 +240,8 @@ class Drill:
                 before = f"({own}.c{n} IS DISTINCT FROM {own}.f{n} AND NOT {unfit})"
                 delta = f"coalesce({now}, false)::INT - {before}::INT"
                 flags.append(f"CASE WHEN {own}.f{n} IS NULL THEN 0 ELSE {delta} END AS o{n}")
-        columns = [f"l.c{n} AS l{n}, r.c{n} AS r{n}" for n in range(len(self.pairs))]
+        needed = {*self.told, *self.key, *self.values} | ({self.marked} if self.marked is not None else set())
+        columns = [f"l.c{n} AS l{n}, r.c{n} AS r{n}" for n in needed]
         columns += [f"{side}.k{n} AS {side}k{n}" for right, side in enumerate("lr") for n in self._shown(bool(right))]
         select = ", ".join(["coalesce(l.here, false) AS hl, coalesce(r.here, false) AS hr", *columns, *flags])
         joined = f"(SELECT *, true AS here FROM {left}) l FULL JOIN (SELECT *, true AS here FROM {right}) r ON {on}"
@@ -247,6 +252,15 @@ class Drill:
             self._part()
         if self.keyed and doubled:
             self._mark_doubled()
+
+    def _unlike(self) -> Iterator[int]:
+        """The values that differ in rows of both sides, or have other forms: a join of all may not fit the memory."""
+        on = " AND ".join(f"l.c{n} IS NOT DISTINCT FROM r.c{n}" for n in self.key)
+        for at in range(0, len(self.values), WIDE):
+            some = self.values[at : at + WIDE]
+            flags = ", ".join(f"coalesce(bool_or(l.c{n} IS DISTINCT FROM r.c{n}), false)" for n in some)
+            found = self.db.query(f"SELECT {flags} FROM l JOIN r ON {on}")[0]
+            yield from (n for n, differs in zip(some, found, strict=True) if differs or n in self.forms)
 
     def _mark_doubled(self) -> None:
         """Says of the rows that differ whether a side has their key more than once."""
