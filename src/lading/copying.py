@@ -17,7 +17,7 @@ from lading.compare import Asked, Mark
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Measures, Session, sensitive
 from lading.ending import Ending
-from lading.errors import LadingError, SpecError
+from lading.errors import LadingError, SpecError, Unsupported
 from lading.find import shown
 from lading.hops import gather
 from lading.memory import size, within
@@ -141,7 +141,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             tables,
             (known_sides[0], known_sides[1]),
             lambda table: _called(writing.fit(table), writing),
-            lambda table: writing.describe(table.full_name),
+            lambda table: _written(table.full_name, writing),
             lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
         made = undecoded.chosen(move, made, (reading, writing))
@@ -226,6 +226,14 @@ def facing(move: Move, tables: Sequence[Table], target: tuple[Connection, Sessio
 def _facing(move: Move, table: Table, target: Session) -> Table:
     there, made = into(move, table), placed(move, table, target)
     return there if made == there or target.describe(there.full_name) else made
+
+
+def _written(name: str, target: Session) -> Table | None:
+    """The target's table of that name. Raises Unsupported for a view to which no rows can be written."""
+    found = target.describe(name)
+    if found and found.view and isinstance(target, SqlSession) and target.dialect.tables_only:
+        raise Unsupported(f"'{name}' is a view in the target.", "Drop it, or map the table elsewhere with 'into'.")
+    return found
 
 
 def watermark(move: Move, table: Table, target: Session, ledger: Store, sides: Sides) -> Mark | None:

@@ -117,6 +117,8 @@ class Dialect:
     spelling: str = ""
     """Schemas and names of tables and views that are a bound schema's and name but for capitals; empty where names that
     differ in the capitals of A to Z are two."""
+    tables_only: bool = False
+    """Whether no rows can be written to views."""
     reads: Rules = ()
     """Native type to the expression that reads a column, where that is not the column itself."""
     shown: Rules = ()

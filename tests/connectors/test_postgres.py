@@ -992,3 +992,14 @@ def test_lengths_are_those_of_utf8_whatever_the_database_is_in(postgres):
         assert next(each for each in facts if each.column == "v").bytes == 5
     finally:
         postgres.drop_database(name)
+
+
+def test_a_table_that_is_gone_is_told_as_that(pg_database: str) -> None:
+    with Postgres.from_url(pg_database).open() as session:
+        session.driver.execute("CREATE TABLE t (id int)")
+        table = session.describe("t")
+        assert table is not None
+        session.driver.execute("DROP TABLE t")
+        for columns in (table.columns, ()):
+            with pytest.raises(SpecError, match="does not exist"):
+                session.digest(table.model_copy(update={"columns": columns}), WHOLE)

@@ -715,6 +715,19 @@ def test_a_column_that_the_target_computes_is_named_with_what_to_do(tmp_path, ki
     assert lading.copy(*sides, exclude="t.twice", quiet=True).state == "proved"
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_view_in_place_of_the_table_stops_the_plan(tmp_path, kind):
+    database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
+    with config.resolve(sides[1])[1].open() as session:
+        assert isinstance(session, SqlSession)
+        with transaction(session.driver):
+            session.driver.execute("CREATE TABLE u (id BIGINT)")
+            session.driver.execute("CREATE VIEW t AS SELECT * FROM u")
+    (task,) = lading.plan(*sides).tasks
+    assert (task.problem, task.problem_kind) == ("'t' is a view in the target.", "unsupported")
+
+
 def test_a_merge_by_a_key_with_null_is_refused_before_it_doubles(tmp_path):
     database(tmp_path, "CREATE TABLE t (k INTEGER, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (NULL, 'b')")
     sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")

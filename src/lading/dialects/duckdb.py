@@ -41,6 +41,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="duckdb",
+    tables_only=True,
     explain="EXPLAIN {sql}",
     catalog="""
         SELECT schema_name AS table_schema, table_name, column_index AS place, column_name, data_type AS native,

@@ -57,6 +57,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="mysql",
+    tables_only=True,
     explain="EXPLAIN {sql}",
     # MariaDB's JSON is a LONGTEXT with a check. The character set is part of the type where a byte of it may become
     # more bytes of UTF-8, because the text types count bytes.

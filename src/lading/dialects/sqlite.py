@@ -103,6 +103,7 @@ canon = Canon(
 
 dialect = Dialect(
     name="sqlite",
+    tables_only=True,
     explain="EXPLAIN QUERY PLAN {sql}",
     catalog="""
         SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
