@@ -641,6 +641,11 @@ NARROW = (
         (IN.format("ISNULL(dbo.made(), @description)"), {"unknown"}),
         (IN.format("ISNULL(@description, N'')"), set()),
         (IN.format("COALESCE(@description, N'')"), set()),
+        # What is joined has 8,000 bytes at most, unless a part of it has no limit.
+        ("DECLARE @v nvarchar(max) = @description + N'.' " + IN.format("@v"), {"blocks"}),
+        ("DECLARE @n nvarchar(max) = @description; DECLARE @v nvarchar(max) = @n + N'.' " + IN.format("@v"),
+         {"warns"}),
+        ("DECLARE @n nvarchar(3990) = N''; DECLARE @v nvarchar(max) = @n + N'.' " + IN.format("@v"), {"unknown"}),
         # What columns refuse they cut without warnings; and a refusal may be caught.
         (NARROW, {"warns"}),
         (f"SET ANSI_WARNINGS OFF; {NARROW}", {"blocks"}),

@@ -29,10 +29,15 @@ def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed
         yield _unknown(column, (before, before), names)
     for at in way[1:]:
         if at.type is None or at.grows or carried is None:
+            most = _joined(before, at, carried)
             if at.type is None:
                 yield _unknown(column, (before, at), names)
+            elif most and carried is not None:
+                what = f"what is joined can be longer than {most:,} characters"
+                yield _finding((column, "cuts", what), (before, at, carried), names, None)
             charset = (at.charset or charset) if at.type is not None else ""
-            before, carried, seen = at, _grown(carried, at), observed if at.begins else None
+            grown = Type("string", most) if most else _grown(carried, at)
+            before, carried, seen = at, grown, observed if at.begins else None
             continue
         at = _fitted(at, carried)
         found = dict(_lost(carried, charset, null, (before, at)))
@@ -52,6 +57,17 @@ def _still(seen: Observed | None, found: Iterable[str], carried: Type, at: Place
     if seen is None:
         return None
     return seen if all(kind == "null" or fits(seen, kind, carried, at) for kind in found) else None
+
+
+def _joined(before: Place, at: Place, carried: Type | None) -> int:
+    """The characters at which SQL Server cuts a joined text of which no part is a `max` one; 0 where it does not. See
+    https://learn.microsoft.com/sql/t-sql/language-elements/string-concatenation-transact-sql"""
+    if at.system != "sqlserver" or not at.grows or at.characters is None or carried is None or carried.kind != "string":
+        return 0
+    if before.type is None or before.type.size is None:
+        return 0
+    most = 4_000 if before.charset == "utf16" or "N'" in at.name else 8_000
+    return most if (carried.size or most) + at.characters > most else 0
 
 
 def _grown(carried: Type | None, at: Place) -> Type | None:
