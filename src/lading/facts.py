@@ -178,12 +178,14 @@ def _suggested(f: Facts, values: int) -> tuple[Type, str]:
     if f.nan or f.infinite:
         return f.type, "NaN or infinity seen"
     match f.type.kind:
+        case "string" | "binary" if f.empty == values:
+            return f.type, "only empty ones seen"
         case "string":
             return _of_text(f, values)
         case "binary" if f.bytes is not None:
-            return _narrower(f.type, Type("binary", _length(f.bytes))), f"at most {f.bytes:,} bytes"
+            return _narrower(f.type, Type("binary", _length(f.bytes))), f"at most {_many(f.bytes, 'byte')}"
         case "decimal" | "int" if f.digits is not None:
-            why = f"at most {f.digits} digits" + (
+            why = f"at most {_many(f.digits, 'digit')}" + (
                 f" before the point, {f.scale} after" if f.type.kind == "decimal" else ""
             )
             return _narrower(f.type, _number(f)), why
@@ -192,7 +194,7 @@ def _suggested(f: Facts, values: int) -> tuple[Type, str]:
         case "time" | "timestamp" if f.fraction is not None:
             size = next(size for size in (0, 3, 6, 9) if size >= f.fraction)
             type_ = Type(f.type.kind, min(size, f.type.size or 0), utc=f.type.utc)
-            return type_, f"at most {f.fraction} digits of a second"
+            return type_, f"at most {_many(f.fraction, 'digit')} of a second"
         case _:
             return f.type, ""
 
@@ -205,7 +207,11 @@ def _of_text(f: Facts, values: int) -> tuple[Type, str]:
         return f.type, ""
     length = _length(f.characters)
     type_ = Type("string", length) if length <= _LENGTHS[-1] else Type("string")
-    return _narrower(f.type, type_), f"at most {f.characters:,} characters"
+    return _narrower(f.type, type_), f"at most {_many(f.characters, 'character')}"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _length(seen: int) -> int:

@@ -362,6 +362,10 @@ def suggested(rows: int = 10, **facts: Any) -> str:
         ({"type": "time(6)", "fraction": 0}, "time(0)"),
         ({"type": "binary", "bytes": 16}, "binary(20)"),
         ({"type": "string", "nulls": 10, "parses": {"number": 0}}, "string"),
+        ({"type": "string(30)", "characters": 0, "empty": 10}, "string(30)"),
+        ({"type": "string(30)", "nulls": 8, "characters": 0, "empty": 2}, "string(30)"),
+        ({"type": "string(30)", "characters": 1, "empty": 9}, "string(1)"),
+        ({"type": "binary", "bytes": 0, "empty": 10}, "binary"),
     ],
 )
 def test_suggestions(facts, expected):
