@@ -119,8 +119,9 @@ class Moving:
     @property
     def source(self) -> Table:
         """The source's table with the columns that are moved, in the target's order."""
-        columns = [self.task.source.column(c.name) for c in self.load.table.columns]
-        return self.task.source.model_copy(update={"columns": tuple(c for c in columns if c)})
+        known = {column.name: column for column in self.task.source.columns}
+        columns = tuple(known[c.name] for c in self.load.table.columns if c.name in known)
+        return self.task.source.model_copy(update={"columns": columns})
 
     @property
     def hashed(self) -> tuple[Column, ...]:

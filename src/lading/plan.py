@@ -245,7 +245,7 @@ def _limited(table: Table) -> Table:
 
 def _measured(source: Table, target: Table) -> Iterable[str]:
     for column in source.columns:
-        there = target.column(column.name)
+        there = target.column(column.name) if column.measured is not None else None
         if column.measured is None or there is None or there.type.kind != "decimal":
             continue
         held = column.measured

@@ -98,8 +98,8 @@ class Loss(BaseModel, frozen=True):
 
 def losses(source: Table, target: Table) -> list[Loss]:
     """What can be lost between two tables, column by column, by their declared types."""
-    found = [loss for column in source.columns for loss in _column_losses(column, target.column(column.name))]
-    return found
+    there = {column.name: column for column in target.columns}
+    return [loss for column in source.columns for loss in _column_losses(column, there.get(column.name))]
 
 
 def _column_losses(source: Column, target: Column | None) -> Iterable[Loss]:

@@ -91,6 +91,7 @@ class Type:
         )
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Type:
     """The type of a text form. Raises SpecError that names the text and the forms there are."""
     match = _FORM.match(text.strip().lower())

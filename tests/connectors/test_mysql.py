@@ -148,7 +148,7 @@ class TestMySQL(Contract):
 
     @pytest.fixture
     def connection(self, maria_database: str) -> Connection:
-        return MySQL.from_url(f"{maria_database}?lock_seconds=5")
+        return MySQL.from_url(f"{maria_database}?lock_seconds=2")
 
     @pytest.fixture
     def nowhere(self, connection: Connection) -> Connection:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lading import actions
+from lading.schema import Table
 from lading.spec import Move
 from tests.journeys import looks, wide
 from tests.journeys.shell import lading
@@ -66,3 +67,17 @@ def test_one_failing_table_does_not_stop_the_others(place: Callable[[str], str])
 @pytest.mark.soak
 def test_with_many_rows(place: Callable[[str], str]):
     _copy(5_000, place)
+
+
+def test_what_is_done_for_each_slice_looks_through_no_columns(copied, place, monkeypatch):
+    """That would take a time that grows with the square of their number."""
+    source, looked = place("sqlite"), list[str]()
+    looks.query(source, f"CREATE TABLE wide (id INTEGER PRIMARY KEY, {', '.join(f'c{n} INTEGER' for n in range(200))})")
+    looks.query(source, "INSERT INTO wide (id) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) "
+                        "SELECT i FROM n")  # fmt: skip
+    found = Table.column
+    monkeypatch.setattr(Table, "column", lambda table, name: looked.append(name) or found(table, name))
+    bill = copied(source, place("duckdb"), slice_rows=10)
+    assert bill.tables[0].slices == 30
+    times = looked.count("c7")
+    assert times < 10

@@ -63,7 +63,7 @@ def bodies(codes: Iterable[Code]) -> dict[Code, Body]:
 def ways(task: Task, column: Column, facts: Facts, known: dict[Code, Body]) -> Read:
     """Every way that the values of a column take through what stands between."""
     unknown: list[Finding] = []
-    mapped = [c.name for c in task.source.columns]
+    mapped = [c.name for c in task.source.columns] if facts.through else []
     parts: list[list[Way]] = [_begun(task, column, facts, unknown)]
     for named in facts.through:
         if isinstance(named, Declared):
@@ -106,9 +106,9 @@ def _begun(task: Task, column: Column, facts: Facts, unknown: list[Finding]) -> 
     file = facts.source.fields.get(column.name)
     kind = "file field" if file else "view column" if task.source.view else "source column"
     name = f"{task.source.full_name}.{column.name}"
-    charset = facts.source.charsets.get(column.name, "")
-    there, fact = task.target.column(column.name), file or "catalogue"
+    charset, fact = facts.source.charsets.get(column.name, ""), file or "catalogue"
     if column.measured is not None:  # what comes later and does not fit is refused; see `schema.losses`
+        there = task.target.column(column.name)
         held = there.type if there and column.measured == NO_VALUES else column.measured
         column, fact = column.model_copy(update={"type": held}), "measured"
     end = of_column(system, column, charset, fact=fact, kind=kind, name=name, code=view.name if view else "")

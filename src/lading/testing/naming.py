@@ -93,7 +93,8 @@ class Names:
         session.digest(there, WHOLE)
 
     def test_too_many_columns_stop_planning(self, session: Session) -> None:
-        columns = tuple(Column(name=f"c{n}", type=parse("int(32)")) for n in range(100_000))
+        whole = parse("int(32)")
+        columns = tuple(Column(name=f"c{n}", type=whole) for n in range(100_000))
         if self.most_columns is None or self.most_columns >= len(columns):
             pytest.skip("the system has no most columns")
         with pytest.raises(Unsupported):
