@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lading import actions
-from lading.schema import Table
+from lading.schema import Column, Table
 from lading.spec import Move
 from tests.journeys import looks, wide
 from tests.journeys.shell import lading
@@ -73,10 +73,15 @@ def test_what_is_done_for_each_slice_looks_through_no_columns(copied, place, mon
     """That would take a time that grows with the square of their number."""
     source, looked = place("sqlite"), list[str]()
     looks.query(source, f"CREATE TABLE wide (id INTEGER PRIMARY KEY, {', '.join(f'c{n} INTEGER' for n in range(200))})")
-    looks.query(source, "INSERT INTO wide (id) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) "
-                        "SELECT i FROM n")  # fmt: skip
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300) SELECT i FROM n"
+    looks.query(source, f"INSERT INTO wide (id) {numbers}")
     found = Table.column
-    monkeypatch.setattr(Table, "column", lambda table, name: looked.append(name) or found(table, name))
+
+    def look(table: Table, name: str) -> Column | None:
+        looked.append(name)
+        return found(table, name)
+
+    monkeypatch.setattr(Table, "column", look)
     bill = copied(source, place("duckdb"), slice_rows=10)
     assert bill.tables[0].slices == 30
     times = looked.count("c7")
