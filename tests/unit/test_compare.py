@@ -420,6 +420,22 @@ def test_a_row_is_on_its_way_by_the_value_that_the_left_has(monkeypatch, room):
         assert (found.verdict, found.changed, found.states) == told, at
 
 
+@pytest.mark.parametrize(
+    ("form", "seen", "late"),
+    [
+        ("timestamp(9)", "2024-01-01 00:00:00.123456788", "2024-01-01 00:00:00.123456789"),
+        ("decimal(20,15)", "1.123456789012344", "1.123456789012345"),
+        ("decimal(38,0)", "9" * 37, "9" * 38),
+        ("int(64,unsigned)", str(2**64 - 2), str(2**64 - 1)),
+    ],
+)
+def test_a_row_is_on_its_way_by_every_digit(form, seen, late):
+    shape = table("t", id="int(32)!", at=form)
+    for last, told in ((seen, ("equal", {"moving": 1})), (late, ("different", {}))):
+        found = compared((shape, [(1, seen), (2, late)]), (shape, [(1, seen)]), mark=Mark("at", last))
+        assert (found.verdict, found.states) == told
+
+
 def test_a_long_value_is_told_by_its_hash():
     result = compared((TEXT, [(1, "a" * 50_000)]), (TEXT, [(1, "a" * 49_999 + "b")]))
     ((*_, left, right),) = told(result)

@@ -49,5 +49,9 @@ def comparisons(column: str, type_: Type) -> tuple[str, str]:
     """Of a column of DuckDB that holds canonical texts: whether one is beyond that of a parameter, and whether it is at
     least that one or NULL."""
     native = _ORDERED.get(type_.kind, "VARCHAR")
+    if type_.kind == "decimal" and type_.size is not None and type_.size <= 38:
+        native = f"DECIMAL(38, {type_.scale})"
+    elif type_.kind == "timestamp" and (type_.size or 0) > 6:
+        native = "TIMESTAMP_NS"
     own, other = f"try_cast({column} AS {native})", f"try_cast(? AS {native})"
     return f"{own} > {other}", f"({column} IS NULL OR {own} >= {other})"
