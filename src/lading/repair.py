@@ -283,28 +283,37 @@ def accepted(kept: Bill | Diff, mending: Mending) -> tuple[str, ...]:
 
 def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collecting], object]) -> dict[str, str]:
     """Deletes the rows that only the target has, each seen twice: a row that was on its way is on both sides by now.
-    Returns by table why that was refused."""
+    What is refused is tried again while others are deleted, as rows of these may refer to it. Returns by table why that
+    was refused."""
     wanted = {name: wrong for name, wrong in found.items() if wrong.deletes}
     refused = dict[str, str]()
     if not wanted:
         return refused
     look(again := Collecting())
     with target.open() as session:
-        for name, wrong in wanted.items():
-            seen = set(again.found[name].deletes) if name in again.found else set()
-            if not isinstance(session, Erases):
-                raise Unsupported(f"{target.address()} cannot delete rows.", "Copy the table again.")
-            table = session.describe(wrong.comparison.right)
-            if table is None:
-                raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
-            keyed = table.model_copy(update={"key": wrong.comparison.key})
-            try:
-                keys = [key for key in wrong.deletes if key in seen]
-                if why := _unfound(len(keys) - session.erase(keyed, _batches(keyed, keys)), "in the target"):
-                    refused[name] = why
-            except DataError as error:
-                refused[name] = f"{unseen(error.what, target.hidden(table))} {error.fix}".strip()
-    return refused
+        if not isinstance(session, Erases):
+            raise Unsupported(f"{target.address()} cannot delete rows.", "Copy the table again.")
+        left, before = dict(wanted), len(wanted) + 1
+        while 0 < len(left) < before:
+            before = len(left)
+            for name, wrong in list(left.items()):
+                seen = set(again.found[name].deletes) if name in again.found else set()
+                table = session.describe(wrong.comparison.right)
+                if table is None:
+                    raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
+                try:
+                    refused[name] = _erased(session, table, wrong, seen)
+                    del left[name]
+                except DataError as error:
+                    refused[name] = f"{unseen(error.what, target.hidden(table))} {error.fix}".strip()
+    return {name: why for name, why in refused.items() if why}
+
+
+def _erased(session: Erases, table: Table, wrong: Wrong, seen: set[Key]) -> str:
+    """What is to be said of the rows of one table once they are deleted."""
+    keyed = table.model_copy(update={"key": wrong.comparison.key})
+    keys = [key for key in wrong.deletes if key in seen]
+    return _unfound(len(keys) - session.erase(keyed, _batches(keyed, keys)), "in the target")
 
 
 def _batches(table: Table, keys: Sequence[Key]) -> Iterator[pa.RecordBatch]:

@@ -294,6 +294,22 @@ def test_nor_are_several_rows_changed_by_one_key(place: Place):
     assert looks.query(target, "SELECT v FROM t ORDER BY v") == [(0,), (2,)]
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql"])
+def test_rows_are_deleted_before_those_that_they_refer_to(kind: str, place: Place):
+    source, target = place(kind), place(kind)
+    for each in (source, target):
+        made(each, "CREATE TABLE c (id integer PRIMARY KEY)")
+        made(each, "CREATE TABLE o (id integer PRIMARY KEY, c integer, FOREIGN KEY (c) REFERENCES c (id))")
+        made(each, "INSERT INTO c VALUES (1)", "INSERT INTO o VALUES (1, 1)")
+    made(target, "INSERT INTO c VALUES (2), (3)", "INSERT INTO o VALUES (2, 2)")
+    done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+    assert (done.verdict, [each.problem for each in done.tables]) == ("equal", ["", ""])
+    made(target, "INSERT INTO c VALUES (4)", "INSERT INTO o VALUES (4, 4)")
+    made(target, "CREATE TABLE x (c integer, FOREIGN KEY (c) REFERENCES c (id))", "INSERT INTO x VALUES (4)")
+    done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+    assert (done.verdict, [bool(each.problem) for each in done.tables]) == ("different", [True, False])
+
+
 @pytest.mark.parametrize("proved", [False, True])
 @pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql", "sqlite"])
 def test_columns_that_were_not_compared_stay_as_they_are(
