@@ -30,6 +30,38 @@ def absent(dialect: Dialect, target: str, key: Sequence[str]) -> str:
     return f"NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(dialect, 't', 's', key)})"
 
 
+def refuse_doubled(dialect: Dialect, query: Query, stage: str, load: Load) -> None:
+    """Raises DataError where staged rows have one key, or NULL in it. `stage` is the quoted name."""
+    keys = ", ".join(dialect.quote(name) for name in load.key)
+    shown = ", ".join(f"{dialect.show(c)}" for c in load.stage.keyed)
+    for quoted in (dialect.quote(c.name) for c in load.stage.keyed if c.null):
+        empty = f"SELECT 1 FROM {stage} WHERE {quoted} IS NULL"
+        if query(dialect.limit.format(sql=empty, n=1)):
+            raise DataError(
+                f"Column {quoted} of the key of '{load.table.full_name}' holds NULL, which equals no other NULL.",
+                "Name columns without NULL with 'merge_key', or correct the rows.",
+            )
+    twice = f"SELECT {shown} FROM {stage} GROUP BY {keys} HAVING count(*) > 1"
+    if doubled := query(dialect.limit.format(sql=twice, n=1)):
+        key = ", ".join(f"{name} {value}" for name, value in zip(load.key, doubled[0], strict=True))
+        raise DataError(
+            f"Key {key} of '{load.table.full_name}' stands in the source more than once.",
+            "Name columns that are unique with 'merge_key', or append.",
+        )
+
+
+def refuse_several(dialect: Dialect, query: Query, names: Names, load: Load) -> None:
+    """Raises DataError where the table has several rows with a key that is staged: which is meant, nobody can tell."""
+    target, stage = names
+    keys = ", ".join(f"s.{dialect.quote(name)}" for name in load.key)
+    joined = f"SELECT 1 FROM {stage} s JOIN {target} t ON {same(dialect, 't', 's', load.key)}"
+    if query(dialect.limit.format(sql=f"{joined} GROUP BY {keys} HAVING count(*) > 1", n=1)):
+        raise DataError(
+            f"'{load.table.full_name}' has several rows with one key, and which of them is meant nobody can tell.",
+            "Delete all of them but one, or copy the table again with 'mode: replace'.",
+        )
+
+
 def refuse_others(dialect: Dialect, query: Query, names: Names, load: Load) -> None:
     """Raises DataError where other rows would be added or changed than those that are meant: the table's system finds
     keys equal that the comparison tells apart, or the other way round."""

@@ -318,11 +318,14 @@ class SqlSession:
                 return swapped
             return [f"DELETE FROM {self.name(load.table)}", self._insert(load)]
         if load.mode is Mode.MERGE:
-            self._refuse_doubled(load)
+            merging.refuse_doubled(self.dialect, self.driver.query, self._names(load)[1], load)
         if load.fresh:
             return self.placing(load)
         if load.mode is Mode.APPEND:
             return [self._insert(load)]
+        old = self.describe(load.table.full_name)
+        if load.new is None and not (old and old.key and set(old.key) <= set(load.key)):
+            merging.refuse_several(self.dialect, self.driver.query, self._names(load), load)
         merging.refuse_others(self.dialect, self.driver.query, self._names(load), load)
         return [*self._update(load), self._insert(load, missing=True)]
 
@@ -342,25 +345,6 @@ class SqlSession:
         target, stage = self.name(load.table), self.name(load.stage)
         absent = f" WHERE {merging.absent(self.dialect, target, load.key)}" if missing else ""
         return f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} s{absent}"
-
-    def _refuse_doubled(self, load: Load) -> None:
-        stage = self.name(load.stage)
-        keys = ", ".join(self.dialect.quote(name) for name in load.key)
-        shown = ", ".join(f"{self.dialect.show(c)}" for c in load.stage.keyed)
-        for quoted in (self.dialect.quote(c.name) for c in load.stage.keyed if c.null):
-            empty = f"SELECT 1 FROM {stage} WHERE {quoted} IS NULL"
-            if self.driver.query(self.dialect.limit.format(sql=empty, n=1)):
-                raise DataError(
-                    f"Column {quoted} of the key of '{load.table.full_name}' holds NULL, which equals no other NULL.",
-                    "Name columns without NULL with 'merge_key', or correct the rows.",
-                )
-        twice = f"SELECT {shown} FROM {stage} GROUP BY {keys} HAVING count(*) > 1"
-        if doubled := self.driver.query(self.dialect.limit.format(sql=twice, n=1)):
-            key = ", ".join(f"{name} {value}" for name, value in zip(load.key, doubled[0], strict=True))
-            raise DataError(
-                f"Key {key} of '{load.table.full_name}' stands in the source more than once.",
-                "Name columns that are unique with 'merge_key', or append.",
-            )
 
     def _update(self, load: Load) -> list[str]:
         return merging.updating(self.dialect, self._names(load), load)

@@ -728,6 +728,22 @@ def test_a_view_in_place_of_the_table_stops_the_plan(tmp_path, kind):
     assert (task.problem, task.problem_kind) == ("'t' is a view in the target.", "unsupported")
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_merge_into_rows_that_stand_there_twice_changes_none(tmp_path, kind):
+    database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'new')")
+    sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
+    with config.resolve(sides[1])[1].open() as session:
+        assert isinstance(session, SqlSession)
+        with transaction(session.driver):
+            session.driver.execute(f"CREATE TABLE t (id {session.dialect.native(PEOPLE.columns[0])}, v VARCHAR)")
+            session.driver.execute("INSERT INTO t VALUES (1, 'old'), (1, 'older'), (2, 'other')")
+    with pytest.raises(DataError, match="'t' has several rows with one key"):
+        lading.copy(*sides, mode="merge", quiet=True)
+    with config.resolve(sides[1])[1].open() as session:
+        assert isinstance(session, SqlSession)
+        assert session.driver.query("SELECT v FROM t ORDER BY v") == [("old",), ("older",), ("other",)]
+
+
 def test_a_merge_by_a_key_with_null_is_refused_before_it_doubles(tmp_path):
     database(tmp_path, "CREATE TABLE t (k INTEGER, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (NULL, 'b')")
     sides = (f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb")
