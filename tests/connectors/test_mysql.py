@@ -1297,6 +1297,17 @@ def test_triggers_that_cannot_be_seen_are_told(mariadb, maria_database, clerk, g
         mariadb.execute(f"DROP ROLE {inner}")
 
 
+def test_rights_to_triggers_are_asked_for_once_for_all_tables(maria_database, monkeypatch):
+    run(maria_database, *SCENE)
+    asked: list[str] = []
+    with opened(maria_database) as session:
+        people, query = described(session, "people"), session.mysql.query
+        monkeypatch.setattr(session.mysql, "query", lambda sql, values=(): asked.append(sql) or query(sql, values))
+        session.route(people)
+        session.route(people)
+    assert asked.count("SHOW GRANTS") == 1
+
+
 def test_rules_are_not_used_where_they_are_not_verified(maria_database: str):
     with opened(maria_database) as session:
         table = put(session, PEOPLE, people(1))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lading.connectors.mysql.driver import Driver
-from lading.connectors.mysql.rights import holds
+from lading.connectors.mysql.rights import all_grants, holds
 from lading.dialects.mysql import dialect
 from lading.errors import Unreachable
 
@@ -41,7 +41,7 @@ def has_column(driver: Driver, place: Place, column: str) -> bool:
 
 def has_triggers(driver: Driver, place: Place) -> bool:
     """Also when the account has no right to triggers: then they cannot be seen."""
-    if not holds(driver, "TRIGGER", place):
+    if not holds(all_grants(driver), "TRIGGER", place):
         return True
     sql = "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s LIMIT 1"
     return bool(driver.query(sql, place))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lading.connector import Right
@@ -21,7 +21,7 @@ _STAGING = ("SELECT", "INSERT", "DELETE", "CREATE", "ALTER", "DROP")
 """What a table needs that is made beside the target's and takes its place: in the whole schema, as its name is new."""
 
 
-class _Grant(NamedTuple):
+class Grant(NamedTuple):
     """Rights at a place, each with its columns, none of which means all. No database means every one, no table too."""
 
     rights: dict[str, tuple[str, ...]]
@@ -42,7 +42,7 @@ class _Grant(NamedTuple):
 def rights(session: MySQLSession, table: Table, mode: Mode | None) -> list[Right]:
     """See `connector.Grants`."""
     schema = table.schema_name or session.default_schema
-    grants, who = list(_grants(session.mysql, schema)), account(session.mysql)
+    grants, who = list(_counting(all_grants(session.mysql), schema)), account(session.mysql)
     quote = session.dialect.quote
     if mode is None:
         return _readable(session, table, [each for each in grants if each.on(schema, table.name)])
@@ -57,7 +57,7 @@ def rights(session: MySQLSession, table: Table, mode: Mode | None) -> list[Right
     ]  # fmt: skip
 
 
-def _readable(session: MySQLSession, table: Table, grants: list[_Grant]) -> list[Right]:
+def _readable(session: MySQLSession, table: Table, grants: list[Grant]) -> list[Right]:
     """The right to read a table, or its columns one by one."""
     name, who = session.name(table), account(session.mysql)
     whole, quote = Right(f"SELECT ON {name}", True, f"GRANT SELECT ON {name} TO {who};"), session.dialect.quote
@@ -72,39 +72,38 @@ def _readable(session: MySQLSession, table: Table, grants: list[_Grant]) -> list
     return [Right(f"SELECT ({each}) ON {name}", False, grant.format(each)) for each in lacks] or [whole]
 
 
-def holds(driver: Driver, right: str, place: tuple[str, str]) -> bool:
-    """Whether the account has a right to a whole table, at a schema and of a name."""
-    return any(each.on(*place) and each.columns(right) == () for each in _grants(driver, place[0]))
+def holds(found: Sequence[Grant], right: str, place: tuple[str, str]) -> bool:
+    """Whether an account of these grants has a right to a whole table, at a schema and of a name."""
+    return any(each.on(*place) and each.columns(right) == () for each in _counting(found, place[0]))
 
 
-def _grants(driver: Driver, database: str) -> Iterator[_Grant]:
+def _counting(found: Sequence[Grant], database: str) -> Iterator[Grant]:
     """Those that count in a database: of several patterns that match its name only the closest one does."""
-    found = list(_all_grants(driver))
     whole = [each for each in found if each.database is not None and each.on(database, None)]
     closest = {each.to: max(_close(other) for other in whole if other.to == each.to) for each in whole}
     yield from (each for each in found if each not in whole or _close(each) == closest[each.to])
 
 
-def _close(grant: _Grant) -> int:
+def _close(grant: Grant) -> int:
     """How many characters of a database's name stand before what any others may take the place of."""
     name = str(grant.database)
     wild = re.search(r"(?<!\\)[%_]", name)
     return wild.start() if wild else len(name) + 1
 
 
-def _all_grants(driver: Driver) -> Iterator[_Grant]:
+def all_grants(driver: Driver) -> list[Grant]:
     """The account's own, and those of its roles that are in force."""
-    lists = ["SHOW GRANTS"]
+    lists, found = ["SHOW GRANTS"], list[Grant]()
     role = driver.query("SELECT current_role()")[0][0]
     if role and role != "NONE":
         lists = ["SHOW GRANTS", "SHOW GRANTS FOR CURRENT_ROLE"] if driver.server.mariadb else [
             f"SHOW GRANTS FOR CURRENT_USER() USING {role}"
         ]  # fmt: skip
-    for each in lists:
-        for (line,) in driver.query(each):
-            if found := _LINE.match(str(line)):
-                said = {right: _columns(columns) for right, columns in _WORD.findall(found[1])}
-                yield _Grant(said, _name(found[2]), _name(found[3]), found[4])
+    for (line,) in (row for each in lists for row in driver.query(each)):
+        if grant := _LINE.match(str(line)):
+            said = {right: _columns(columns) for right, columns in _WORD.findall(grant[1])}
+            found.append(Grant(said, _name(grant[2]), _name(grant[3]), grant[4]))
+    return found
 
 
 def _columns(listed: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lading.connectors.mysql.rights import account, holds
+from lading.connectors.mysql.rights import account, all_grants, holds
 from lading.route import Code, Parameter, Route
 from lading.schema import Table
 
@@ -45,7 +45,8 @@ def route(session: MySQLSession, table: Table) -> Route:
         if text is not None  # MariaDB tells the names alone to whom may write to the table
     ]  # fmt: skip
     views, unread = dict[tuple[str, str], Code](), list[tuple[str, str]]()
-    if not holds(session.mysql, "TRIGGER", place):
+    session.granted = session.granted or all_grants(session.mysql)
+    if not holds(session.granted, "TRIGGER", place):
         what = f"the triggers of '{table.full_name}' cannot be seen: the account has no right TRIGGER"
         grant = f"GRANT TRIGGER ON {session.name(table)} TO {account(session.mysql)};"
         unread.append((what, f"{grant} Or look in them for casts and cuts."))

@@ -12,7 +12,7 @@ from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.finishing import left_out
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
-from lading.connectors.mysql.rights import rights
+from lading.connectors.mysql.rights import Grant, rights
 from lading.connectors.mysql.room import OPTIONS, key_parts, roomy
 from lading.connectors.mysql.standing import begun
 from lading.connectors.mysql.trial import trial
@@ -28,6 +28,7 @@ class MySQLSession(SqlSession):
     def __init__(self, driver: Driver, database: str | None) -> None:
         super().__init__(dialect, driver, database)
         self.mysql = driver
+        self.granted: list[Grant] = []
         self._before = cpu_seconds(driver)  # MariaDB gives a thread to one connection after another
 
     def check(self) -> None:

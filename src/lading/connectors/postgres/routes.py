@@ -39,20 +39,18 @@ _TRIGGERS = """
     WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 20 <> 0
           AND coalesce(to_jsonb(t) ->> 'tgparentid', '0') = '0'
     GROUP BY 1, 2, 3 ORDER BY min(t.tgname)"""
-# Of ev_type, 2 is UPDATE and 3 INSERT.
-_RULES = """
-    SELECT rulename::text FROM pg_rewrite
-    WHERE ev_class = to_regclass(%s) AND ev_type IN ('2', '3') AND ev_enabled IN ('O', 'A') ORDER BY 1"""
-# The table itself, what a view reads, partitions, and what inherits.
-_FOREIGN = """
+# Rules, where ev_type 2 is UPDATE and 3 INSERT. Foreign tables: itself, its parts, what inherits, what a view reads.
+_BESIDE = """
     WITH RECURSIVE r (oid) AS (
         SELECT to_regclass(%s)::oid UNION SELECT s.oid FROM r CROSS JOIN LATERAL (
             SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid UNION
             SELECT d.refobjid FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass
                  AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
             WHERE w.ev_class = r.oid AND w.rulename = '_RETURN') s (oid))
-    SELECT n.nspname || '.' || c.relname FROM r JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'f'
-    JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1"""
+    SELECT 'foreign', n.nspname || '.' || c.relname FROM r JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'f'
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    UNION SELECT 'rule', rulename::text FROM pg_rewrite
+    WHERE ev_class = to_regclass(%s) AND ev_type IN ('2', '3') AND ev_enabled IN ('O', 'A') ORDER BY 1, 2"""
 # Lengths of parameters and results are not in the catalogue: PostgreSQL forgets them. Those of domains are kept.
 _TYPE = """CASE WHEN {t}.oid = 'bpchar'::regtype THEN 'bpchar'
     WHEN {t}.typtype = 'd' THEN format_type({t}.typbasetype, {t}.typtypmod) ELSE format_type({t}.oid, NULL) END"""
@@ -68,9 +66,6 @@ _PARAMETERS = f"""
     SELECT coalesce((p.proargnames)[a.place], ''), coalesce((p.proargmodes)[a.place], 'i')::text, {_TYPE.format(t="t")}
     FROM pg_proc p CROSS JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]))
     WITH ORDINALITY a (type, place) JOIN pg_type t ON t.oid = a.type WHERE p.oid = %s ORDER BY a.place"""
-
-
-_THERE = "Look there for narrower types, views and triggers."
 
 
 def route(session: PostgresSession, table: Table) -> Route:
@@ -89,12 +84,14 @@ def route(session: PostgresSession, table: Table) -> Route:
     ]  # fmt: skip
     encoding = session.driver.encoding.lower()
     charsets = {} if encoding == "utf8" else {c.name: encoding for c in table.columns if c.type.kind == "string"}
-    look, query = "Look in it for casts and cuts.", session.driver.query
-    unread = tuple((f"the rule '{own}' of '{table.full_name}' was not read", look) for (own,) in query(_RULES, (name,)))
-    beyond = tuple(
-        (f"what stands behind the foreign table '{own}' cannot be seen", _THERE) for (own,) in query(_FOREIGN, (name,))
-    )
-    return Route(views=tuple(views), triggers=tuple(triggers), charsets=charsets, unread=unread, beyond=beyond)
+    beside = session.driver.query(_BESIDE, (name, name))
+    rules = [f"the rule '{own}' of '{table.full_name}' was not read" for kind, own in beside if kind == "rule"]
+    afar = [f"what stands behind the foreign table '{own}' cannot be seen" for kind, own in beside if kind == "foreign"]
+    return Route(
+        views=tuple(views), triggers=tuple(triggers), charsets=charsets,
+        unread=tuple((what, "Look in it for casts and cuts.") for what in rules),
+        beyond=tuple((what, "Look there for narrower types, views and triggers.") for what in afar),
+    )  # fmt: skip
 
 
 def routines(session: PostgresSession, names: Sequence[str]) -> list[Code]:
