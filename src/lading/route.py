@@ -11,7 +11,7 @@ from lading.types import Type, typed
 
 PlaceKind = Literal[
     "source column", "view column", "file field", "column", "cast", "expression", "parameter", "variable", "result",
-    "stage column", "target column", "trigger", "API attribute", "export field",
+    "stage column", "target column", "API attribute", "export field",
 ]  # fmt: skip
 Fact = Literal["catalogue", "parsed", "measured", "declared"]
 Level = Literal["blocks", "warns", "notes", "unknown"]
