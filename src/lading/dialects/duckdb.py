@@ -49,10 +49,10 @@ dialect = Dialect(
                CASE WHEN table_oid IN (SELECT view_oid FROM duckdb_views()) THEN 1 ELSE 0 END AS is_view
         FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal""",
     keys="""
-        SELECT schema_name AS table_schema, table_name, 0 AS rank,
-               constraint_index::VARCHAR AS key_name, i AS place, constraint_column_names[i] AS column_name
-        FROM (SELECT *, unnest(range(1, len(constraint_column_names) + 1)) AS i FROM duckdb_constraints()
-              WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY')""",
+        SELECT schema_name AS table_schema, table_name, 0 AS rank, constraint_index::VARCHAR AS key_name,
+               unnest(range(1, len(constraint_column_names) + 1)) AS place,
+               unnest(constraint_column_names) AS column_name
+        FROM duckdb_constraints() WHERE database_name = current_database() AND constraint_type = 'PRIMARY KEY'""",
     sizes="""
         SELECT schema_name AS table_schema, table_name, estimated_size AS n, NULL AS size FROM duckdb_tables()
         WHERE database_name = current_database()""",
