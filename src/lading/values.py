@@ -18,6 +18,7 @@ _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 _WHOLE = r"^[+-]?[0-9]+$"
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+_ZONED = r":[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _ROOM = Context(prec=2_000)  # decimal digits; the default of 28 would round
 
 
@@ -245,12 +246,11 @@ def _read_moment(array: Array, target: Type, lossy: bool) -> Array:
     try:
         moments = array.cast(pa.timestamp(target.arrow().unit))
     except pa.ArrowInvalid:
-        if target.utc:
-            moments = array.cast(pa.timestamp(target.arrow().unit, "UTC"))
-        elif lossy:
-            moments = array.cast(pa.timestamp("ns"))
-        else:
+        if not (target.utc or lossy):
             raise
+        zoned = pc.match_substring_regex(array, _ZONED)  # some may have one
+        whole = pc.if_else(zoned, array, pc.binary_join_element_wise(array, "Z", ""))
+        moments = whole.cast(pa.timestamp(target.arrow().unit, "UTC")) if target.utc else array.cast(pa.timestamp("ns"))
     if target.kind == "time":
         moments = moments.cast(pa.time64(moments.type.unit))
     return _ticks(moments, target, lossy)

@@ -163,3 +163,10 @@ def test_slices_of_arrays_are_cast_as_they_are():
     whole = pa.array([[1], None, [2, None], []], pa.list_(pa.int32()))
     assert cast(whole.slice(1, 2), parse("list(int(32))"), parse("list(int(64))"))[0].to_pylist() == [None, [2, None]]
     assert texts(whole.slice(2), parse("list(int(32))")).to_pylist() == ["[2,null]", "[]"]
+
+
+def test_moments_with_a_zone_may_stand_beside_others_without():
+    """The others are in UTC."""
+    values = ["2024-01-01 10:00:00", "2024-01-01T10:00:00+02:00", None, "2024-01-01 10:00Z", "2024-01-01 10:00:00.5"]
+    found, _ = through(values, "string", "timestamp(6,utc)")
+    assert [each and each[11:21] for each in found] == ["10:00:00.0", "08:00:00.0", None, "10:00:00.0", "10:00:00.5"]

@@ -71,6 +71,6 @@ class Disk:
                 raise
             raise Unreachable(
                 f"There is no room to join the rows that differ: {text}.",
-                f"Free space on the disk of '{self.folder.parent}', name another folder with TMPDIR, or leave out wide "
-                "columns with 'exclude'.",
+                f"Free space on the disk of '{self.folder.parent}', name another folder with TMPDIR, or leave out "
+                "columns with 'exclude'. A table without a key wants the most: name one with 'key'.",
             ) from error
