@@ -1,13 +1,16 @@
 """What is peculiar to PostgreSQL."""
 
 import datetime as dt
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
@@ -1003,3 +1006,36 @@ def test_a_table_that_is_gone_is_told_as_that(pg_database: str) -> None:
         for columns in (table.columns, ()):
             with pytest.raises(SpecError, match="does not exist"):
                 session.digest(table.model_copy(update={"columns": columns}), WHOLE)
+
+
+@pytest.mark.parametrize(
+    "making",
+    [
+        (
+            "CREATE TABLE t (id int, v text) PARTITION BY LIST (id); CREATE TABLE own PARTITION OF t DEFAULT; "
+            "CREATE FOREIGN TABLE theirs PARTITION OF t FOR VALUES IN (1) {}"
+        ),
+        "CREATE TABLE t (id int, v text); CREATE FOREIGN TABLE theirs () INHERITS (t) {}",
+    ],
+)
+def test_a_part_that_is_stored_elsewhere(tmp_path: Path, pg_database: str, making: str) -> None:
+    """Its rows have no versions here, and are hashed by what they hold."""
+    path = Path(tempfile.mkdtemp(prefix="lading-")) / "theirs.csv"
+    path.parent.chmod(0o755)
+    theirs = f"SERVER files OPTIONS (filename '{path}', format 'csv')"
+    with Postgres.from_url(pg_database).open() as session:
+        session.driver.execute("CREATE EXTENSION file_fdw")
+        session.driver.execute("CREATE SERVER files FOREIGN DATA WRAPPER file_fdw")
+        session.driver.execute(f"{making.format(theirs)}; INSERT INTO t VALUES (2, 'zz')")
+        hashes = set[str]()
+        for text in ("ab", "ba"):
+            path.write_text(f"1,{text}\n")
+            table = session.describe("t")
+            assert table is not None
+            found = session.digest(table, WHOLE)
+            assert found is not None
+            assert (found.rows, session.pages(table)) == (2, None)
+            hashes.add(found.native)
+        assert len(hashes) == 2
+    assert lading.copy(pg_database, f"{tmp_path}/", tables="t", slice_rows=1, quiet=True).state == "proved"
+    shutil.rmtree(path.parent)

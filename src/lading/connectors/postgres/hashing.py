@@ -5,6 +5,12 @@ from __future__ import annotations
 from lading.dialects.postgres import dialect
 from lading.schema import Table
 
+STORED = """
+WITH RECURSIVE d (oid) AS (
+  SELECT to_regclass({t})::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON d.oid = i.inhparent)
+SELECT bool_and(c.relkind IN ('r', 'm', 'p')) FROM d JOIN pg_class c ON c.oid = d.oid"""
+"""Whether all rows of a table are stored here, also those of its partitions; NULL where the table is gone."""
+
 
 def versions() -> str:
     """Over the versions of rows that are stored here: whatever changes a row makes another version of it, and hashing

@@ -9,7 +9,7 @@ from lading.connector import Load, Slice
 from lading.connectors.postgres import passing, routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.ending import cancel
-from lading.connectors.postgres.hashing import contents, versions
+from lading.connectors.postgres.hashing import STORED, contents, versions
 from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.replacing import publish, refilling
 from lading.connectors.postgres.rights import check, refuse_computed, rights
@@ -68,9 +68,8 @@ class PostgresSession(SqlSession):
         return [f"{quote(c.name) if padded(c) else self.dialect.read(c)} AS {quote(c.name)}" for c in table.columns]
 
     def _row_hash(self, table: Table) -> str:
-        place = self.dialect.text(self.name(table))
-        kind = f"SELECT relkind IN ('r', 'm', 'p') FROM pg_class WHERE oid = to_regclass({place})"
-        if self.driver.version >= 140_000 and (True,) in self.driver.query(kind):  # none where the table is gone
+        stored = STORED.format(t=self.dialect.text(self.name(table)))
+        if self.driver.version >= 140_000 and (True,) in self.driver.query(stored):
             return versions()
         return contents(table, self.driver.version)
 
