@@ -65,8 +65,8 @@ def is_of_table(path: str, said: Format | None, deep: bool = True) -> bool:
 
 def keep_others(old: str, new: str, said: Format | None, deep: bool) -> None:
     """Moves what is no part of a table from the folder that it had into the one that took its place, on this machine;
-    what has the name of something there is not moved."""
-    for entry in os.scandir(old) if os.path.isdir(old) else ():
+    what has the name of something there is not moved. A link's folder goes nowhere, and keeps what it holds."""
+    for entry in os.scandir(old) if os.path.isdir(old) and not os.path.islink(old) else ():
         there = f"{new}/{entry.name}"
         if deep and entry.is_dir(follow_symlinks=False) and "=" in entry.name and not hidden(entry.name):
             keep_others(entry.path, there, said, deep)
