@@ -265,20 +265,21 @@ def test_what_was_in_flight_is_not_exported(
     assert rows["right"].to_pylist() == ["bad"]
 
 
-def test_a_row_that_stays_different_is_one_and_a_moving_one_is_unknown(place: Callable[[str], str]):
+def test_a_row_that_stays_different_is_one_and_a_moving_one_is_unknown(
+    place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
     source, target = place("postgres"), place("postgres")
     for each in (source, target):
         fill(each, "postgres", range(100))
     looks.query(source, "UPDATE orders SET note = 'new' WHERE id IN (5, 6)")
-    late = Lagging(source, "UPDATE orders SET note = 'newer' WHERE id = 5", 1.0)
-    found = diff(source, target, wait_seconds=3)
-    late.join()
+    with monkeypatch.context() as patch:
+        meanwhile(patch, source, "UPDATE orders SET note = 'newer' WHERE id = 5")
+        found = diff(source, target, wait_seconds=3)
     assert found.verdict == "different"
     assert dict(found.tables[0].states) == {"persistent": 1, "moving": 1}
     assert {d.key["id"]: d.state for d in found.tables[0].differences} == {"5": "moving", "6": "persistent"}
-    late = Lagging(source, "UPDATE orders SET note = 'newest' WHERE id IN (5, 6)", 1.0)
+    meanwhile(monkeypatch, source, "UPDATE orders SET note = 'newest' WHERE id IN (5, 6)")
     assert diff(source, target, wait_seconds=3).verdict == "inconclusive"
-    late.join()
 
 
 @pytest.mark.parametrize("more", [{}, {"exclude": "c", "sample": 0.9999}])
