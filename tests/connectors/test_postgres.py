@@ -1,6 +1,7 @@
 """What is peculiar to PostgreSQL."""
 
 import datetime as dt
+import secrets
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from lading.prove import unlike
 from lading.schema import Column, Mode, Table
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.types import parse
+from tests.servers import Postgres as Cluster
 
 
 @contextmanager
@@ -1039,3 +1041,20 @@ def test_a_part_that_is_stored_elsewhere(tmp_path: Path, pg_database: str, makin
         assert len(hashes) == 2
     assert lading.copy(pg_database, f"{tmp_path}/", tables="t", slice_rows=1, quiet=True).state == "proved"
     shutil.rmtree(path.parent)
+
+
+def test_who_may_read_some_columns_can_copy_them(tmp_path: Path, postgres: Cluster, pg_database: str) -> None:
+    role, name = f"r{secrets.token_hex(4)}", pg_database.rpartition("/")[2]
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+    with Postgres.from_url(pg_database).open() as session:
+        session.driver.execute("CREATE TABLE t (id int PRIMARY KEY, hidden text, v text)")
+        session.driver.execute("INSERT INTO t SELECT n, 'h', 'v' FROM generate_series(1, 3000) n")
+        session.driver.execute(f"GRANT SELECT (id, v) ON t TO {role}")
+        session.driver.execute("ANALYZE t")
+    some = pg_database.replace(pg_database.split("//")[1].split("@")[0], f"{role}:x", 1)
+    for target in (f"{tmp_path}/", f"duckdb:///{tmp_path}/x.duckdb"):
+        for rows in (1_000, 500_000):
+            bill = lading.copy(some, target, tables="t", exclude="t.hidden", slice_rows=rows, quiet=True)
+            assert (bill.state, bill.rows.target) == ("proved", 3_000)
+    postgres.execute(f"DROP OWNED BY {role}", name)
+    postgres.execute(f"DROP ROLE {role}")

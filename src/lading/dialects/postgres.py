@@ -270,7 +270,8 @@ dialect = Dialect(
         SELECT CASE WHEN current_setting('server_version_num')::int >= 140000
                THEN pg_relation_size(c.oid) / current_setting('block_size')::int END
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam
-        WHERE c.relkind IN ('r', 'm') AND m.amname = 'heap' AND n.nspname = %s AND c.relname = %s AND NOT EXISTS (
+        WHERE c.relkind IN ('r', 'm') AND m.amname = 'heap' AND n.nspname = %s AND c.relname = %s
+        AND has_table_privilege(c.oid, 'SELECT') AND NOT EXISTS (
             SELECT FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
             WHERE i.inhparent = c.oid AND k.relkind = 'f')""",
     page_low="ctid >= '({n},0)'",

@@ -8,8 +8,10 @@ from lading.schema import Table
 STORED = """
 WITH RECURSIVE d (oid) AS (
   SELECT to_regclass({t})::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON d.oid = i.inhparent)
-SELECT bool_and(c.relkind IN ('r', 'm', 'p')) FROM d JOIN pg_class c ON c.oid = d.oid"""
-"""Whether all rows of a table are stored here, also those of its partitions; NULL where the table is gone."""
+SELECT bool_and(c.relkind IN ('r', 'm', 'p')) AND has_table_privilege(to_regclass({t}), 'SELECT')
+FROM d JOIN pg_class c ON c.oid = d.oid"""
+"""Whether all rows of a table are stored here, also those of its partitions, and their versions may be read, which who
+may read some columns may not; NULL where the table is gone."""
 
 
 def versions() -> str:
