@@ -1045,6 +1045,26 @@ def test_triggers_stay(maria_database):
         assert [row[0] for row in read(session, "people")] == [5]
 
 
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "BEFORE INSERT ON people FOR EACH ROW SET NEW.name = upper(NEW.name)",
+        "BEFORE INSERT ON people FOR EACH ROW SET NEW.id = NEW.id + 1",
+    ],
+)
+def test_triggers_that_change_rows_leave_the_old_ones(maria_database, trigger):
+    run(maria_database, *SCENE, f"CREATE TRIGGER change_them {trigger}")
+    with opened(maria_database) as session:
+        before = read(session, "people")
+        load = staged(session, PEOPLE, people(5))
+        with pytest.raises(DataError, match="Triggers of 'people' change the rows that are written"):
+            session.publish([load])
+        assert read(session, "people") == before != []
+        run(maria_database, "DROP TRIGGER change_them")
+        session.publish([load])
+        assert [row[0] for row in read(session, "people")] == [5]
+
+
 def test_an_account_that_cannot_see_triggers_swaps_nothing(maria_database, mariadb):
     name = maria_database.rpartition("/")[2]
     run(maria_database, *SCENE, "CREATE TABLE seen (id bigint)",

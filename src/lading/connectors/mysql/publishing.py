@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.connector import Load
+from lading.connector import WHOLE, Load
 from lading.connectors.mysql.around import Link, has_triggers, links, orphan
 from lading.connectors.mysql.finishing import drop_slice, finish
+from lading.digest import digest_of
 from lading.driver import transaction
 from lading.errors import DataError, SpecError, Unsupported
 from lading.schema import Mode, Table
@@ -90,9 +91,22 @@ def _refill(session: MySQLSession, loads: Sequence[Load]) -> None:
     loose = len(loads) > 1 or loads[0].mode is Mode.REPLACE or any(link.child == link.parent for link in hanging)
     with transaction(session.driver), _unchecked(session, hanging if loose else []):
         for load in loads:
-            for statement in session._publishing(_writable(session, load)):
+            written = _writable(session, load)
+            for statement in session._publishing(written):
                 session.driver.execute(statement)
+            if load.mode is Mode.REPLACE and not load.fresh and has_triggers(session.mysql, session._place(load.table)):
+                _refuse_changed(session, written)
             session._mark(load, PUBLISHED, 0)
+
+
+def _refuse_changed(session: MySQLSession, load: Load) -> None:
+    """Raises DataError where triggers made other rows of the staged ones, while the old ones can still come back."""
+    columns = load.table.columns
+    tables = (load.table, load.stage.model_copy(update={"columns": columns}))
+    here, staged = (digest_of(session.read(table, WHOLE), columns) for table in tables)
+    if here != staged:
+        what = f"Triggers of '{load.table.full_name}' change the rows that are written."
+        raise DataError(what, "Look at its triggers, or load another table.")
 
 
 @contextmanager
