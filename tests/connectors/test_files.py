@@ -772,6 +772,21 @@ def test_moments_of_96_bits_that_are_too_far_away_are_named(tmp_path: Path) -> N
                     list(session.read(odd, WHOLE))
 
 
+def test_a_file_is_opened_once_where_it_holds_no_moments_of_96_bits(tmp_path: Path, monkeypatch: Any) -> None:
+    pq.write_table(pa.table({"a": [1], "when": [dt.datetime(2020, 1, 1)]}), tmp_path / "t.parquet")
+    times, real = list[str](), pq.ParquetFile
+
+    def counted(*given: Any, **how: Any) -> Any:
+        times.append("opened")
+        return real(*given, **how)
+
+    with Files(path=str(tmp_path)).open() as session:
+        (table,) = session.tables()
+        monkeypatch.setattr(pq, "ParquetFile", counted)
+        assert sum(batch.num_rows for batch in session.read(table, WHOLE)) == 1
+    assert times == ["opened"]
+
+
 def test_a_key_whose_columns_were_taken_out_is_none(tmp_path: Path) -> None:
     move(Files(path=str(tmp_path)), Load(id="a", table=T, key=("id",)), [rows_of(1, 2)])
     made = pq.read_table(tmp_path / "sales.orders" / "part-00000.parquet")

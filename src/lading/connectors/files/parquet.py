@@ -92,24 +92,29 @@ def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int],
             yield arrays, batch.num_rows
 
 
-def refuse_wrapped(place: Place, path: str, names: Sequence[str], groups: Sequence[int]) -> None:
+def refuse_wrapped(place: Place, path: str, file: pq.ParquetFile, names: Sequence[str], groups: Iterable[int]) -> None:
     """Raises DataError where a moment of 96 bits, which Spark, Hive and Impala write, is too far away for nanoseconds:
     Arrow makes another one of it without a word, which in microseconds it does not."""
-    with opened(place, path) as fine:
-        held = [fine.schema.column(n) for n in range(len(fine.schema))]
-        tops = {column.path: column.path if column.path in names else column.path.split(".")[0] for column in held}
-        paths = {c.path: tops[c.path] for c in held if c.physical_type == "INT96" and tops[c.path] in names}
-        if not paths:
-            return
-        with opened(place, path, "us") as coarse:
-            for group in groups:
-                told = {"row_groups": [group], "columns": list(paths), "use_threads": False}
-                for pair in zip(*(each.iter_batches(BATCH_ROWS, **told) for each in (fine, coarse)), strict=True):
-                    for name in paths.values():
-                        nanos, micros = (_whole(batch.column(name)) for batch in pair)
-                        # Rounded, the two may be one microsecond apart; what is wrong is 585 years apart.
-                        if pc.any(pc.greater(pc.abs(pc.subtract(pc.divide(nanos, 1000), micros)), 1)).as_py():
-                            raise _too_far(path, name)
+    paths = _of_96_bits(file, set(names))
+    if not paths:
+        return
+    with opened(place, path, "us") as coarse:
+        for group in groups:
+            told = {"row_groups": [group], "columns": list(paths), "use_threads": False}
+            for pair in zip(*(each.iter_batches(BATCH_ROWS, **told) for each in (file, coarse)), strict=True):
+                for name in paths.values():
+                    nanos, micros = (_whole(batch.column(name)) for batch in pair)
+                    # Rounded, the two may be one microsecond apart; what is wrong is 585 years apart.
+                    if pc.any(pc.greater(pc.abs(pc.subtract(pc.divide(nanos, 1000), micros)), 1)).as_py():
+                        raise _too_far(path, name)
+
+
+def _of_96_bits(file: pq.ParquetFile, names: set[str]) -> dict[str, str]:
+    """The columns of some names that hold such moments, by their paths in the file."""
+    held = (file.schema.column(n) for n in range(len(file.schema)))
+    paths = [column.path for column in held if column.physical_type == "INT96"]
+    tops = {path: path if path in names else path.split(".")[0] for path in paths}
+    return {path: top for path, top in tops.items() if top in names}
 
 
 def _whole(array: pa.Array) -> pa.Array:

@@ -66,7 +66,7 @@ class Source:
         with parquet.opened(self.place, file.path) as opened:
             own = self._own(file, wanted, opened.schema_arrow.names)
             groups = range(opened.num_row_groups)[slice(*pages) if pages else slice(None)]
-            parquet.refuse_wrapped(self.place, file.path, [column.name for column in own], groups)
+            parquet.refuse_wrapped(self.place, file.path, opened, [column.name for column in own], groups)
             for arrays, rows in parquet.read(opened, own, groups, self.batch_mb):
                 yield self._batch(file, wanted, dict(zip([c.name for c in own], arrays, strict=True)), rows)
 
