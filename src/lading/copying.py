@@ -218,8 +218,8 @@ def facing(move: Move, tables: Sequence[Table], target: tuple[Connection, Sessio
     """Each table and what it is compared with: one of the very name that is meant, else the one that a copy goes into;
     one table beside an address that means one, with that, whatever its name."""
     connection, writing = target
-    if len(tables) == 1 and move.into is None and connection.one_table():
-        return [(tables[0], there) for there in writing.tables()]
+    if len(tables) == 1 and move.into is None and connection.one_table() and len(found := list(writing.tables())) == 1:
+        return [(tables[0], found[0])]
     return [(table, _facing(move, table, writing)) for table in tables]
 
 

@@ -247,5 +247,13 @@ def test_a_file_is_a_table_whatever_its_name(inside, tmp_path):
         done = inside("diff", *words, "--key", "id", "--json")
         (found,) = done.json["tables"]
         assert (done.code, found["rows_right"], found["only_left"]) == (code, 2, 0), done
+    (tmp_path / "more.csv").mkdir()
+    for name, value in (("old", "a"), ("other", "z")):
+        (tmp_path / "more.csv" / f"{name}.csv").write_text(f"id,v\n1,{value}\n2,c\n")
+    for right in (f"csv:///{tmp_path}/more.csv", f"csv:///{tmp_path}/more.csv/*.csv"):
+        done = inside("diff", "old.csv", right, "--key", "id", "--json")
+        assert [(each["left"], each["right"], each["verdict"]) for each in done.json["tables"]] == [
+            ("old", "old", "equal")
+        ], "of several tables the one of its name is meant"
     done = inside("diff", "crm.db", "old.csv", "--json")
     assert [each["rows_right"] for each in done.json["tables"]] == [0, 0], "of two tables nobody knows which is meant"
