@@ -322,6 +322,10 @@ def test_temporary_tables_and_ctes_are_followed():
         ("INSERT INTO t (d) VALUES (p_d), (1::real)", {"t.d <- p_d"}),
         ("FETCH given INTO v", {"v <- unread.v"}),
         ("SELECT f() AS a INTO r; v := r.b", {"r.a <- unread.f()", "v <- r.b"}),
+        ("FOR r IN (WITH w AS (SELECT left(p_d, 3) AS a) SELECT a FROM w) LOOP v := r.a; END LOOP",
+         {"r.a <- p_d | cuts 3", "v <- r.a"}),
+        ("FOR r IN ((SELECT left(p_d, 3) AS a)) LOOP v := r.a; END LOOP", {"r.a <- p_d | cuts 3", "v <- r.a"}),
+        ("FOR i IN (1)..(2) LOOP v := p_d; END LOOP", {"v <- p_d"}),
     ],
 )  # fmt: skip
 def test_all_that_stands_in_from_is_followed_or_unknown(text, flow):

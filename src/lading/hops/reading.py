@@ -124,10 +124,7 @@ class Reading(Declaring):
         if statement.words[at + 1] in ("INSERT", "UPDATE", "DELETE", "MERGE"):
             return self.gap(statement, f"loops over rows that it writes, which is not read: {short(statement.text)}")
         names = [token.text.lower() for token in statement.tokens[1:at] if token.text != ","]
-        if statement.words[at + 1] in ("SELECT", "WITH", "VALUES") or statement.words[at + 1 : at + 3] == (
-            "(",
-            "SELECT",
-        ):
+        if next((w for w in statement.words[at + 1 :] if w != "("), "") in ("SELECT", "WITH", "VALUES"):
             found = self.query(statement.between(at + 1, -1), statement)
         elif ".." in "".join(token.text for token in statement.tokens[at:]):
             self.names.add(names[0])  # a whole number of its own
