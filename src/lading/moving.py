@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -245,6 +246,15 @@ def fail(moving: Moving, error: LadingError, told: bool = True) -> None:
     elif moving.state == "publishing" and told and not isinstance(error, Unreachable):
         moving.store.change(moving.load.id, state="staging")
     if isinstance(error, DataError):
-        error = DataError(unseen(error.what, moving.hidden), error.fix)
+        error = told_of([moving], error)
     moving.bill = bill_of(moving, State.FAILED, moving.proof, error)
     moving.watch.state(moving.name, "failed")
+
+
+def told_of(movings: Sequence[Moving], error: DataError) -> DataError:
+    """An error about any of these tables, without the names of their stages and the values that are not to be shown."""
+    what = error.what
+    for moving in movings:
+        name = moving.load.table.name
+        what = re.sub(rf"\b{moving.load.stage.name}\b", lambda _, name=name: name, what)  # type: ignore[misc]
+    return DataError(unseen(what, [column for moving in movings for column in moving.hidden]), error.fix)

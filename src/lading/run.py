@@ -22,9 +22,9 @@ import pyarrow as pa
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends, sensitive
 from lading.ending import Ending, Stopped, Stuck
-from lading.errors import LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
+from lading.errors import DataError, LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import WIDE, map_large, return_freed
-from lading.moving import Moving, Pace, Watch, fail, new_load
+from lading.moving import Moving, Pace, Watch, fail, new_load, told_of
 from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
@@ -212,6 +212,8 @@ class Crew:
                 self._give_up(error, self.pending)
 
     def _give_up(self, error: LadingError, movings: list[Moving]) -> None:
+        if isinstance(error, DataError):  # which is about one of them, and told by all
+            error = told_of(self.movings, error)
         for moving in movings:
             fail(moving, error)
 

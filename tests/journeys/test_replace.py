@@ -143,6 +143,37 @@ def test_together_is_all_or_nothing(kind: str, place: Callable[[str], str]):
     assert set(looks.contents(target)) == {"areas", "funds", "sales"}
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "postgres", "mysql"])
+def test_a_value_that_stands_twice_is_told_by_no_other_table_either(kind: str, place: Callable[[str], str]):
+    """What fails when all are published is told by all tables: also by those that have no sensitive column."""
+    source, target = place("sqlite"), place(kind)
+    for where, unique, rows in ((source, "", "(1, 'ada@x.org')"), (target, " UNIQUE", "(9, 'ada@x.org')")):
+        looks.query(where, "CREATE TABLE areas (id bigint PRIMARY KEY)")
+        looks.query(where, f"CREATE TABLE people (id bigint PRIMARY KEY, mail varchar(20){unique})")
+        looks.query(where, f"INSERT INTO people VALUES {rows}")
+    given = {"from": f"{source}?sensitive=mail", "to": target, "mode": "append", "together": True, "accept": "*"}
+    bill = actions.copy(Move.model_validate(given))
+    assert [table.state for table in bill.tables] == ["failed", "failed"]
+    assert "ada@x.org" not in bill.model_dump_json()
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("unique", ["CONSTRAINT one_mail UNIQUE (mail)", "INDEX"])
+def test_a_unique_value_that_stands_twice_is_told_by_names_that_people_know(unique, together, place):
+    source, target = place("sqlite"), place("postgres")
+    columns = "id bigint PRIMARY KEY, mail varchar(20)"
+    for where in (source, target):
+        looks.query(where, "CREATE TABLE areas (id bigint PRIMARY KEY)")
+    looks.query(source, f"CREATE TABLE people ({columns})")
+    looks.query(source, "INSERT INTO people VALUES (1, 'ada'), (2, 'ada')")
+    looks.query(target, f"CREATE TABLE people ({columns}{'' if unique == 'INDEX' else ', ' + unique})")
+    if unique == "INDEX":
+        looks.query(target, "CREATE UNIQUE INDEX one_mail ON people (mail)")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "together": together, "accept": "*"}))
+    said = next(table.error for table in bill.tables if table.table == "people")
+    assert "could not create unique index \"one_mail\", table 'people'. Correct the rows that share a value" in said
+
+
 def test_without_together_the_others_arrive(place: Callable[[str], str]):
     source, target = place("sqlite"), place("duckdb")
     for name in ("areas", "funds"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
@@ -36,7 +37,6 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
         except DataError:
             if only_first:
                 raise
-            driver.execute("ROLLBACK TO lading")
             leaves = [text for text in gone if " WHERE " not in text]  # nothing refers to their rows
             _all(driver, [*leaves, *come, *(text for text in gone if text not in leaves)])
         _all(driver, looks)
@@ -45,8 +45,23 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
 
 
 def _all(driver: Driver, statements: Sequence[str]) -> None:
-    for each in statements:
-        driver.execute(each)
+    try:
+        for each in statements:
+            driver.execute(each)
+    except DataError as error:
+        driver.execute("ROLLBACK TO lading")
+        raise _known(driver, error) from error
+
+
+def _known(driver: Driver, error: DataError) -> DataError:
+    """The error with the name of the old table's constraint or index in place of that of its like, which is gone."""
+    made = re.search(r'(?<=")lading_(\d{1,10})(?=")', error.what)
+    if not made:
+        return error
+    oid = f"{made[1]}::oid"
+    sql = f"SELECT conname FROM pg_constraint WHERE oid = {oid} UNION SELECT relname FROM pg_class WHERE oid = {oid}"
+    names = driver.query(sql)
+    return DataError(error.what.replace(made[0], names[0][0]), error.fix) if names else error
 
 
 def _passed_on(session: PostgresSession, loads: Sequence[Load]) -> bool:
