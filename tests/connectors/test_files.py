@@ -1081,6 +1081,25 @@ def test_a_replaced_table_takes_nothing_else_along(tmp_path: Path, place: str) -
             assert [entry.name for entry in session.place.entries(session.place.root)] == ["orders"]
 
 
+@pytest.mark.parametrize("place", ["here", "there"])
+@pytest.mark.parametrize(
+    ("options", "beside"),
+    [
+        ({}, {"notes.json", "x.jsonl", "z.txt"}),
+        ({"format": "csv", "partitioned": False}, {"notes.json", "x.jsonl", "p=1/x.parquet"}),
+    ],
+)
+def test_nor_files_of_another_format(tmp_path: Path, place: str, options: Any, beside: set[str]) -> None:
+    connection = Files(path=str(tmp_path) if place == "here" else f"memory://{tmp_path.name}", **options)
+    table = T.model_copy(update={"schema_name": None})
+    move(connection, Load(id="a" * 12, table=table), [rows_of(1)])
+    with connection.open() as session:
+        filled(session, "orders", *beside)
+        move(connection, Load(id="b" * 12, table=table), [rows_of(1)])
+        assert {path for path in held(session, "orders") if not path.startswith(("part-", NOTE))} == beside
+        assert len(held(session, "orders")) == len(beside) + 2
+
+
 def test_a_link_in_place_of_a_table_leaves_its_folder_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "theirs.csv").write_text("id,s\n1,x\n")

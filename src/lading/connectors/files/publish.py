@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lading.connector import Load
 from lading.connectors.files.layout import Found
-from lading.connectors.files.note import NOTE, Note
+from lading.connectors.files.note import NOTE, Format, Note
 from lading.connectors.files.room import is_of_table, keep_others, link
 from lading.connectors.files.staging import Staging, synced
 from lading.errors import DataError
@@ -122,19 +122,20 @@ def _upload(staging: Staging, load: Load, old: Found | None, note: Note) -> None
     note = note.model_copy(update={"files": tuple(dict.fromkeys([*kept, *names]))})
     staging.save(target, note)
     if load.mode is Mode.REPLACE:
-        _finish(staging, target, stage, note)
+        _finish(staging, target, stage, note, old.format if old else note.format)
 
 
-def _finish(staging: Staging, target: str, stage: str, note: Note) -> None:
-    """What is left to do once the rows are visible: the old ones go, and what else stood beside them stays."""
+def _finish(staging: Staging, target: str, stage: str, note: Note, before: Format | None = None) -> None:
+    """What is left to do once the rows are visible: the old ones go, and what else stood beside them stays. `before` is
+    the format that they were in, where it is still known."""
     place = staging.place
     if place.local:
-        before = staging.note(stage)
-        keep_others(stage, target, before.format if before else staging.said, staging.deep)
+        old = staging.note(stage)
+        keep_others(stage, target, old.format if old else staging.said, staging.deep)
         place.remove(stage)
         return
     for path in place.fs.find(target):
         short = path.removeprefix(f"{target}/")
-        old = is_of_table(short, None) or is_of_table(short, note.format)
-        if old and short not in (NOTE, *(note.files or ())):
+        known = short in (NOTE, *(note.files or ()))
+        if not known and any(is_of_table(short, said, staging.deep) for said in (before, note.format)):
             place.remove(path)
