@@ -493,7 +493,7 @@ def test_a_header_that_seems_to_have_another_delimiter(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a;b\n1;2\n")
     with pytest.raises(DataError) as caught:
         read(Files(path=str(tmp_path)), "t")
-    assert "csv:///FILE?delimiter=;; or 'header' to true" in caught.value.fix
+    assert "'csv:///FILE?delimiter=;', or 'header' to true" in caught.value.fix
     assert read(Files(path=str(tmp_path), header=True), "t") == [{"a;b": "1;2"}]
     assert read(Files(path=str(tmp_path), header=False), "t") == [{"column1": "a;b"}, {"column1": "1;2"}]
 

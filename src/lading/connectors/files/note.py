@@ -50,7 +50,7 @@ class Form(BaseModel, frozen=True, extra="forbid"):
         one = len(names) == 1 and self.header is None and self.delimiter == ","
         found = re.search(r"[;\t|]", names[0]) if one else None
         sign = repr(found[0])[1:-1] if found else ""
-        said = f"Set 'delimiter' to it, as in csv:///FILE?delimiter={sign}; or 'header' to true if that is its name."
+        said = f"Set 'delimiter' to it, as in 'csv:///FILE?delimiter={sign}', or 'header' to true if that is its name."
         return said if found else ""
 
     @model_validator(mode="after")
