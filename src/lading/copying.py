@@ -141,7 +141,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             tables,
             (known_sides[0], known_sides[1]),
             lambda table: _called(writing.fit(table), writing),
-            lambda table: _written(table.full_name, writing),
+            lambda table: _written(table, writing),
             lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
         made = undecoded.chosen(move, made, (reading, writing))
@@ -228,11 +228,15 @@ def _facing(move: Move, table: Table, target: Session) -> Table:
     return there if made == there or target.describe(there.full_name) else made
 
 
-def _written(name: str, target: Session) -> Table | None:
-    """The target's table of that name. Raises Unsupported for a view to which no rows can be written."""
+def _written(table: Table, target: Session) -> Table | None:
+    """The target's table of that name. Raises Unsupported for what no rows can be written to: a view, or a table that
+    computes one of the columns itself."""
+    name = table.full_name
     found = target.describe(name)
     if found and found.view and isinstance(target, SqlSession) and target.dialect.tables_only:
         raise Unsupported(f"'{name}' is a view in the target.", "Drop it, or map the table elsewhere with 'into'.")
+    if found and isinstance(target, SqlSession):
+        target.refuse_computed(found, table.columns)
     return found
 
 

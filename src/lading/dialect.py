@@ -178,6 +178,9 @@ class Dialect:
     triggers: str = ""
     """The names of a table's triggers, whose schema and name are bound, where its session tells no more of them; empty
     where there are none."""
+    computed: str = ""
+    """The columns of a table, whose schema and name are bound, that the system computes and lets nobody write; empty
+    where it takes what it has computed itself, or where nobody knows."""
     limit: str = "{sql} LIMIT {n}"
     explain: str = ""
     """Says how a select would be carried out, without doing it; empty where Lading does not ask."""

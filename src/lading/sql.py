@@ -15,7 +15,7 @@ from lading.connector import WHOLE, Load, Slice, Standing, ours
 from lading.dialect import Dialect
 from lading.digest import Reading
 from lading.driver import Driver, transaction
-from lading.errors import DataError
+from lading.errors import DataError, Unsupported
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, Moved, fingerprint_of
 from lading.inplace import Rendered, reading, unrendered
@@ -194,6 +194,16 @@ class SqlSession:
 
     def _make_stage(self, stage: Table) -> None:
         self.driver.execute(self._creating(self.name(stage), ", ".join(self._definitions(stage))))
+
+    def refuse_computed(self, table: Table, columns: Iterable[Column]) -> None:
+        """Refuses a table that computes one of these columns itself, where nobody can write such columns."""
+        place = (table.schema_name or self.default_schema, table.name)
+        found = self.driver.query(self.dialect.computed, place) if self.dialect.computed else []
+        for name in {str(row[0]) for row in found}.intersection(column.name for column in columns):
+            raise Unsupported(
+                f"The target computes column '{name}' of '{table.full_name}'; it cannot be written.",
+                "Leave it out with 'exclude', or make the column an ordinary one.",
+            )
 
     def _make_alike(self, load: Load) -> bool:
         """A stage that refuses rows which the table refuses, so that they are found one by one."""

@@ -174,6 +174,34 @@ def test_a_unique_value_that_stands_twice_is_told_by_names_that_people_know(uniq
     assert "could not create unique index \"one_mail\", table 'people'. Correct the rows that share a value" in said
 
 
+@pytest.mark.parametrize("mode", ["replace", "append", "merge"])
+def test_a_column_that_the_target_computes_is_told_by_the_plan(mode: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place("postgres")
+    looks.query(source, "CREATE TABLE t (id bigint PRIMARY KEY, twice bigint)")
+    looks.query(source, "INSERT INTO t VALUES (1, 2)")
+    looks.query(target, "CREATE TABLE t (id bigint PRIMARY KEY, twice bigint GENERATED ALWAYS AS (id * 2) STORED)")
+    given = {"from": source, "to": target, "mode": mode, "accept": "*"}
+    (task,) = actions.plan_move(Move.model_validate(given)).tasks
+    assert (task.problem, task.fix) == (
+        "The target computes column 'twice' of 't'; it cannot be written.",
+        "Leave it out with 'exclude', or make the column an ordinary one.",
+    )
+    assert actions.copy(Move.model_validate({**given, "exclude": "t.twice"})).state == "proved"
+    assert looks.query(target, "SELECT * FROM t") == [(1, 2)]
+
+
+def test_what_a_trigger_refuses_is_told_with_what_to_look_at(place: Callable[[str], str]):
+    source, target = place("sqlite"), place("postgres")
+    looks.query(source, "CREATE TABLE t (id bigint PRIMARY KEY)")
+    looks.query(source, "INSERT INTO t VALUES (2)")
+    looks.query(target, "CREATE TABLE t (id bigint PRIMARY KEY)")
+    body = "BEGIN RAISE EXCEPTION 'no twos'; END"
+    looks.query(target, f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+    looks.query(target, "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "mode": "append", "accept": "*"}))
+    assert "no twos. Look at the table's triggers and rules" in bill.tables[0].error
+
+
 def test_without_together_the_others_arrive(place: Callable[[str], str]):
     source, target = place("sqlite"), place("duckdb")
     for name in ("areas", "funds"):

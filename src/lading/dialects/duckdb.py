@@ -56,6 +56,9 @@ dialect = Dialect(
     sizes="""
         SELECT schema_name AS table_schema, table_name, estimated_size AS n, NULL AS size FROM duckdb_tables()
         WHERE database_name = current_database()""",
+    computed="""
+        SELECT column_name FROM information_schema.columns
+        WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? AND is_generated = 'ALWAYS'""",
     refusals="""
         SELECT constraint_text, CASE constraint_type WHEN 'CHECK' THEN 0 ELSE 1 END, constraint_column_names
         FROM duckdb_constraints() WHERE constraint_type IN ('CHECK', 'UNIQUE', 'PRIMARY KEY')

@@ -152,6 +152,10 @@ dialect = Dialect(
         JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_namespace n ON n.oid = t.relnamespace
         WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 20 <> 0 AND n.nspname = %s AND t.relname = %s
         ORDER BY g.tgname""",
+    computed="""
+        SELECT a.attname FROM pg_attribute a JOIN pg_class t ON t.oid = a.attrelid
+        JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE a.attgenerated <> '' AND n.nspname = %s AND t.relname = %s ORDER BY a.attnum""",
     default_schema="SELECT coalesce(current_schema(), 'public')",
     types=(
         (r"boolean", "bool"),

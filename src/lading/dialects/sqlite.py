@@ -131,6 +131,9 @@ dialect = Dialect(
         SELECT name FROM sqlite_master
         WHERE type = 'trigger' AND 'main' = ? AND lower(tbl_name) = lower(?) ORDER BY name""",
     default_schema="SELECT 'main'",
+    computed="""
+        SELECT p.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p
+        WHERE 'main' = ? AND m.name = ? AND p.hidden > 1 ORDER BY p.cid""",
     spelling="""
         SELECT 'main', name FROM sqlite_master
         WHERE 'main' = ? AND type IN ('table', 'view') AND lower(name) = lower(?)""",

@@ -23,7 +23,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("55", Unreachable, "Run again."),
     ("40|25P02", Unreachable, "Run again."),
     ("22021|22P05", DataError, "Correct the text, or map the column to binary."),
-    ("LD", DataError, "Look at the table's triggers and rules, or load another table."),
+    ("LD|P0", DataError, "Look at the table's triggers and rules, or load another table."),
     ("23503", DataError, "Move both tables in one step, with 'together', or correct the row."),
     ("23505", DataError, "Correct the rows that share a value there, or drop the constraint."),
     ("22|23|44", DataError, "Correct the value, or see 'lading rejects'."),

@@ -1,11 +1,11 @@
-"""What an account may not do, and what a table does not take, said before anything is moved."""
+"""What an account may not do, said before anything is moved."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.connector import Load, Right
-from lading.errors import AccessDenied, Unsupported
+from lading.connector import Right
+from lading.errors import AccessDenied
 from lading.schema import Mode, Table
 
 if TYPE_CHECKING:
@@ -76,17 +76,3 @@ def _readable(session: PostgresSession, table: Table, words: tuple[str, str, str
         return [whole._replace(held=False, fix=f"GRANT SELECT ON {name} TO {user};")]
     grant = "GRANT SELECT ({}) ON {} TO {};"
     return [Right(f"SELECT ({each}) ON {name}", False, grant.format(each, name, user)) for each in lacks] or [whole]
-
-
-def refuse_computed(session: PostgresSession, load: Load) -> None:
-    """Refuses tables with a column of the load that the database fills itself."""
-    names = [c.name for c in load.table.columns]
-    target = session.dialect.text(session.name(load.table))
-    sql = (
-        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass({}) AND attgenerated <> '' AND attname = ANY(%s)"
-    )
-    if found := session.driver.query(sql.format(target.replace("%", "%%")), (names,)):
-        raise Unsupported(
-            f"PostgreSQL computes column '{found[0][0]}' of '{load.table.full_name}'; it cannot be written.",
-            "Leave it out with 'exclude', or make the column an ordinary one.",
-        )
