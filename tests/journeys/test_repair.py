@@ -532,6 +532,24 @@ def test_counts_and_sums_know_of_rows_on_their_way(
     assert proved() == ("inconclusive", False)
 
 
+@pytest.mark.parametrize(
+    ("native", "value", "said"),
+    [
+        ("time", "77:11:22", "holds '77:11:22', which is no time(0). Correct the value, or leave the column out."),
+        ("date", "1977-02-31", "holds '1977-02-31', which is no date. Correct the value, or leave the column out."),
+        ("tinyint(1)", "77", "holds 77, and tinyint(1) is read as bool. Declare it TINYINT(4) in the source"),
+    ],
+)
+def test_an_odd_value_of_mysql_is_named_unless_it_is_sensitive(native, value, said, place: Callable[[str], str]):
+    source, target = place("mysql"), place("sqlite")
+    looks.query(source, f"CREATE TABLE t (id int PRIMARY KEY, pay {native})")
+    looks.script(source, f"SET sql_mode = 'ALLOW_INVALID_DATES'; INSERT INTO t VALUES (1, '{value}')")
+    for sensitive in ("", "?sensitive=pay"):
+        (told,) = actions.copy(Move.model_validate({"from": source + sensitive, "to": target})).tables
+        assert told.error.startswith("Column 'pay' of 't' holds")
+        assert (said in told.error) is (value in told.error) is not bool(sensitive)
+
+
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgres", "mysql"])
 def test_a_sensitive_key_that_stands_there_twice_is_in_no_message(kind: str, place: Callable[[str], str]):
     source, target = place("sqlite"), place(kind)

@@ -23,6 +23,7 @@ _FIXES = {
     1273: "Use MariaDB 10.2 or later, or MySQL 8.0.17 or later.",
     1451: "Publish the tables that refer to each other together.",
     1452: "Publish the tables that refer to each other together.",
+    1644: "Look at the table's triggers, or load another table.",
 }
 
 

@@ -7,6 +7,7 @@ column after column, so nothing is escaped or quoted, and any value of any size 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from lading.connectors.mysql.blocks import Block
 from lading.errors import DataError
 from lading.schema import Column, Table
 
+_DAY = "1970-01-01"
 _NULL, _TWO, _THREE, _EIGHT = 251, 252, 253, 254
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
@@ -75,25 +77,23 @@ def _typed(array: pa.Array, table: Table, column: Column) -> pa.Array:
             case "timestamp":
                 return array.cast(pa.timestamp(to.unit)).cast(to)
             case "time":  # Arrow reads no times from text; what reaches beyond a day is no instant of this one
-                day = pc.binary_join_element_wise("1970-01-01", array, " ").cast(pa.timestamp(to.unit))
+                day = pc.binary_join_element_wise(_DAY, array, " ").cast(pa.timestamp(to.unit))
                 return day.cast(pa.int64()).cast(to)
             case _:
                 return array if array.type.equals(to) else array.cast(to)
     except pa.ArrowInvalid as error:
-        native = column.native.partition(":")[2]
-        raise DataError(
-            f"Column '{column.name}' of '{table.full_name}' is {native}, read as {column.type}, and holds a value "
-            f"that is none: {str(error).splitlines()[0].rstrip('. ')}.",
-            "Correct the value, or leave the column out.",
-        ) from error
+        found = re.search("'(.*)'", str(error).splitlines()[0])
+        held = f"'{found[1].removeprefix(f'{_DAY} ')}'" if found else "a value"
+        what = f"Column '{column.name}' of '{table.full_name}' holds {held}, which is no {column.type}."
+        raise DataError(what, "Correct the value, or leave the column out.") from error
 
 
 def _truths(array: pa.Array, table: Table, column: Column) -> pa.Array:
     odd = array.filter(pc.invert(pc.is_in(array, pa.array([0, 1, None], pa.int64()))))
     if len(odd):
         raise DataError(
-            f"Column '{column.name}' of '{table.full_name}' is {column.native.partition(':')[2]}, read as bool, and "
-            f"holds {odd[0]}.",
+            f"Column '{column.name}' of '{table.full_name}' holds {odd[0]}, and {column.native.partition(':')[2]} is "
+            "read as bool.",
             "Declare it TINYINT(4) in the source, or correct the value.",
         )
     return array.cast(pa.bool_())
