@@ -199,7 +199,8 @@ class SqlSession:
         """Refuses a table that computes one of these columns itself, where nobody can write such columns."""
         place = (table.schema_name or self.default_schema, table.name)
         found = self.driver.query(self.dialect.computed, place) if self.dialect.computed else []
-        for name in {str(row[0]) for row in found}.intersection(column.name for column in columns):
+        names = {column.name for column in columns}
+        if name := next((name for (name,) in found if name in names), ""):
             raise Unsupported(
                 f"The target computes column '{name}' of '{table.full_name}'; it cannot be written.",
                 "Leave it out with 'exclude', or make the column an ordinary one.",
