@@ -12,13 +12,20 @@ from typing import Never, TypeVar
 import pytest
 
 from tests.proxy import Proxy
-from tests.servers import MariaDB, Postgres, Server, memory_folder, odbc_drivers
+from tests.servers import MEMORY, MariaDB, Postgres, Server, memory_folder, odbc_drivers, plenty_of_memory
 from tests.stores import S3, FileServer, Ftpd, Sshd
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LADING_TEST_DATA", ROOT / "../shared/data"))
 REQUIRED = {name.strip() for name in os.environ.get("LADING_TEST_REQUIRE", "").split(",")} - {""}
 AnyServer = TypeVar("AnyServer", bound=Server | FileServer)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The folders of tests lie in memory where there is plenty: small copies wait for a disk as long as they work. The
+    long tests write more than there is room for."""
+    if config.option.markexpr == "not soak" and plenty_of_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
 def lacking(name: str, reason: str) -> Never:

@@ -353,10 +353,14 @@ def free_port() -> int:
 
 def memory_folder() -> Path | None:
     """A folder in memory, where there is plenty: a hundred times a minute, tests make databases and drop them."""
-    with suppress(OSError):
-        if shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
-            return Path(tempfile.mkdtemp(prefix="lading-", dir=MEMORY))
-    return None
+    return Path(tempfile.mkdtemp(prefix="lading-", dir=MEMORY)) if plenty_of_memory() else None
+
+
+def plenty_of_memory() -> bool:
+    try:
+        return shutil.disk_usage(MEMORY).free > MEMORY_BYTES
+    except OSError:
+        return False
 
 
 def _new_folder() -> Path:
