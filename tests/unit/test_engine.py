@@ -702,14 +702,20 @@ def test_capitals_that_tell_no_names_apart(tmp_path, kind):
         lading.copy(f"csv:///{csv}", sides[1], quiet=True)
 
 
+def made_there(address, *statements):
+    """Statements in a target of either kind."""
+    with config.resolve(address)[1].open() as session:
+        assert isinstance(session, SqlSession)
+        with transaction(session.driver):
+            for each in statements:
+                session.driver.execute(each)
+
+
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
 def test_a_column_that_the_target_computes_is_named_with_what_to_do(tmp_path, kind):
     database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, twice INTEGER)", "INSERT INTO t VALUES (1, 2)")
     sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
-    with config.resolve(sides[1])[1].open() as session:
-        assert isinstance(session, SqlSession)
-        with transaction(session.driver):
-            session.driver.execute("CREATE TABLE t (id BIGINT, twice BIGINT GENERATED ALWAYS AS (id * 2))")
+    made_there(sides[1], "CREATE TABLE t (id BIGINT, twice BIGINT GENERATED ALWAYS AS (id * 2))")
     (task,) = lading.plan(*sides).tasks
     assert (task.problem, task.problem_kind) == (
         "The target computes column 'twice' of 't'; it cannot be written.", "unsupported"
@@ -723,11 +729,7 @@ def test_a_column_that_the_target_computes_is_named_with_what_to_do(tmp_path, ki
 def test_a_view_in_place_of_the_table_stops_the_plan(tmp_path, kind):
     database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1)")
     sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
-    with config.resolve(sides[1])[1].open() as session:
-        assert isinstance(session, SqlSession)
-        with transaction(session.driver):
-            session.driver.execute("CREATE TABLE u (id BIGINT)")
-            session.driver.execute("CREATE VIEW t AS SELECT * FROM u")
+    made_there(sides[1], "CREATE TABLE u (id BIGINT)", "CREATE VIEW t AS SELECT * FROM u")
     (task,) = lading.plan(*sides).tasks
     assert (task.problem, task.problem_kind) == ("'t' is a view in the target.", "unsupported")
 
@@ -736,11 +738,8 @@ def test_a_view_in_place_of_the_table_stops_the_plan(tmp_path, kind):
 def test_a_merge_into_rows_that_stand_there_twice_changes_none(tmp_path, kind):
     database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'new')")
     sides = (f"sqlite:///{tmp_path}/crm.db", f"{kind}:///{tmp_path}/wh.{kind}")
-    with config.resolve(sides[1])[1].open() as session:
-        assert isinstance(session, SqlSession)
-        with transaction(session.driver):
-            session.driver.execute(f"CREATE TABLE t (id {session.dialect.native(PEOPLE.columns[0])}, v VARCHAR)")
-            session.driver.execute("INSERT INTO t VALUES (1, 'old'), (1, 'older'), (2, 'other')")
+    rows = "INSERT INTO t VALUES (1, 'old'), (1, 'older'), (2, 'other')"
+    made_there(sides[1], "CREATE TABLE t (id BIGINT, v VARCHAR)", rows)
     with pytest.raises(DataError, match="'t' has several rows with one key"):
         lading.copy(*sides, mode="merge", quiet=True)
     with config.resolve(sides[1])[1].open() as session:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lading.errors import AccessDenied, DataError, LadingError, Unreachable, Unsupported
+from lading.errors import AccessDenied, DataError, LadingError, Unreachable
 from lading.schema import Column, Table
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ def error_of(path: str, error: Exception) -> LadingError:
         return Unreachable(
             f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
         )
-    if "generated column" in text:
-        return Unsupported(f"{where}: {text}.", "DuckDB computes the column: leave it out with 'exclude'.")
     if isinstance(error, vendor.PermissionException) or "Permission denied" in text:
         return AccessDenied(f"{where}: {text}.", "Give this user the right to read and write the file.")
     if isinstance(error, vendor.IOException | vendor.ConnectionException | vendor.ResourceInUseException):

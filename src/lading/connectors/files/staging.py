@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from lading.connector import Load
 from lading.connectors.files.groups import ParquetPart
-from lading.connectors.files.layout import Found
+from lading.connectors.files.layout import Found, Settings
 from lading.connectors.files.naming import folder_name
-from lading.connectors.files.note import NOTE, Compression, Format, Note, read_note
+from lading.connectors.files.note import NOTE, Compression, Note, read_note
 from lading.connectors.files.place import Place
 from lading.connectors.files.written import CsvPart, LinesPart
 from lading.errors import DataError, SpecError
@@ -22,14 +22,8 @@ from lading.schema import Mode, Table
 _PACKED = {None: "", "gzip": ".gz", "zstd": ".zst"}
 
 
-class Written(Protocol):
-    """What writing needs to know of a connection."""
-
-    @property
-    def format(self) -> Format | None: ...
-
-    @property
-    def partitioned(self) -> bool | None: ...
+class Written(Settings, Protocol):
+    """What writing needs to know of a connection besides."""
 
     @property
     def compression(self) -> Compression | None: ...

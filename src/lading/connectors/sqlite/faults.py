@@ -7,7 +7,7 @@ import os
 from lading.connectors.sqlite.forms import CLASSES, stored
 from lading.dialects.sqlite import IS_NUMBER, dialect
 from lading.driver import Driver
-from lading.errors import AccessDenied, DataError, LadingError, Unreachable, Unsupported
+from lading.errors import AccessDenied, DataError, LadingError, Unreachable
 from lading.schema import Table
 
 
@@ -27,8 +27,6 @@ def error_of(path: str, error: Exception) -> LadingError:
         return AccessDenied(f"{where}: {short}.", "Give this user the right to write the file and its folder.")
     if any(word in text for word in ("locked", "busy", "unable to open", "failed to open", "disk I/O")):
         return Unreachable(f"{where}: {short}.", "Check the path and who else uses the file.")
-    if "generated column" in text:
-        return Unsupported(f"{where}: {short}.", "SQLite computes the column: leave it out with 'exclude'.")
     if "constraint" in text or "too big" in text:
         return DataError(f"SQLite refused a row: {short}.", "See 'lading rejects'.")
     if isinstance(error, UnicodeDecodeError):
