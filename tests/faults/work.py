@@ -10,12 +10,12 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tests.faults.sides import Row, Side, eventually
+from tests.faults.worker import DIES_IN
 from tests.forked import Forked
 
 WORKER = Path(__file__).parent / "worker.py"
@@ -131,12 +131,13 @@ class Work:
 
     # The process
 
-    def start(self, **words: Any) -> Forked:
+    def start(self, dies_in: str = "", **words: Any) -> Forked:
         given = {
             "source": self.source.url, "target": self.target.url, "mode": self.mode, "slice_rows": self.slice_rows,
             "tables": [shape.name for shape in self.shapes], "accept": ["cuts"], **self.words, **words,
         }  # fmt: skip
         environment = {**os.environ, "LADING_STORE": str(self.store), "LADING_RETRY_SECONDS": "0.2"}
+        environment |= {DIES_IN: dies_in} if dies_in else {}
         return Forked("tests.faults.worker", json.dumps(given), env=environment, cwd=ROOT)
 
     def run(self, **words: Any) -> dict[str, Any]:
@@ -191,27 +192,14 @@ class Work:
         time.sleep(seconds)
         return self._kill(process)
 
-    def kill_when(self, state: str, table: str) -> bool:
-        """Starts, and kills as soon as the ledger says that a table is in a state."""
-        process = self.start()
-        file = self.store / "store.db"
-        eventually(file.exists)
-        connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
-        query = "SELECT count(*) FROM loads WHERE state = ? AND json_extract(task, '$.source.name') = ?"
-        while process.poll() is None:
-            with suppress(sqlite3.OperationalError):
-                if connection.execute(query, (state, table)).fetchone()[0]:
-                    break
-        connection.close()
-        return self._kill(process)
-
-    def killed_in(self, state: str, table: str) -> bool:
-        """Whether a run was killed while the ledger said that a table was in a state; the first tries may be late."""
-        for _ in range(8):
-            self.reset()
-            if self.kill_when(state, table) and self.ledger()[table][0] == state:
-                return True
-        return False
+    def killed_in(self, state: str, table: str) -> None:
+        """A first run that dies as soon as the ledger says that a table is in a state."""
+        self.reset()
+        process = self.start(f"{state} {table}")
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL, output or errors
+        assert self.ledger()[table][0] == state
+        self.kills += 1
 
     def kill_when_staged(self, table: str, count: int) -> bool:
         """Starts, and kills when so many slices of a table are staged."""
