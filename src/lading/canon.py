@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from lading.errors import Unsupported
 from lading.types import Type, canonical_json
-from lading.values import Array, short_numbers, texts
+from lading.values import Array, texts
 
 VERSION = "c1"  # Fingerprints of different versions are never compared.
 SAID = {
@@ -32,7 +32,8 @@ SAID = {
     "uuid": "In lower case.",
     "json": "Keys sorted, no blanks, numbers without zeros at the end and with every digit, after RFC 8785. A name "
     "that stands twice, which that standard does not take, keeps its values in their order.",
-    "list": "As JSON; what JSON has no form for as its text.",
+    "list": "As JSON; what JSON has no form for as its text. In lists of JSON an item that is NULL is `NULL`, as `null`"
+    " is a value there.",
 }
 """The rule of each kind, for people."""
 GROUP = 50
@@ -104,9 +105,10 @@ def canonical(array: Array, type_: Type) -> Array:
             return _intervals(array)
         case "uuid":
             return pc.utf8_lower(array)
-        case "json" | "list":
-            found = texts(array, type_).to_pylist()
-            return pa.array([None if v is None else canonical_json(v) for v in found], pa.string())
+        case "json":
+            return pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
+        case "list":
+            return _lists(array, type_)
         case _:
             return array.cast(pa.string())
 
@@ -199,3 +201,28 @@ def _intervals(array: Array) -> Array:
         fraction = f".{rest:03d}".rstrip("0") if rest else ""
         rows.append(f"{months}/{days}/{'-' if nanos < 0 else ''}{micros}{fraction}")
     return pa.array(rows, pa.string())
+
+
+def _lists(array: Array, type_: Type) -> Array:
+    if type_.inmost.kind != "json":
+        return pa.array(
+            [None if v is None else canonical_json(v) for v in texts(array, type_).to_pylist()], pa.string()
+        )
+    words = zip(_words(array, type_), array.is_valid().to_pylist(), strict=True)
+    return pa.array([word if valid else None for word, valid in words], pa.string())
+
+
+def _words(array: Array, type_: Type) -> list[str]:
+    """The texts of lists of JSON, of which an item may be NULL and may be the null of JSON."""
+    if type_.item is None:
+        return ["NULL" if v is None else canonical_json(v) for v in array.to_pylist()]
+    items, lengths = iter(_words(array.flatten(), type_.item)), pc.list_value_length(array).to_pylist()
+    return ["null" if n is None else f"[{','.join(next(items) for _ in range(n))}]" for n in lengths]
+
+
+def short_numbers(array: Array) -> Array:
+    """Texts of decimals without a limit, in their shortest form: `12.50` is `12.5`, `.5` is `0.5`, `-0.0` is `0`."""
+    rules = ((r"^(-?)\.", r"\10."), (r"(\.\d*?)0+$", r"\1"), (r"\.$", ""), (r"^-0$", "0"))
+    for pattern, shorter in rules:
+        array = pc.replace_substring_regex(array, pattern, shorter)
+    return array

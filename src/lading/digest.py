@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel
 
+from lading.canon import canonical, short_numbers
 from lading.schema import Column
 from lading.types import Type
-from lading.values import canonical_json, short_numbers, texts
 
 VERSION = "d2"  # Written into every proof; digests of different versions are never compared.
+OF_LISTS = "d3"  # Of tables with lists of JSON, whose items have been told from NULL since.
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
@@ -78,6 +79,11 @@ def _add(left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[i
     return (a + c) % 2**64, (b + d) % 2**64
 
 
+def version_of(columns: Iterable[Column]) -> str:
+    """The version of a digest of these columns."""
+    return OF_LISTS if any(c.type.kind == "list" and c.type.inmost.kind == "json" for c in columns) else VERSION
+
+
 class Digester:
     """Takes batches in passing and keeps their digest. `key` names the key's columns; without a key every
     column is part of it, and the table is a multiset of rows."""
@@ -119,8 +125,8 @@ class Digester:
         self.rows += len(keys)
 
     def digest(self) -> Digest:
-        sums = zip(self.columns, self.sums, strict=True)
-        return Digest(rows=self.rows, columns={column.name: pair for column, pair in sums})
+        sums = {column.name: pair for column, pair in zip(self.columns, self.sums, strict=True)}
+        return Digest(version=version_of(self.columns), rows=self.rows, columns=sums)
 
 
 def _salt(name: str) -> np.uint64:
@@ -157,10 +163,8 @@ def hashes_of(array: pa.Array, type_: Type) -> Words:
 def hashed(array: pa.Array, type_: Type, secret: Secret | None = None) -> tuple[Words, Words | None]:
     """The hashes, and with a secret the words to add to them where other values may have the same: NULL, text, bytes
     and numbers of more than 8 bytes. None where they are to stay as they are."""
-    if type_.kind == "json":
-        array = pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
-    elif type_.kind == "list":
-        array = pa.array([None if v is None else canonical_json(v) for v in texts(array, type_).to_pylist()])
+    if type_.kind in ("json", "list"):
+        array = canonical(array, type_)
     elif type_.kind == "decimal" and type_.size is None:
         array = short_numbers(array)  # 1.5 and 1.50 are the same number; systems differ in which they give back
     with np.errstate(over="ignore"):

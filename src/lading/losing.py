@@ -57,6 +57,8 @@ def lost(aspects: Aspects, source: Type, target: Type) -> str | None:
 
 
 def _to_text(aspects: Aspects, source: Type, target: Type) -> str | None:
+    if source.inmost.kind == "json" and source.item is not None:
+        return None
     if target.size is None:
         return NEVER
     if source.kind == "string":

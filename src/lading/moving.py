@@ -27,7 +27,7 @@ from lading.prove import Proof, Rows, State, TableBill
 from lading.schema import Column, Table
 from lading.store import Line, Store
 from lading.types import Type
-from lading.values import cast, without_empty
+from lading.values import cast
 
 
 class Watch(Protocol):
@@ -163,6 +163,13 @@ class Moving:
             narrowed[here.name] += changed
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in self.load.table.columns])
+
+
+def without_empty(array: pa.Array) -> tuple[pa.Array, int]:
+    """The array with empty values as NULL, for systems that do not tell the two apart, and how many there were."""
+    empty = pc.equal(pc.binary_length(array), 0)
+    count = int(pc.sum(empty).as_py() or 0)
+    return (pc.if_else(empty, pa.scalar(None, array.type), array), count) if count else (array, 0)
 
 
 def fingerprint(plan: Plan, task: Task) -> str:

@@ -110,10 +110,7 @@ class Bringing:
 
 def _held(column: Column) -> pa.DataType:
     """What a column is in Parquet as Arrow writes it, which has no intervals there, also within lists."""
-    type_ = column.type
-    while type_.item is not None:
-        type_ = type_.item
-    return pa.string() if type_.kind == "interval" else column.type.arrow()
+    return pa.string() if column.type.inmost.kind == "interval" else column.type.arrow()
 
 
 def _written(batch: pa.RecordBatch, table: Table, held: pa.Schema) -> pa.RecordBatch:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from lading import measuring
+from lading.canon import short_numbers
 from lading.connector import WHOLE, Connection, Profiles, Session
 from lading.dialects.duckdb import dialect
 from lading.errors import AccessDenied, Bug, DataError, SpecError, Unreachable, Unsupported, unseen
@@ -24,7 +25,7 @@ from lading.facts import Facts, Profile, shortest, whole_digits
 from lading.losing import has_way, lost_of
 from lading.schema import Column, Table
 from lading.types import Type
-from lading.values import short_numbers, texts
+from lading.values import texts
 
 MEMORY_MB = 256
 """How much DuckDB may use; what does not fit goes to a temporary folder."""

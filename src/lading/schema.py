@@ -148,6 +148,8 @@ def gaps(source: Type, target: Type) -> list[tuple[str, str]]:
     s, t = source.kind, target.kind
     if s == t:
         return _same_kind(source, target)
+    if s == "list" and t in ("string", "json") and source.inmost.kind == "json":
+        return [*_to_text(source, target), ("null", "an item that is NULL becomes the null of JSON")]
     if t == "string":
         return _to_text(source, target)
     if (s, t) in {("bool", "int"), ("date", "timestamp"), ("uuid", "json"), ("list", "json")}:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from lading import undecoded
 from lading.connector import Session, Slice
-from lading.digest import VERSION, Reading
+from lading.digest import Reading, version_of
 from lading.errors import DataError, LadingError
 from lading.isolate import Refused, isolate
 from lading.moving import Moving
@@ -98,7 +98,7 @@ def _alike(line: Line, moving: Moving) -> bool:
     level = moving.plan.level
     if line.undecoded or moving.task.undecoded:
         return line.undecoded and moving.task.undecoded and bool(line.digest.columns) == (level is Level.ROWS)
-    if line.digest.version != VERSION:
+    if line.digest.columns and line.digest.version != version_of(moving.load.table.columns):
         return False
     summed = line.read is not None and bool(line.read.columns)
     return bool(line.digest.columns) == (level in (Level.ROWS, Level.FULL)) and summed == (level is not Level.COUNTS)

@@ -73,6 +73,11 @@ class Type:
         """Whether one value comes after another, in every system and in its canonical text: 'since' needs that."""
         return self.kind not in ("binary", "interval", "json", "list")
 
+    @property
+    def inmost(self) -> Type:
+        """What the items of a list are, of lists of lists those of the inner ones; the type itself where it is none."""
+        return self if self.item is None else self.item.inmost
+
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """In plain data a type is its text form."""

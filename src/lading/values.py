@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from lading.errors import DataError, Unsupported
 from lading.types import Type, interval_of, interval_text, json_text, load_json, quoted
-from lading.types import canonical_json as canonical_json
 
 Array: TypeAlias = pa.Array
 STRING = Type("string")
@@ -51,6 +50,8 @@ def _convert(array: Array, source: Type, target: Type, lossy: bool) -> Array:
             return array
         if s == t and s in ("time", "timestamp"):
             return _ticks(array, target, lossy)
+        if s == "list" and t in ("string", "json") and not lossy and _lacking(array, source):
+            raise pa.ArrowInvalid("an item is NULL, for which JSON has no word but its own null")
         if t == "string":
             return texts(array, source)
         if t == "json":
@@ -266,7 +267,7 @@ def _read_list(rows: list[Any], type_: Type) -> Array:
         return listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
     if type_.kind == "binary":
         return pa.array([None if v is None else bytes.fromhex(v) for v in rows], pa.binary())
-    plain = [v if v is None or (isinstance(v, str) and type_.kind != "json") else json_text(v) for v in rows]
+    plain = [v if isinstance(v, str | None) and type_.kind != "json" else json_text(v) for v in rows]
     return cast(pa.array(plain, pa.string()), STRING, type_)[0]
 
 
@@ -309,7 +310,7 @@ def _cut(array: Array, target: Type, lossy: bool) -> tuple[Array, int]:
 def _changed(before: Array, after: Array, source: Type, target: Type) -> int:
     """How many values are not what they were; a dropped zone changes none."""
     if "string" in (source.kind, target.kind) or "json" in (source.kind, target.kind):
-        return 0
+        return _lacking(before, source)
     if source.kind in ("time", "timestamp"):
         naive = source if source.kind == "time" else Type("timestamp", source.size)
         back = _convert(after, target, naive, True)
@@ -318,6 +319,19 @@ def _changed(before: Array, after: Array, source: Type, target: Type) -> int:
         pairs = zip(before.to_pylist(), texts(after, target).to_pylist(), strict=True)
         return sum(1 for old, new in pairs if old is not None and Decimal(old) != Decimal(new))
     return int(pc.sum(_differs(_back(after, before.type), before)).as_py() or 0)
+
+
+def _lacking(array: Array, type_: Type) -> int:
+    """How many lists of JSON have an item that is NULL, which a JSON text does not tell from JSON's own null."""
+    if type_.item is None or type_.inmost.kind != "json":
+        return 0
+    return sum(_lacks(row, type_) for row in array.to_pylist())
+
+
+def _lacks(value: Any, type_: Type) -> bool:
+    if type_.item is None:
+        return value is None
+    return any(_lacks(item, type_.item) for item in value or ())
 
 
 def _back(array: Array, to: pa.DataType) -> Array:
@@ -354,21 +368,6 @@ def texts(array: Array, type_: Type) -> Array:
 def parsed(array: Array, type_: Type) -> Array:
     """The values whose texts these are, the reverse of `texts`. Raises DataError for a text that is no such value."""
     return cast(array.cast(pa.string()), STRING, type_)[0]
-
-
-def without_empty(array: Array) -> tuple[Array, int]:
-    """The array with empty values as NULL, for systems that do not tell the two apart, and how many there were."""
-    empty = pc.equal(pc.binary_length(array), 0)
-    count = int(pc.sum(empty).as_py() or 0)
-    return (pc.if_else(empty, pa.scalar(None, array.type), array), count) if count else (array, 0)
-
-
-def short_numbers(array: Array) -> Array:
-    """Texts of decimals without a limit, in their shortest form: `12.50` is `12.5`, `.5` is `0.5`, `-0.0` is `0`."""
-    rules = ((r"^(-?)\.", r"\10."), (r"(\.\d*?)0+$", r"\1"), (r"\.$", ""), (r"^-0$", "0"))
-    for pattern, shorter in rules:
-        array = pc.replace_substring_regex(array, pattern, shorter)
-    return array
 
 
 def _list_texts(array: Array, type_: Type) -> Array:

@@ -20,11 +20,11 @@ from lading.dialects.oracle import dialect
 from lading.digest import digest_of
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
 from lading.hops import gather
+from lading.moving import without_empty
 from lading.plan import Task
 from lading.schema import Column, Mode, Table, losses
 from lading.testing.contract import Contract, Waiver
 from lading.types import parse
-from lading.values import without_empty
 
 ADDRESS = os.environ.get("LADING_TEST_ORACLE", "")
 

@@ -95,6 +95,25 @@ def test_texts(form_, value, text):
     assert written(value, form_) == text
 
 
+NULL_AND_NULL = [[None], ["null"], [], None, ['"null"'], ['"NULL"'], [None, "null"], ["null", None], ["[null]"]]
+"""Lists of JSON, of which no two are the same."""
+
+
+def test_an_item_that_is_null_is_not_the_null_of_json():
+    array = pa.array(NULL_AND_NULL, pa.list_(pa.string()))
+    assert canonical(array, parse("list(json)")).to_pylist() == [
+        "[NULL]", "[null]", "[]", None, '["null"]', '["NULL"]', "[NULL,null]", "[null,NULL]", "[[null]]"
+    ]  # fmt: skip
+    assert canonical(array.slice(1, 2), parse("list(json)")).to_pylist() == ["[null]", "[]"]
+    nested = pa.array([[None], [[None]], [["null"]], [[]]], pa.list_(pa.list_(pa.string())))
+    assert canonical(nested, parse("list(list(json))")).to_pylist() == ["[null]", "[[NULL]]", "[[null]]", "[[]]"]
+
+
+def test_lists_of_json_are_equal_whatever_their_blanks():
+    array = pa.array([['{"b": 1.0, "a": [ ]}'], ['{"a":[],"b":1}']])
+    assert canonical(array, parse("list(json)")).to_pylist() == ['[{"a":[],"b":1}]'] * 2
+
+
 def test_texts_of_bytes():
     assert canonical(pa.array([b"\x00\xab", None, b""]).slice(0), parse("binary")).to_pylist() == ["00ab", None, ""]
     assert canonical(pa.array([b"no", b"\x01", None, b"\xff"]).slice(1), parse("binary")).to_pylist() == [

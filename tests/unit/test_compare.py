@@ -468,6 +468,8 @@ def test_a_key_that_is_no_column_is_a_spec_error():
         ("string(20)", "string(10)", "string(10)"), ("string(10)", "string(20)", "string"),
         ("timestamp(6,utc)", "timestamp(3)", "timestamp(3)"), ("date", "timestamp(6)", "timestamp(6)"),
         ("list(int(32))", "list(int(64))", "list(int(64))"), ("list(string)", "json", "json"),
+        ("list(json)", "list(string)", "list(json)"), ("list(json)", "string", "json"),
+        ("string", "list(json)", "list(json)"), ("list(string)", "string", "list(string)"),
         ("bool", "int(8)", "int(8)"), ("time(6)", "date", None), ("interval", "time(6)", None),
         ("binary", "int(8)", None),
     ],

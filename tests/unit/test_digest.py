@@ -60,6 +60,17 @@ def digest(rows, columns=PAIR, key=()):
     return digest_of([batch(rows, columns)], columns, key)
 
 
+def test_lists_of_json_are_told_apart():
+    """Also those with an item that is NULL from those with JSON's null; digests that took the two for one are of
+    another version."""
+    column, other = (Column(name="v", type=parse(form)) for form in ("list(json)", "list(string)"))
+    values = [[None], ["null"], [], None, ['"null"'], [None, "null"], ["null", None], ["[null]"]]
+    digests = [digest([(value,)], [column]) for value in values]
+    assert len({each.root for each in digests}) == len(values)
+    assert {each.version for each in digests} == {"d3"}
+    assert digest([(["null"],)], [other]).version == "d2"
+
+
 @given(ROWS, ROWS)
 @settings(max_examples=400, deadline=None)
 def test_other_rows_digest_otherwise(left, right):

@@ -30,6 +30,8 @@ from lading.types import parse
         ("decimal(2,2)", "string(4)", "cuts"),
         ("timestamp(9)", "string(26)", "cuts"),
         ("list(int(64))", "list(int(8))", "narrows"),
+        ("list(json)", "json", "null"),
+        ("list(list(json))", "string", "null"),
     ],
 )
 def test_losses_are_named(source, target, kind):
@@ -49,6 +51,8 @@ def test_losses_are_named(source, target, kind):
         ("decimal(2,2)", "string(5)"),
         ("uuid", "string(36)"),
         ("list(int(8))", "list(int(64))"),
+        ("list(int(8))", "json"),
+        ("list(json)", "list(string)"),
         ("decimal(76,38)", "decimal"),
     ],
 )

@@ -132,6 +132,8 @@ def test_what_is_out_of_range_is_refused_although_losses_are_accepted(value, sou
         ([-1, 0], "timestamp(6)", "date", ["1969-12-31", "1970-01-01"], 1),
         ([5], "timestamp(6,utc)", "timestamp(6)", ["1970-01-01 00:00:00.000005"], 0),
         ([["abc"]], "list(string)", "list(string(2))", ['["ab"]'], 1),
+        ([["null", None], ["null"], [], None], "list(json)", "json", ["[null,null]", "[null]", "[]", None], 1),
+        ([[["1"], None], [[None]]], "list(list(json))", "string", ["[[1],null]", "[[null]]"], 1),
     ],
 )
 def test_accepted_losses_are_made_and_counted(values, source, target, expected, changed):
@@ -157,6 +159,20 @@ def test_integers_are_kept_or_refused(values, size, unsigned):
     else:
         with pytest.raises(DataError):
             through(values, "int(64)", target)
+
+
+@pytest.mark.parametrize("target", ["json", "string"])
+def test_an_item_that_is_null_is_not_made_the_null_of_json_without_a_word(target):
+    with pytest.raises(DataError, match="an item is NULL, for which JSON has no word but its own null"):
+        through([["1"], [None]], "list(json)", target)
+    assert through([["1", "null"], [], None], "list(json)", target) == (["[1,null]", "[]", None], 0)
+
+
+def test_every_item_of_a_json_text_is_json():
+    """Its null too: what is made of it and back is the same."""
+    made = cast(pa.array(['[null,1,"null"]']), parse("json"), parse("list(json)"))[0]
+    assert made.to_pylist() == [["null", "1", '"null"']]
+    assert cast(made, parse("list(json)"), parse("json"))[0].to_pylist() == ['[null,1,"null"]']
 
 
 def test_slices_of_arrays_are_cast_as_they_are():

@@ -187,7 +187,8 @@ def _measured(takes: tuple[Take, Take], dirty: Mask) -> dict[str, Any]:
     used = (takes[0].buckets.rows + takes[1].buckets.rows) > 0
     left, right = (take.digester.digest() for take in takes)
     return {
-        "rows_left": left.rows, "rows_right": right.rows, "root_left": left.root, "root_right": right.root,
+        "version": left.version, "root_left": left.root, "root_right": right.root, "rows_left": left.rows,
+        "rows_right": right.rows,
         "narrowed": dict(takes[0].narrowed + takes[1].narrowed), "buckets": int(used.sum()), "dirty": int(dirty.sum()),
     }  # fmt: skip
 

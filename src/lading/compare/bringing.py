@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.canon import short_numbers
 from lading.compare.floats import shortest
 from lading.compare.pairing import Pair
 from lading.compare.spans import span
 from lading.errors import DataError, Unsupported
 from lading.types import Type
-from lading.values import STRING, cast, listed, short_numbers, texts
+from lading.values import STRING, cast, listed, texts
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _NUMBERS = ("int", "decimal", "float")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.canon import canonical, short_numbers
 from lading.compare import few
 from lading.compare.asked import Asked
 from lading.compare.bringing import Brought, Mask, narrows
@@ -21,8 +22,8 @@ from lading.compare.floats import FORMS, forms
 from lading.compare.half import Half, Take
 from lading.compare.marks import Mark, comparisons
 from lading.compare.outcome import Difference, State
-from lading.types import Type, canonical_json
-from lading.values import short_numbers, texts
+from lading.types import Type
+from lading.values import texts
 
 LONG = 2_000
 """Characters from which on a text is shown by its beginning, its length and its hash."""
@@ -45,11 +46,9 @@ def plain(each: Brought, type_: Type, raw: Type) -> pa.Array:
 
 
 def _whole(each: Brought, type_: Type, raw: Type) -> pa.Array:
-    found = texts(each.array, type_)
+    found = (canonical if type_.kind in ("json", "list") else texts)(each.array, type_)
     if type_.kind == "float":
         found = pc.if_else(pc.equal(found, "-0"), "0", found)
-    elif type_.kind in ("json", "list"):
-        found = pa.array([None if v is None else canonical_json(v) for v in found.to_pylist()], pa.string())
     elif type_.kind == "decimal" and type_.size is None:
         found = short_numbers(found)
     if each.unfit is not None and each.unfit.any():

@@ -8,8 +8,9 @@ from math import isfinite
 
 import pyarrow as pa
 
+from lading.canon import short_numbers
 from lading.types import Type
-from lading.values import cast, short_numbers, texts
+from lading.values import cast, texts
 
 _ROOM = Context(prec=2_000)
 _DIGITS = {32: 6, 64: 15}

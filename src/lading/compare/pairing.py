@@ -142,6 +142,8 @@ def meet(left: Type, right: Type) -> Type | None:
         return left
     if l == r:
         return _same_kind(left, right)
+    if l == "list" and r == "string" and left.inmost.kind == "json":
+        return Type("json")  # as which a loader writes them
     if "string" in (l, r):
         return left if r == "string" else right
     if {l, r} <= {"bool", "int", "decimal", "float"}:

@@ -7,13 +7,14 @@ from typing import ClassVar
 import pyarrow as pa
 import pytest
 
+from lading.canon import canonical
 from lading.connector import WHOLE, Session
 from lading.digest import Tally, digest_of
 from lading.errors import DataError
 from lading.schema import Column, Loss, Table, losses
 from lading.testing.case import Case, cases
 from lading.testing.steps import Row, arrow_schema, content, expected, found, load_of, need, put, table
-from lading.types import Type, canonical_json, parse
+from lading.types import Type, parse
 from lading.values import cast, texts
 
 EVERY_KIND = table(
@@ -31,7 +32,7 @@ EVERY_ROW: list[Row] = [
 def shown(array: pa.Array, type_: Type) -> list[str | None]:
     """Values as texts of which equal values have one."""
     if type_.kind in ("json", "list"):
-        return [None if text is None else canonical_json(text) for text in texts(array, type_).to_pylist()]
+        return list(canonical(array, type_).to_pylist())
     if type_.kind == "float":
         return ["0" if text == "-0" else text for text in texts(array, type_).to_pylist()]
     return list(texts(array, type_).to_pylist())

@@ -77,7 +77,7 @@ def stored(type_: Type) -> pa.DataType:
 
 
 def textual(type_: Type) -> bool:
-    return type_.kind == "interval" or (type_.item is not None and textual(type_.item))
+    return type_.inmost.kind == "interval"
 
 
 def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int], batch_mb: int) -> Iterator[Batch]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.canon import short_numbers
 from lading.errors import DataError
 from lading.schema import Column
-from lading.values import parsed, short_numbers, texts
+from lading.values import parsed, texts
 
 DIGITS = 38  # of a NUMBER; beyond them Oracle rounds without a word
 
