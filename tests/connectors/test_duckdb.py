@@ -166,6 +166,23 @@ def test_infinite_moments_are_refused(file, sql, native, value):
         content(session, found(session, "t"))
 
 
+@pytest.mark.parametrize(
+    ("native", "value"),
+    [
+        ("DATE[]", "['infinity']"),
+        ("TIMESTAMP[][]", "[['2024-01-01'], ['-infinity']]"),
+        ("TIME[]", "[NULL, '24:00:00']"),
+    ],
+)
+def test_what_has_no_form_is_refused_in_lists_too(file, sql, native, value):
+    sql(f"CREATE TABLE t (v {native})", f"INSERT INTO t VALUES ({value}::{native})")
+    with (
+        opened(file) as session,
+        pytest.raises(DataError, match=r"'v' of 't' holds (infinity|24:00:00), which (date|t)"),
+    ):
+        content(session, found(session, "t"))
+
+
 @pytest.mark.parametrize("native", ["TIME", "TIME_NS"])
 def test_the_end_of_the_day_is_no_time(file, sql, native):
     sql(f"CREATE TABLE t (v {native})", "INSERT INTO t VALUES ('23:59:59.999999')")

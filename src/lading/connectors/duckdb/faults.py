@@ -68,12 +68,14 @@ def error_of(path: str, error: Exception) -> LadingError:
 
 def refuse_endless(array: pa.Array, column: Column, table: Table) -> None:
     """In Arrow, DuckDB's infinite dates and moments look like finite ones in a far year, and 24:00:00 like a time."""
-    time = column.type.kind == "time"
-    limit = _DAY[array.type.unit] if time else _ENDLESS.get(column.type.kind)
+    held, time = column.type.inmost, column.type.inmost.kind == "time"
+    while pa.types.is_list(array.type):
+        array = array.flatten()
+    limit = _DAY[array.type.unit] if time else _ENDLESS.get(held.kind)
     if limit is None:
         return
-    ints = array.cast(pa.int32() if column.type.kind == "date" else pa.int64())
+    ints = array.cast(pa.int32() if held.kind == "date" else pa.int64())
     if pc.any(pc.greater_equal(pc.abs(ints), limit)).as_py():
-        held = "24:00:00" if time else "infinity"
-        what = f"Column '{column.name}' of '{table.full_name}' holds {held}, which {column.type} has no form for."
+        odd = "24:00:00" if time else "infinity"
+        what = f"Column '{column.name}' of '{table.full_name}' holds {odd}, which {held} has no form for."
         raise DataError(what, "Correct the value, or make it NULL.")
