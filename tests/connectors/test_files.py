@@ -532,6 +532,16 @@ def test_half_a_character_is_kept_as_json_or_named(tmp_path: Path) -> None:
         read(Files(path=str(tmp_path), columns={"a": "string"}), "t")
 
 
+def test_items_of_lists_of_json_keep_their_numbers(tmp_path: Path) -> None:
+    """Others write JSON as it is, Lading as text, which tells null from NULL."""
+    (tmp_path / "t.jsonl").write_text(
+        '{"v": [{"a": 1, "b": [1.50, true]}, 2, null]}\n{"v": "[\\"{}\\", \\"null\\"]"}\n'
+    )
+    held = [row["v"] for row in read(Files(path=str(tmp_path), columns={"v": "list(json)"}), "t")]
+    assert [item if item is None else json.loads(item) for item in held[0]] == [{"a": 1, "b": [1.5, True]}, 2, None]
+    assert held[1] == ["{}", "null"]
+
+
 def test_shapes_of_json_lines(tmp_path: Path) -> None:
     lines = [
         {"i": 1, "f": 1.5, "n": {"x": [1]}, "mix": 1, "day": "2024-01-01", "s": "1", "none": None, "t": True},

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.errors import DataError
-from lading.types import Type
+from lading.types import Type, json_text, load_json
 from lading.values import cast, texts
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -138,13 +138,13 @@ def _list_texts(array: pa.Array, item: Type) -> pa.Array:
 
 
 def _lists(array: pa.Array, item: Type) -> pa.Array:
-    offsets: list[int | None] = []
-    words: list[str | None] = []
+    offsets, words = list[int | None](), list[str | None]()
+    load = load_json if item.inmost.kind == "json" else json.JSONDecoder(parse_float=str, parse_int=str).decode
     for text in array.to_pylist():
         offsets.append(None if text is None else len(words))
-        found = [] if text is None else json.loads(text, parse_float=str, parse_int=str)
+        found = [] if text is None else load(text)
         if not isinstance(found, list):
             raise ValueError(f"'{text[:60]}' is no list")
-        words += [None if w is None else w if isinstance(w, str) else json.dumps(w, ensure_ascii=False) for w in found]
+        words += [w if isinstance(w, str | None) else json_text(w) for w in found]
     inner = from_text(pa.array(words, pa.string()), item)
     return pa.ListArray.from_arrays(pa.array([*offsets, len(words)], pa.int32()), inner).cast(pa.list_(item.arrow()))
