@@ -274,11 +274,13 @@ BAD = [
     ("numeric", "NaN", "'NaN'"),
     ("numeric", "-Infinity", "'-Infinity'"),
     ("interval", "2562047788 hours", "292 years"),
-    ("integer[]", "{{1,2},{3,4}}", "array"),
-    ("text[]", "{{a},{b}}", "array"),
-    ("integer[]", "[0:1]={1,2}", "array"),
-    ("timestamp[]", "{infinity}", "infinity"),
-    ("numeric[]", "{1,NaN}", "NaN"),
+    ("integer[]", "{{1,2},{3,4}}", "holds an array of several dimensions, or one that is not counted from 1, which"),
+    ("text[]", "{{a},{b}}", "holds an array of several dimensions"),
+    ("integer[]", "[0:1]={1,2}", "or one that is not counted from 1"),
+    ("timestamp[]", "{2024-01-01,NULL,infinity}", "holds an array with 'infinity', which is no list(timestamp(6))."),
+    ("numeric[]", "{1,NaN}", "holds an array with 'NaN', which is no list(decimal)."),
+    ("numeric(9,2)[]", "{1,NaN,2}", "holds an array with 'NaN', which"),
+    ("interval[]", "{1 day,2562047788 hours}", "holds an array with 'PT2562047788H', which"),
 ]
 
 

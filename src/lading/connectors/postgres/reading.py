@@ -57,9 +57,6 @@ class Parser:
                 return lists(array, column.type)
             return hex_bytes(array) if column.type.kind == "binary" else values(array, column.type)
         except (pa.ArrowInvalid, DataError) as error:
-            if column.type.kind == "list":
-                what = "an array that is not one plain list counted from 1, or holds a value"
-                raise self._bad(column, f"{what} that does not fit ({_short(error)})") from error
             raise self._bad(column, _short(error)) from error
 
     def _misfit(self, error: pa.ArrowInvalid) -> DataError | Bug:

@@ -19,6 +19,10 @@ _INTERVAL = (
 )
 
 
+_UNLIKE = "!"
+"""What the dialect reads of an array that is no list."""
+
+
 def unlimited(type_: Type) -> bool:
     """Whether a decimal travels as text."""
     return type_.kind == "decimal" and (type_.size is None or type_.size > 76)
@@ -82,6 +86,8 @@ def lists(array: pa.Array, type_: Type) -> pa.Array:
     """Lists of JSON arrays of texts, which are PostgreSQL's own texts of the items."""
     if type_.item is None or len(array) == 0:
         return pa.array([], type_.arrow())
+    if pc.any(pc.equal(array, _UNLIKE)).as_py():
+        raise DataError("an array of several dimensions, or one that is not counted from 1")
     lines = pc.binary_join_element_wise('{"v":', array.fill_null("null"), "}\n", "")
     text = b"".join(lines.cast(pa.binary()).to_pylist())
     schema = pa.schema([("v", pa.list_(pa.string()))])
@@ -95,6 +101,25 @@ def lists(array: pa.Array, type_: Type) -> pa.Array:
         raise Bug(f"{len(array):,} arrays became {len(lists):,} lists.", "Report it.")
     lengths = pc.list_value_length(lists).fill_null(0).to_numpy()
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
-    out = pa.ListArray.from_arrays(offsets, values(lists.flatten(), type_.item))
+    out = pa.ListArray.from_arrays(offsets, _items(lists.flatten(), type_.item))
     out = out.cast(type_.arrow())
     return pc.if_else(lists.is_valid(), out, pa.scalar(None, type_.arrow())) if lists.null_count else out
+
+
+def _items(array: pa.Array, type_: Type) -> pa.Array:
+    try:
+        return values(array, type_)
+    except (pa.ArrowInvalid, DataError) as error:
+        raise DataError(f"an array with '{_odd(array, type_)}'") from error
+
+
+def _odd(array: pa.Array, type_: Type) -> str:
+    """The first of some texts of which one is no value of the type."""
+    while len(array) > 1:
+        first = array.slice(0, len(array) // 2)
+        try:
+            values(first, type_)
+            array = array.slice(len(first))
+        except (pa.ArrowInvalid, DataError):
+            array = first
+    return str(array[0])[:40]
