@@ -59,9 +59,10 @@ def spelled(driver: Driver, dialect: Dialect, table: Table, default_schema: str)
 
 def _described(dialect: Dialect, table: Table, lines: list[tuple[Any, ...]]) -> Table:
     columns, problems = [], []
-    for _place, column, native, null, _view in lines:
+    for _place, column, native, null, _view, filled in lines:
         type_, word = dialect.canonical(native), native or "(none)"
         made = dialect.column(column, type_ or Type("string"), bool(int(null)), native)
+        made = made.model_copy(update={"filled": bool(int(filled))})
         if type_ is None:
             problems.append(
                 f"column '{column}' has the type '{word}', which {dialect.name} has no canonical type "

@@ -102,7 +102,7 @@ class Dialect:
     name: str
     catalog: str
     """Columns of every table and view: table_schema, table_name, place, column_name, native (the type as the
-    system writes it), nullable (1 or 0), is_view (1 or 0)."""
+    system writes it), nullable, is_view, filled (1 or 0; `schema.Column`)."""
     keys: str
     """Primary keys, then unique keys without NULLs: table_schema, table_name, rank (0 first), key_name, place,
     column_name."""

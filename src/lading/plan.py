@@ -211,7 +211,7 @@ def _task(
     notes = [] if key or move.mode is Mode.MERGE else ["no key: compared as a multiset of rows"]
     notes += _measured(table, found)
     low = cursor(table) if move.since and old else None
-    notes += _emptied(old, found, move.mode)
+    notes += _besides(old, found, move.mode)
     notes += [f"only rows whose '{move.since}' is at least {low}, or NULL"] if low else []
     if (by := table.column(move.since or "")) and by.type.kind not in REACHING_BACK:
         notes.append(f"'{by.name}' is {by.type}: 'since' does not reach back before the last value")
@@ -254,9 +254,12 @@ def _measured(source: Table, target: Table) -> Iterable[str]:
         yield f"'{column.name}' has no declared limit; {found}, and a value that does not fit {there.type} is refused"
 
 
-def _emptied(old: Table | None, found: Table, mode: Mode) -> Iterable[str]:
-    """What a replaced table has besides the source's columns."""
-    more = [f"'{c.name}'" for c in old.columns if found.column(c.name) is None] if old else []
+def _besides(old: Table | None, found: Table, mode: Mode) -> Iterable[str]:
+    """What a target's table has besides the source's columns, and what becomes of it."""
+    rest = [c for c in old.columns if found.column(c.name) is None] if old else []
+    if own := [f"'{c.name}'" for c in rest if not c.null]:
+        yield f"the target gives {', '.join(own)} its own default"
+    more = [f"'{c.name}'" for c in rest if c.null]
     if more and mode is Mode.REPLACE:
         yield f"the source has no {', '.join(more)}: what the target has there may go with its old rows"
 
@@ -293,11 +296,11 @@ def _shape(fitted: Table, old: Table | None, mode: Mode) -> Table:
     if not columns:
         what = f"The target's table '{old.full_name}' has none of the source's columns."
         raise SpecError(what, "Map the table elsewhere with 'into', or drop the target's.")
-    missing = [c.name for c in old.columns if fitted.column(c.name) is None and not c.null]
+    missing = [c.name for c in old.columns if fitted.column(c.name) is None and not (c.null or c.filled)]
     if missing:
         raise SpecError(
-            f"The target's column '{missing[0]}' is NOT NULL and the source has no such column.",
-            "Give it a default and allow NULL, or leave the table out.",
+            f"The target's column '{missing[0]}' is NOT NULL, without a default, and the source has no such column.",
+            "Give it a default, or leave the table out.",
         )
     return old.model_copy(update={"columns": tuple(columns), "key": fitted.key})
 

@@ -25,8 +25,9 @@ class Column(BaseModel, frozen=True):
     and sentence: what reading the column loses, whatever the target. `empty` says whether the system tells an
     empty value from NULL. `measured` is the narrowest type that holds the values of a column of decimals without a
     limit, as they were when it was planned; decimal(1,1) when there were none. `observed` is the greatest that the
-    newest profile saw. `unread` is why its values have no form, where nobody listed the system's type; `type` is then
-    no more than a word."""
+    newest profile saw. `filled` says that the system itself gives it a value where a row has none, such as a default
+    or a number. `unread` is why its values have no form, where nobody listed the system's type; `type` is then no
+    more than a word."""
 
     name: str
     type: Type
@@ -36,6 +37,7 @@ class Column(BaseModel, frozen=True):
     empty: bool = True
     measured: Type | None = None
     observed: Observed | None = None
+    filled: bool = False
     unread: str = ""
 
 

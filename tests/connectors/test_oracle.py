@@ -355,7 +355,7 @@ def test_preparing(vendor: FakeOracle, session: OracleSession):
     ]
 
 
-STAGE_IS_THERE = (("FROM all_tab_columns c LEFT JOIN", [("CRM", "lading_cafe01", 1, "ID", "NUMBER(10,0)", 0, 0)]),)
+STAGE_IS_THERE = (("FROM all_tab_columns c LEFT JOIN", [("CRM", "lading_cafe01", 1, "ID", "NUMBER(10,0)", 0, 0, 0)]),)
 
 
 def published(vendor: FakeOracle, session: OracleSession, load: Load) -> list[Any]:

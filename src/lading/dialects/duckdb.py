@@ -46,7 +46,8 @@ dialect = Dialect(
     catalog="""
         SELECT schema_name AS table_schema, table_name, column_index AS place, column_name, data_type AS native,
                CASE WHEN is_nullable THEN 1 ELSE 0 END AS nullable,
-               CASE WHEN table_oid IN (SELECT view_oid FROM duckdb_views()) THEN 1 ELSE 0 END AS is_view
+               CASE WHEN table_oid IN (SELECT view_oid FROM duckdb_views()) THEN 1 ELSE 0 END AS is_view,
+               CASE WHEN column_default IS NULL THEN 0 ELSE 1 END AS filled
         FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal""",
     keys="""
         SELECT schema_name AS table_schema, table_name, 0 AS rank, constraint_index::VARCHAR AS key_name,

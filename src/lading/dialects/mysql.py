@@ -67,7 +67,9 @@ dialect = Dialect(
                /*M! CASE WHEN k.check_clause IS NOT NULL THEN 'json' ELSE */
                CONCAT(c.column_type, CASE WHEN c.character_set_name NOT IN ('utf8mb4', 'utf8mb3', 'utf8', 'ascii')
                       THEN CONCAT(' character set ', c.character_set_name) ELSE '' END) /*M! END */ AS native,
-               c.is_nullable = 'YES' AS nullable, t.table_type = 'VIEW' AS is_view
+               c.is_nullable = 'YES' AS nullable, t.table_type = 'VIEW' AS is_view,
+               c.column_default IS NOT NULL OR locate('auto_increment', c.extra) + locate('GENERATED', c.extra) > 0
+               AS filled
         FROM information_schema.columns c
         JOIN (SELECT DISTINCT table_schema, table_name, table_type FROM information_schema.tables
               WHERE table_schema NOT IN {_OWN} AND table_type NOT IN ('SEQUENCE', 'SYSTEM VIEW')) t

@@ -110,7 +110,8 @@ dialect = Dialect(
                    || CAST(c.numeric_precision AS varchar(12)) || ',' || CAST(c.numeric_scale AS varchar(12)) || ')'
                  ELSE '' END AS native,
                CASE c.is_nullable WHEN 'NO' THEN 0 ELSE 1 END AS nullable,
-               CASE t.table_type WHEN 'VIEW' THEN 1 ELSE 0 END AS is_view
+               CASE t.table_type WHEN 'VIEW' THEN 1 ELSE 0 END AS is_view,
+               CASE WHEN c.column_default IS NULL THEN 0 ELSE 1 END AS filled
         FROM information_schema.columns c JOIN information_schema.tables t
           ON t.table_schema = c.table_schema AND t.table_name = c.table_name
         WHERE UPPER(c.table_schema) <> 'INFORMATION_SCHEMA'""",

@@ -57,7 +57,8 @@ dialect = Dialect(
                     ELSE 'NUMBER(' || GREATEST(NVL(c.data_precision, 38) - LEAST(c.data_scale, 0), c.data_scale)
                       || ',' || GREATEST(c.data_scale, 0) || ')' END AS native,
                CASE c.nullable WHEN 'N' THEN 0 ELSE 1 END AS nullable,
-               CASE WHEN v.view_name IS NULL THEN 0 ELSE 1 END AS is_view
+               CASE WHEN v.view_name IS NULL THEN 0 ELSE 1 END AS is_view,
+               CASE WHEN c.default_length IS NULL THEN 0 ELSE 1 END AS filled
         FROM all_tab_columns c LEFT JOIN all_views v ON v.owner = c.owner AND v.view_name = c.table_name
         WHERE c.owner {_OWN} AND c.table_name NOT LIKE 'BIN$%'""",
     keys=f"""

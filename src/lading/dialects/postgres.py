@@ -109,7 +109,8 @@ dialect = Dialect(
                     WHEN e.typtype = 'd' THEN format_type(d.oid, d.mod) || '[]'
                     ELSE format_type(b.oid, b.mod) END AS native,
                CASE WHEN a.attnotnull THEN 0 ELSE 1 END AS nullable,
-               CASE WHEN c.relkind = 'v' OR c.relispartition THEN 1 ELSE 0 END AS is_view
+               CASE WHEN c.relkind = 'v' OR c.relispartition THEN 1 ELSE 0 END AS is_view,
+               CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 1 ELSE 0 END AS filled
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         CROSS JOIN {_BASE.format(type="a.atttypid", mod="a.atttypmod")} b

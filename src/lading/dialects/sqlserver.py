@@ -55,7 +55,9 @@ dialect = Dialect(
                     ELSE b.name END
                + CASE WHEN c.collation_name IS NULL THEN N''
                       ELSE CONCAT(N' COLLATE ', c.collation_name) END AS native,
-               CAST(c.is_nullable AS int) AS nullable, CASE o.type WHEN 'V' THEN 1 ELSE 0 END AS is_view
+               CAST(c.is_nullable AS int) AS nullable, CASE o.type WHEN 'V' THEN 1 ELSE 0 END AS is_view,
+               CASE WHEN c.default_object_id <> 0 OR c.is_identity = 1 OR c.is_computed = 1 OR b.name = N'timestamp'
+                    THEN 1 ELSE 0 END AS filled
         FROM sys.columns c
         JOIN sys.objects o ON o.object_id = c.object_id AND o.type IN ('U', 'V') AND o.is_ms_shipped = 0
         JOIN sys.schemas s ON s.schema_id = o.schema_id

@@ -15,7 +15,8 @@ dialect = Dialect(
                     WHEN t.name = 'float' THEN 'float(' + convert(varchar(3), c.length) + ' bytes)'
                     ELSE t.name END AS native,
                CASE WHEN c.status & 8 = 8 THEN 1 ELSE 0 END AS nullable,
-               CASE o.type WHEN 'V' THEN 1 ELSE 0 END AS is_view
+               CASE o.type WHEN 'V' THEN 1 ELSE 0 END AS is_view,
+               CASE WHEN c.cdefault <> 0 OR c.status & 128 = 128 THEN 1 ELSE 0 END AS filled
         FROM sysobjects o, syscolumns c, systypes t
         WHERE c.id = o.id AND t.usertype = c.usertype AND o.type IN ('U', 'V')""",
     # index_col() gives the columns of an index by number; thirty-one is the most that an index has.

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
-from lading.connectors.postgres.swap import KEEP, MAKE
+from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
 from lading.driver import transaction
 from lading.errors import DataError, Unsupported
@@ -26,7 +26,7 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
     driver = session.driver
     with transaction(driver):
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
-        made = [session._publishing(load) for load in waiting]
+        made = [[*session._publishing(load), *_numbering(session, load)] for load in waiting]
         gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
         come = [text for texts in made for text in texts if not text.startswith(("DELETE ", "DO "))]
         looks = [text for texts in made for text in texts if text.startswith("DO ")]
@@ -42,6 +42,12 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
         _all(driver, looks)
         for load in waiting:
             session._mark(load, PUBLISHED, 0)
+
+
+def _numbering(session: PostgresSession, load: Load) -> list[str]:
+    columns = ", ".join(dialect.text(column.name) for column in load.table.columns)
+    sql = NUMBER.format(t=dialect.text(session.name(load.table)), columns=columns)
+    return [] if load.fresh else [str(text) for (text,) in session.driver.query(sql)]
 
 
 def _all(driver: Driver, statements: Sequence[str]) -> None:

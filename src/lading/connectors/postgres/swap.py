@@ -110,3 +110,15 @@ UNION ALL SELECT 41, format('GRANT %s ON %s TO %s%s', a.privilege_type, {t},
   FROM o, aclexplode(o.relacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
 UNION ALL SELECT 50, 'ANALYZE ' || {t} FROM o
 ORDER BY 1, 2"""
+
+# Sequences that number columns to which values are written go on behind the greatest of them, if they are behind.
+NUMBER = """
+SELECT format('SELECT setval(%L, m) FROM (SELECT %s(%I) AS m FROM %s) x WHERE m %s coalesce('
+  'pg_sequence_last_value(%L), %s) AND m BETWEEN %s AND %s', q, CASE WHEN up THEN 'max' ELSE 'min' END, a.attname,
+  {t}, CASE WHEN up THEN '>' ELSE '<' END, q, s.seqstart - s.seqincrement, s.seqmin, s.seqmax)
+FROM pg_depend d JOIN pg_sequence s ON s.seqrelid = d.objid
+JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+CROSS JOIN LATERAL (SELECT s.seqrelid::regclass::text AS q, s.seqincrement > 0 AS up) v
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+  AND d.refobjid = to_regclass({t}) AND a.attname IN ({columns})
+  AND has_sequence_privilege(s.seqrelid, 'UPDATE') AND has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')"""
