@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -252,7 +253,7 @@ def _many(place: Place, rivals: Rivals) -> Iterator[Case]:
                        "--sql-exclude-columns", _uuids(place, f"wide_{n:02d}"))
         for n in range(33)
     ]  # fmt: skip
-    loop = _shell(" && ".join(" ".join(f"'{w}'" for w in one) for one in each if one)) if all(each) else None
+    loop = _shell(" && ".join(shlex.join(one) for one in each if one)) if all(each) else None
     others = _ways(
         ("ingestr, table by table, without uuids, which it cannot read", loop, clean, _in_duckdb(place, like="wide%")),
         ("dlt, ConnectorX, tuned", movers.dlt(rivals, place.postgres, "duckdb", out, ("wide", "*"), "tuned"), clean,

@@ -89,7 +89,7 @@ def aims(case: Case, ways: list[Measured]) -> Iterator[str]:
         first = min(others, key=lambda each: each.median)
         found = first.median / ours.median
         word = "reached" if found >= case.faster else "not reached"
-        yield f"{found:.2f} times faster than {first.way.name}, aim {case.faster:g}: {word}"
+        yield f"{found:.2f} times as fast as {first.way.name}, aim {case.faster:g}: {word}"
 
 
 def about(place: Place, scale: float, rounds: int, took: tuple[float, float], rivals: Rivals) -> list[str]:
@@ -145,7 +145,10 @@ def _line(command: list[str]) -> str:
 
 def shown(command: Sequence[str]) -> str:
     """A command as anybody can repeat it: without passwords, and without where things are on this machine."""
-    text = shlex.join(command)
+    text = command[2] if tuple(command[:2]) == ("bash", "-c") else shlex.join(command)
+    first, *more = text.split(" && ")
+    if len(more) > 2:
+        text = f"{first} && ...  # and {len(more)} more like it, one a table"
     text = re.sub(r"//([^:/@\s]+):[^@\s]+@[^/\s]+/", r"//\1@HOST/", text)
     text = re.sub(r"(?:MYSQL_PWD|PGPASSWORD)=\S+ ?", "", re.sub(r"--(?:host|port)=\S+ ", "", text))
     text = re.sub(re.escape(tempfile.gettempdir()) + r"/lading-bench-\w+", "/FOLDER", text)
