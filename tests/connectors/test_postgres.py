@@ -497,6 +497,34 @@ def test_a_table_emptied_after_the_snapshot_is_not_read_as_empty(numbers, change
                 use()
 
 
+@pytest.mark.parametrize(("name", "change"), [
+    ("seen", "TRUNCATE numbers"), ("seen", "ALTER TABLE numbers ADD more float DEFAULT random()"),
+    ("parent", "TRUNCATE child"), ("parts", "TRUNCATE parts_1"), ("kept", "REFRESH MATERIALIZED VIEW kept"),
+])  # fmt: skip
+def test_neither_is_what_a_table_reads_with_it(numbers, name, change):
+    """The tables of a view, and those that inherit: an older snapshot would find no row in them."""
+    run(
+        numbers, "CREATE VIEW inner_view AS SELECT * FROM numbers", "CREATE VIEW seen AS SELECT * FROM inner_view",
+        "CREATE TABLE parent (n int)", "CREATE TABLE child () INHERITS (parent)", "INSERT INTO child VALUES (1)",
+        "CREATE TABLE parts (n int) PARTITION BY RANGE (n)",
+        "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (9)", "INSERT INTO parts VALUES (1)",
+        "CREATE MATERIALIZED VIEW kept AS SELECT * FROM numbers",
+    )  # fmt: skip
+    with opened(numbers) as session:
+        table = described(session, name)
+        session.pin()
+        run(numbers, change)
+        for use in (lambda: list(session.read(table, WHOLE)), lambda: told(session, table, WHOLE)):
+            with pytest.raises(Unreachable, match=r"reads '.*', which was emptied or rewritten after the snapshot"):
+                use()
+    with opened(numbers) as session:
+        session.pin()
+        told(session, table, WHOLE)
+        if name != "kept":
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                run(numbers, "SET lock_timeout = '100ms'", change)
+
+
 def test_what_is_read_under_a_snapshot_cannot_be_emptied(numbers):
     with opened(numbers) as session:
         session.pin()

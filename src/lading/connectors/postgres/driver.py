@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lading.connector import Load
 from lading.connectors.postgres.failures import asyncpg_errors, translate
-from lading.connectors.postgres.locks import held, rewritten
+from lading.connectors.postgres.locks import REWRITTEN, held
 from lading.connectors.postgres.reading import Parser
 from lading.connectors.postgres.replacing import swapping
 from lading.connectors.postgres.setup import setup, words
@@ -71,13 +71,14 @@ class Driver:
             self._connection.execute(sql.encode(), list(values) or None)
 
     def hold(self, name: str) -> None:
-        """Keeps a table as it is until the pinned transaction ends. A table emptied or rewritten after the snapshot
-        was taken would read as empty: https://www.postgresql.org/docs/current/mvcc-caveats.html"""
+        """Keeps a table, and all that is read with it, as it is until the pinned transaction ends. What was emptied
+        since the snapshot would read as empty: https://www.postgresql.org/docs/current/mvcc-caveats.html"""
         if not self._pinned or name in self._held:
             return
-        self.query(f"SELECT 1 FROM {name} WHERE false")
-        if self.query(rewritten(name)):
-            raise Unreachable(f"{name} was emptied or rewritten after the snapshot was taken.", "Run again.")
+        self.query(f"SELECT 1 FROM {name} LIMIT 0")  # WHERE false would lock no partition
+        if found := self.query(REWRITTEN):
+            what = f"Reading {name} reads '{found[0][0]}', which was emptied or rewritten after the snapshot was taken."
+            raise Unreachable(what, "Run again.")
         self._held.add(name)
 
     def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:

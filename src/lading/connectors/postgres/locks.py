@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lading.dialects.postgres import dialect
 from lading.errors import Unreachable
 
 _HOLDERS = """
@@ -30,11 +29,10 @@ def held(where: str, words: dict[str, Any], sql: str, ours: tuple[int, ...]) -> 
     return Unreachable(what, "Run again when that session has ended, or raise 'lock_seconds' of the connection.")
 
 
-def rewritten(name: str) -> str:
-    """A select of a table, or a partition of it, whose file is another than at the snapshot: the catalogue's rows
-    are seen as of the snapshot, the function sees those of now."""
-    relation = f"{dialect.text(name)}::regclass"
-    return (
-        "SELECT c.relname FROM pg_class c WHERE c.relfilenode <> pg_relation_filenode(c.oid) AND c.oid IN "
-        f"(SELECT {relation} UNION SELECT relid FROM pg_partition_tree({relation})) LIMIT 1"
-    )
+REWRITTEN = """
+    SELECT c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind IN ('r', 'm')
+    AND c.relfilenode NOT IN (0, pg_relation_filenode(c.oid)) LIMIT 1"""
+"""Of all that the session holds, so also what a view reads and what inherits from a table: the name of a table whose
+file is another than at the snapshot. The catalogue's rows are seen as of the snapshot, the function sees those of
+now."""
