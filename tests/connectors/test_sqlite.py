@@ -153,6 +153,19 @@ def test_keys(session, sql, definition, key):
     assert not any(column.null for column in there.keyed)
 
 
+@pytest.mark.parametrize(
+    ("definition", "filled"),
+    [
+        ("(a INTEGER PRIMARY KEY, b TEXT NOT NULL DEFAULT 'x', c TEXT DEFAULT NULL, d INT AS (a + 1) STORED)", "abd"),
+        ("(a TEXT PRIMARY KEY NOT NULL, b INT)", ""),
+        ("(a INTEGER, b INTEGER, PRIMARY KEY (a, b))", ""),
+    ],
+)
+def test_columns_that_sqlite_fills(session, sql, definition, filled):
+    sql(f"CREATE TABLE t {definition}")
+    assert [column.name for column in found(session, "t").columns if column.filled] == list(filled)
+
+
 def test_a_primary_key_with_nulls_is_no_key(session, sql):
     sql("CREATE TABLE t (a TEXT PRIMARY KEY, b TEXT)")
     sql("INSERT INTO t VALUES (NULL, '1'), (NULL, '2'), ('x', '3')")

@@ -101,16 +101,18 @@ canon = Canon(
     verified="SQLite 3",
 )
 
+# The one column that SQLite numbers itself.
+_NUMBER = """(p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (
+                   SELECT 1 FROM pragma_table_info(m.name) k WHERE k.pk > 1))"""
+
 dialect = Dialect(
     name="sqlite",
     tables_only=True,
     explain="EXPLAIN QUERY PLAN {sql}",
-    catalog="""
+    catalog=f"""
         SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
-               CASE WHEN p."notnull" = 1 OR (p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (
-                   SELECT 1 FROM pragma_table_info(m.name) k WHERE k.pk > 1)) THEN 0 ELSE 1 END AS nullable,
-               m.type = 'view' AS is_view,
-               upper(coalesce(p.dflt_value, 'NULL')) <> 'NULL' OR p.pk > 0 OR p.hidden > 1 AS filled
+               NOT (p."notnull" OR {_NUMBER}) AS nullable, m.type = 'view' AS is_view,
+               upper(coalesce(p.dflt_value, 'NULL')) <> 'NULL' OR p.hidden > 1 OR {_NUMBER} AS filled
         FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p
         WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND p.hidden <> 1
           AND m.name NOT IN (SELECT l.name FROM pragma_table_list l WHERE l.type = 'shadow')""",
