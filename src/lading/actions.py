@@ -199,7 +199,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
     return found
 
 
-def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]:
+def prove(pipeline: str, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> list[Diff]:
     """Compares the tables of a pipeline's steps as they are now, a diff a step. Rows that the source changed after
     what the last run had seen of 'since' are on their way, and said to be so."""
     with store() as ledger:
@@ -209,7 +209,8 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None) -> list[Diff]
             raise SpecError(what, "Compare two systems with 'lading diff'.")
         refuse_strangers(found.moves, config.resolve, asked)
         part = Part(found.name, new_id())
-        return [compared(step, ledger, config.resolve, asked, watch, part) for step in found.moves]
+        with exporting(export) as seen:
+            return [compared(step, ledger, (config.resolve, watch), asked, part, seen) for step in found.moves]
 
 
 def discover(address: str) -> list[Table]:

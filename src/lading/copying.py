@@ -26,7 +26,7 @@ from lading.picking import chosen, into, is_pattern
 from lading.plan import REACHING_BACK, Plan, Side, Task
 from lading.plan import plan as make_plan
 from lading.prove import Bill
-from lading.reconcile import Marks, Reconciling, both, refuse_unknown
+from lading.reconcile import Marks, Reconciling, Seen, both, refuse_unknown
 from lading.run import hurried
 from lading.run import run as run_plan
 from lading.schema import Column, Table
@@ -82,8 +82,11 @@ def tasks(ledger: Store, run: str) -> list[Task]:
     return [Task.model_validate_json(row.task) for row in ledger.rows(query)]
 
 
-def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Watch | None, of: Part) -> Diff:
-    """Compares the tables of a move as they are now, and keeps the diff."""
+def compared(
+    move: Move, ledger: Store, where: tuple[Resolve, Watch | None], how: Asked, of: Part, seen: Seen | None = None
+) -> Diff:
+    """Compares the tables of a move as they are now, and keeps the diff; `seen` is given what differs."""
+    resolve, watch = where
     left, right = sides(move, resolve)
     with Reconciling(left, right, how, watch, of.over) as reconciling:
         move, there = known(move, reconciling.systems[0].session)
@@ -96,7 +99,7 @@ def compared(move: Move, ledger: Store, resolve: Resolve, how: Asked, watch: Wat
         marks: Marks = {
             t.full_name: mark for t in tables if (mark := watermark(move, t, writing, ledger, (left, right)))
         }
-        made = reconciling.diff([(table, placed(move, table, writing)) for table in tables], None, marks)
+        made = reconciling.diff([(table, placed(move, table, writing)) for table in tables], seen, marks)
         words = {"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "exclude": move.exclude, "marks": marks}
         made = made.model_copy(update={**words, "sensitive": sensitive((left, right))})
         record.keep(ledger, made)

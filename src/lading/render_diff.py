@@ -154,7 +154,7 @@ def _told(table: Comparison) -> Iterable[RenderableType]:
 def _rest(table: Comparison) -> str:
     """How many differences are not shown, and where they are; empty where all are shown."""
     kept, lost = max(len(table.differences) - SHOWN, 0), table.unkept
-    export = "write all of them with 'lading diff --export'"
+    export = "write all of them with '--export' of diff or prove"
     if not kept:
         return f"{others(lost, bool(table.differences))} not kept: {export}" if lost else ""
     return f"{others(kept)} kept{f', {lost:,} not' if lost else ''}: see --json, or {export}"

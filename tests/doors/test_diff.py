@@ -132,7 +132,7 @@ def test_a_column_that_is_none_is_refused(copied, tmp_path, option):
     assert copied("diff", "legacy.db#people", "copy.db", "--exclude", "more").code == 0, "only the right has it"
 
 
-def test_a_column_is_one_of_any_step_of_a_pipeline(copied, tmp_path):
+def test_all_steps_of_a_pipeline_are_proved_exported_and_asked_for_columns(copied, tmp_path):
     assert copied("init", ".").code == 0
     steps = "".join(f"  - {{key: {name}, from: old, to: new, tables: {name}}}\n" for name in ("people", "amounts"))
     (tmp_path / "connections.yaml").write_text(
@@ -141,6 +141,15 @@ def test_a_column_is_one_of_any_step_of_a_pipeline(copied, tmp_path):
     more = "  - {key: check, do: prove, step: amounts, after: [amounts], compare: {sensitive: [nmae]}}\n"
     (tmp_path / "pipelines" / "both.yaml").write_text(f"steps:\n{steps}")
     (tmp_path / "pipelines" / "more.yaml").write_text(f"steps:\n{steps}{more}")
+    assert copied("run", "both").code == 0
+    with duckdb.connect(str(tmp_path / "there.duckdb")) as there:
+        there.execute("DELETE FROM people; DELETE FROM amounts")
+    done = copied("prove", "both", "--export", "all.csv", "--json")
+    assert (done.code, len(done.json["diffs"])) == (1, 2)
+    exported = (tmp_path / "all.csv").read_text().splitlines()
+    counted = {each["tables"][0]["left"]: each["tables"][0]["only_left"] for each in done.json["diffs"]}
+    assert {name: sum(line.startswith(f'"{name}"') for line in exported) for name in counted} == counted
+    assert min(counted.values()) > 0
     assert copied("run", "both").code == 0
     assert copied("prove", "both", "--sensitive", "name", "--exclude", "amount").code == 0
     done = copied("prove", "both", "--sensitive", "nmae", "--json")
@@ -189,7 +198,7 @@ def test_differences_that_are_not_shown_are_counted(inside, tmp_path):
         ("0", "30 differences are not kept:", ">30 differences are"),
     ):
         done = inside("diff", "left.db", "right.db", "--limit", limit, "--html", "d.html")
-        said = f"{kept} write all of them with 'lading diff --export'"
+        said = f"{kept} write all of them with '--export' of diff or prove"
         assert (done.code, said in " ".join(done.out.split())) == (1, True), done
         page = (tmp_path / "d.html").read_text()
         assert f"{rest} not kept</p>" in page if rest else "not kept" not in page

@@ -93,6 +93,7 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
 
 @click.command(cls=Compare)
 @click.argument("pipeline")
+@click.option("--export", type=FILE, callback=_place, help="Write every difference: .parquet, .csv.")
 @watched
 def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare the tables of PIPELINE with their sources, as both are now.
@@ -102,7 +103,8 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """
     from lading import actions, config, progress, render_diff
 
-    found = actions.prove(pipeline, config.asked(move_words(given)), progress.watch(quiet))
+    export = given.pop("export")
+    found = actions.prove(pipeline, config.asked(move_words(given)), progress.watch(quiet), export)
     if as_json:
         as_object({"diffs": [each.model_dump(mode="json", exclude=KEPT) for each in found]})
     else:

@@ -37,7 +37,7 @@ def run(step: Prove, desk: Desk) -> Outcome:
     if not isinstance(move, Move):
         raise SpecError(f"'{step.step}' is no step that moves tables.", "Name one in 'step'.")
     refuse_strangers((move,), desk.resolve, step.compare)
-    found = compared(move, desk.store, desk.resolve, step.compare, desk.watch, desk.part)
+    found = compared(move, desk.store, (desk.resolve, desk.watch), step.compare, desk.part)
     count = plural(len(found.tables), "table")
     unequal = [f"{table.right}: {table.differing:,}" for table in found.tables if table.verdict is Verdict.DIFFERENT]
     reasons = [reason for table in found.tables for reason in table.reasons]
