@@ -183,6 +183,25 @@ def test_what_has_no_form_is_refused_in_lists_too(file, sql, native, value):
         content(session, found(session, "t"))
 
 
+@pytest.mark.parametrize(
+    ("native", "value"),
+    [
+        ("INTERVAL", "to_microseconds({n})"), ("INTERVAL[]", "[NULL, to_microseconds({n})]"),
+        ("INTERVAL[][]", "[NULL, [to_microseconds(1)], [to_microseconds({n})]]"),
+    ],
+)  # fmt: skip
+def test_an_interval_that_nanoseconds_do_not_hold_is_refused(file, sql, native, value):
+    most = (2**63 - 1) // 1000
+    sql(f"CREATE TABLE t (v {native})", *(f"INSERT INTO t VALUES ({value.format(n=n)})" for n in (most, -most)))
+    with opened(file) as session:
+        held = str(content(session, found(session, "t")))
+    assert "DT9223372036.854775000S" in held
+    assert "DT-9223372036.854775000S" in held
+    sql(f"INSERT INTO t VALUES ({value.format(n=most + 1)})")
+    with opened(file) as session, pytest.raises(DataError, match="'v' of 't' holds an interval of over 292 years"):
+        content(session, found(session, "t"))
+
+
 @pytest.mark.parametrize("native", ["TIME", "TIME_NS"])
 def test_the_end_of_the_day_is_no_time(file, sql, native):
     sql(f"CREATE TABLE t (v {native})", "INSERT INTO t VALUES ('23:59:59.999999')")

@@ -7,6 +7,16 @@ _SPAN = (
     "(date_part('year', {c}) * 12 + date_part('month', {c})) || '/' || date_part('day', {c}) || '/' || "
     "(date_part('hour', {c}) * 3600000000 + date_part('minute', {c}) * 60000000 + date_part('microsecond', {c}))"
 )
+LONG = "an interval of over 292 years of hours, minutes and seconds"
+# Arrow counts nanoseconds, and DuckDB wraps around without a word what has too many.
+_MICROS = _SPAN.rpartition(" || ")[2]
+_LONG = f"abs({_MICROS}) > {(2**63 - 1) // 1000}"
+_ANY_LONG = "len(list_filter({items}, lambda each: " + _LONG.replace("{c}", "each") + ")) > 0"
+
+
+def _short(is_long: str) -> str:
+    return f"CASE WHEN {is_long} THEN error('{LONG}') ELSE {{c}} END"
+
 
 canon = Canon(
     texts=(
@@ -128,6 +138,9 @@ dialect = Dialect(
         (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)\[\]", "CAST({c} AS VARCHAR[])"),
         (r"(?:uuid|json|u?hugeint|bignum|varint|enum\(.*\)|bit)\[\]\[\]", "CAST({c} AS VARCHAR[][])"),
         (r"timestamp_s|timestamp_ms", "CAST({c} AS TIMESTAMP)"),
+        (r"interval", _short(_LONG)),
+        (r"interval\[\]", _short(_ANY_LONG.replace("{items}", "{c}"))),
+        (r"interval\[\]\[\]", _short(_ANY_LONG.replace("{items}", "flatten({c})"))),
     ),
     # Its client shows the first with another package only, and the second not as a literal takes it.
     shown=((r"timestamp with time zone", "CAST({c} AS VARCHAR)"), (r"blob", "hex({c})")),

@@ -87,7 +87,7 @@ class DuckDBDriver:
                     refuse_endless(array, column, table)
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         except self._errors as error:
-            raise error_of(self.path, error) from error
+            raise error_of(self.path, error, table) from error
         except pa.ArrowInvalid as error:
             what = f"A value of '{table.full_name}' is out of range: {str(error).splitlines()[0]}"
             raise DataError(what, "Correct it.") from error

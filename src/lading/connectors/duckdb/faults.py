@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.dialects.duckdb import LONG
 from lading.errors import AccessDenied, DataError, LadingError, Unreachable
 from lading.schema import Column, Table
 
@@ -43,12 +44,16 @@ def opened(path: str, config: Mapping[str, Any]) -> DuckDBPyConnection:
             time.sleep(0.02)
 
 
-def error_of(path: str, error: Exception) -> LadingError:
-    """The error that a failure of DuckDB means."""
+def error_of(path: str, error: Exception, read: Table | None = None) -> LadingError:
+    """The error that a failure of DuckDB means, of a table that was read if it was one."""
     import duckdb as vendor
 
     text = str(error).split("\n")[0].removeprefix("IO Error: ")[:300].rstrip(".")
     where = f"DuckDB file '{path}'"
+    if read is not None and text.endswith(LONG):
+        names = ", ".join(column.name for column in read.columns if column.type.inmost.kind == "interval")
+        what = f"Column '{names}' of '{read.full_name}' holds {LONG}, which has no form."
+        return DataError(what, "Correct the value, or leave the column out.")
     if "No space left" in text or "ENOSPC" in text:
         return Unreachable(f"{where}: the disk is full.", "Free space on its disk, then run again.")
     if isinstance(error, vendor.OutOfMemoryException) or "could not allocate" in text:  # also as it commits
