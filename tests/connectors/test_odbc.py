@@ -137,6 +137,22 @@ def test_postgres_reads_as_the_native_connector_does(pg: Odbc, pg_database: str)
     assert mine == digest_through(Postgres.from_url(pg_database), "Wide one")
 
 
+def test_items_of_postgres_arrays_are_what_the_native_connector_says(pg: Odbc, pg_database: str):
+    ran(pg, """
+        CREATE TABLE items (id int PRIMARY KEY, j jsonb[], p json[], b bytea[], f boolean[], n numeric[], z timestamptz[],
+        t text[])""", """
+        INSERT INTO items VALUES (1, ARRAY[NULL, 'null', '1.0', '"x"', '{"a": [1]}']::jsonb[],
+            ARRAY[NULL, 'null', '"1"']::json[], ARRAY[NULL, '', '\\x00ff']::bytea[], ARRAY[true, NULL, false],
+            ARRAY[1.50, NULL], ARRAY[NULL, '2024-01-01 00:00+03']::timestamptz[], ARRAY['null', NULL, '\\x00', '']),
+        (2, '{}', '{}', '{}', '{}', '{}', '{}', '{}'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)""")  # fmt: skip
+    mine = digest_through(pg, "items")
+    assert mine.rows == 3
+    assert mine == digest_through(Postgres.from_url(pg_database), "items")
+    ran(pg, "UPDATE items SET b = '{{a,b}}' WHERE id = 2")
+    with pytest.raises(DataError, match="Column 'b': an array of several dimensions"):
+        digest_through(pg, "items")
+
+
 def test_mariadb_reads_as_the_native_connector_does(maria: Odbc, maria_database: str):
     ran(maria, MARIA_TABLE, MARIA_ROWS)
     mine = digest_through(maria, "Wide one")

@@ -51,7 +51,12 @@ flavours = {
     "postgres": Flavour(
         options="MaxVarcharSize=1073741823;MaxLongVarcharSize=1073741823;TextAsLongVarchar=1;ByteaAsLongVarBinary=1;"
         "BoolsAsChar=0;UnknownSizes=2;UseDeclareFetch=1;Fetch=5000",
-        begins=("SET TIME ZONE 'UTC'", "SET DateStyle = 'ISO'", "SET extra_float_digits = 1"),
+        begins=(
+            "SET TIME ZONE 'UTC'",
+            "SET DateStyle = 'ISO'",
+            "SET extra_float_digits = 1",
+            "SET bytea_output = 'hex'",
+        ),
         reads=(
             (r"date|time\(.*|timestamp\(\d\)|uuid", _LISTED),
             (r"timestamp\(\d,utc\)", "CAST({c} AT TIME ZONE 'UTC' AS varchar(64))"),

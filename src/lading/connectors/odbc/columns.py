@@ -12,7 +12,7 @@ from lading.dialects.odbc import Flavour
 from lading.errors import DataError
 from lading.schema import Column
 from lading.types import Type
-from lading.values import parsed, texts
+from lading.values import listed, parsed, texts
 
 FEW = 4_000  # bytes; a value that may be longer is measured before it is read
 
@@ -38,10 +38,24 @@ def canonical(array: pa.Array, column: Column) -> pa.Array:
     if array.type.equals(to) and column.type.kind not in ("list", "interval"):
         return array
     try:
+        if column.type.item is not None:
+            return _listed(array, column.type.item)
         return parsed(array, column.type) if pa.types.is_string(array.type) else array.cast(to)
     except (DataError, pa.ArrowInvalid) as error:
         what = error.what if isinstance(error, DataError) else str(error).split("\n")[0]
         raise DataError(f"Column '{column.name}': {what}", "Correct the value, or leave the column out.") from error
+
+
+def _listed(array: pa.Array, item: Type) -> pa.Array:
+    """Lists of JSON arrays of texts, which are PostgreSQL's own texts of the items; its other arrays are marked."""
+    if pc.any(pc.equal(array, "!")).as_py():
+        raise DataError("an array of several dimensions, or one that is not counted from 1, has no form.", "")
+    lists = parsed(array, Type("list", item=Type("string")))
+    items = lists.flatten()
+    if item.kind == "binary":
+        items = pa.array([None if v is None else bytes.fromhex(v.removeprefix("\\x")) for v in items.to_pylist()])
+        return listed(pc.list_value_length(lists).to_pylist(), items.cast(pa.binary()))
+    return listed(pc.list_value_length(lists).to_pylist(), parsed(items, item))
 
 
 def storable(array: pa.Array, column: Column, flavour: Flavour) -> pa.Array:
