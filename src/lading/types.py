@@ -236,7 +236,11 @@ def interval_of(text: str) -> tuple[int, int, int]:
     found = re.fullmatch(r"P(-?\d+)M(-?\d+)DT(-?\d+(?:\.\d{1,9})?)S", text)
     if found is None:
         raise DataError(f"'{text[:40]}' is not an interval.", "Write it as P1M2DT3.5S.")
-    return int(found[1]), int(found[2]), int(Decimal(found[3]) * 1_000_000_000)
+    value = int(found[1]), int(found[2]), int(Decimal(found[3]) * 1_000_000_000)
+    if any(not -limit <= part < limit for part, limit in zip(value, (1 << 31, 1 << 31, 1 << 63), strict=True)):
+        what = f"'{text[:40]}' is longer than an interval can be: 2^31 months, 2^31 days, and 292 years of seconds."
+        raise DataError(what, "Correct the value.")
+    return value
 
 
 def canonical_json(text: str) -> str:
@@ -319,6 +323,18 @@ def quoted(text: str) -> str:
     """A string as JSON."""
     # Halves of surrogate pairs have no form in UTF-8.
     return re.sub(r"[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def is_halved(text: str) -> bool:
+    """Whether half a character is in the text."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def lacks_item(value: Any, type_: Type) -> bool:
+    """Whether an item of a list, or of a list within it, is NULL."""
+    if type_.item is None:
+        return value is None
+    return any(lacks_item(item, type_.item) for item in value or ())
 
 
 def _number_text(value: Decimal) -> str:

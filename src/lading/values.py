@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.errors import DataError, Unsupported
-from lading.types import Type, interval_of, interval_text, json_text, load_json, quoted
+from lading.types import Type, interval_of, interval_text, is_halved, json_text, lacks_item, load_json, quoted
 
 Array: TypeAlias = pa.Array
 STRING = Type("string")
@@ -266,9 +267,17 @@ def _read_list(rows: list[Any], type_: Type) -> Array:
         flat = [value for row in rows if row is not None for value in row]
         return listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
     if type_.kind == "binary":
-        return pa.array([None if v is None else bytes.fromhex(v) for v in rows], pa.binary())
+        return pa.array([None if v is None else _bytes(v) for v in rows], pa.binary())
     plain = [v if isinstance(v, str | None) and type_.kind != "json" else json_text(v) for v in rows]
+    if halved := next((v for v in plain if v is not None and is_halved(v)), None):
+        raise DataError(f"{quoted(halved)[:60]} has half a character, which no text holds.", "Map the column to json.")
     return cast(pa.array(plain, pa.string()), STRING, type_)[0]
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str) and re.fullmatch(r"([0-9a-fA-F]{2})*", value):
+        return bytes.fromhex(value)
+    raise DataError(f"'{json_text(value)[:60]}' is not bytes in hexadecimal digits.", "Correct the value.")
 
 
 def listed(lengths: list[int | None], values: Array) -> Array:
@@ -323,15 +332,7 @@ def _changed(before: Array, after: Array, source: Type, target: Type) -> int:
 
 def _lacking(array: Array, type_: Type) -> int:
     """How many lists of JSON have an item that is NULL, which a JSON text does not tell from JSON's own null."""
-    if type_.item is None or type_.inmost.kind != "json":
-        return 0
-    return sum(_lacks(row, type_) for row in array.to_pylist())
-
-
-def _lacks(value: Any, type_: Type) -> bool:
-    if type_.item is None:
-        return value is None
-    return any(_lacks(item, type_.item) for item in value or ())
+    return sum(lacks_item(row, type_) for row in array.to_pylist()) if type_.item and type_.inmost.kind == "json" else 0
 
 
 def _back(array: Array, to: pa.DataType) -> Array:

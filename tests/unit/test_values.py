@@ -168,6 +168,23 @@ def test_an_item_that_is_null_is_not_made_the_null_of_json_without_a_word(target
     assert through([["1", "null"], [], None], "list(json)", target) == (["[1,null]", "[]", None], 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "target", "why"),
+    [
+        ("P99999999999M0DT0S", "interval", "longer than an interval can be"),
+        ("P0M0DT9223372036.854775808S", "interval", "longer than an interval can be"),
+        ('["P0M0DT-9223372037S"]', "list(interval)", "longer than an interval can be"),
+        ('["zz"]', "list(binary)", "'\"zz\"' is not bytes in hexadecimal digits"),
+        ('["0 0"]', "list(binary)", "is not bytes"),
+        ("[1]", "list(binary)", "'1' is not bytes"),
+        ('["\\ud800"]', "list(string)", "has half a character"),
+    ],
+)
+def test_what_no_type_holds_is_named(text, target, why):
+    with pytest.raises(DataError, match=why):
+        cast(pa.array([text]), STRING, parse(target))
+
+
 def test_every_item_of_a_json_text_is_json():
     """Its null too: what is made of it and back is the same."""
     made = cast(pa.array(['[null,1,"null"]']), parse("json"), parse("list(json)"))[0]

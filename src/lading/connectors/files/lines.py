@@ -14,7 +14,7 @@ from lading.connectors.files.stream import Block, blocks, opened
 from lading.connectors.files.text import from_text
 from lading.errors import DataError
 from lading.schema import Column
-from lading.types import Type
+from lading.types import Type, is_halved
 
 _CARRIED = ("bool", "int", "float", "decimal")
 ABSENT: Any = type("Absent", (), {})()
@@ -77,13 +77,8 @@ def dumps(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(dumps, value)) + "]"
     if isinstance(value, str) and not isinstance(value, Number):
-        return json.dumps(value, ensure_ascii=_halved(value))
+        return json.dumps(value, ensure_ascii=is_halved(value))
     return str(value) if isinstance(value, Number) else json.dumps(value)
-
-
-def _halved(text: str) -> bool:
-    """Whether half a character is in the text."""
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def columns(block: Block, path: str, wanted: list[Column], exact: bool) -> tuple[list[pa.Array], int]:
