@@ -348,3 +348,19 @@ def test_a_folder_that_may_not_be_written_to_is_told_as_that(monkeypatch):
     found = error_of("ro/t.db", said)
     assert isinstance(found, AccessDenied)
     assert found.what == "SQLite file 'ro/t.db': it may not be written."
+
+
+@pytest.mark.parametrize(("mode", "rows"), [("merge", [(2, "b"), (1, "b")]), ("append", [(2, "b")])])
+@pytest.mark.parametrize("clause", ["REPLACE", "IGNORE"])
+def test_rows_of_other_keys_do_not_give_way(sql, session, clause, mode, rows):
+    """Whatever the table says of conflicts: a row in the way would be deleted, or the new one not be written."""
+    sql(f"CREATE TABLE t (id INTEGER PRIMARY KEY, mail TEXT UNIQUE ON CONFLICT {clause})")
+    sql("INSERT INTO t VALUES (1, 'a'), (50, 'b')")
+    for row in rows:
+        load = load_of(session, found(session, "t"), Mode(mode))
+        session.prepare(load)
+        staged(session, load, [row])
+        with pytest.raises(DataError, match=r"UNIQUE constraint failed: t\.mail"):
+            session.publish([load])
+        session.discard(load)
+        assert sql("SELECT * FROM t ORDER BY id").fetchall() == [(1, "a"), (50, "b")]

@@ -224,7 +224,7 @@ dialect = Dialect(
     ),
     name_bytes=10_000,
     columns=1_990,
-    update="UPDATE {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
+    update="UPDATE OR ABORT {t} AS t SET {sets} FROM {s} AS s WHERE {on}",
     key_inline=True,
     literals={"timestamp": _MOMENT, "time": _CLOCK, "binary": "X{v}"},
     keyed=(

@@ -112,6 +112,10 @@ class _Session(SqlSession):
             only = table.model_copy(update={"columns": tuple(c for c in table.columns if c.name in names)})
             raise misfit(self.driver, self._file.path, only, cause) from error
 
+    def _insert(self, load: Load, missing: bool = False) -> str:
+        """What the table says of conflicts does not count: it may let new rows take away others, or vanish."""
+        return super()._insert(load, missing).replace("INSERT INTO", "INSERT OR ABORT INTO", 1)
+
     def placing(self, load: Load) -> list[str]:
         # Altering a table fails where any view or trigger of the file names a table that is not there.
         if not self.driver.query("SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1"):
