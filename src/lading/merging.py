@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from lading.connector import Load
+import pyarrow as pa
+
+from lading.connector import WHOLE, Load, Slice
 from lading.dialect import Dialect
+from lading.digest import digest_of
 from lading.errors import DataError
-from lading.schema import Table
+from lading.schema import Mode, Table
 from lading.slicing import Query, same
 
 Names = tuple[str, str]
@@ -28,6 +31,18 @@ def updating(dialect: Dialect, names: Names, load: Load) -> list[str]:
 def absent(dialect: Dialect, target: str, key: Sequence[str]) -> str:
     """Of a staged row `s`, that the table has none with its key."""
     return f"NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(dialect, 't', 's', key)})"
+
+
+def refuse_known(dialect: Dialect, query: Query, names: Names, load: Load, key: Sequence[str]) -> None:
+    """Raises DataError where the table, of this key, has staged rows already: here they can be found one by one."""
+    if not key or any(load.table.column(name) is None for name in key):
+        return
+    target, stage = names
+    keys = ", ".join(f"s.{dialect.quote(name)}" for name in key)
+    sql = f"SELECT {keys} FROM {stage} s JOIN {target} t ON {same(dialect, 's', 't', key)}"
+    if found := query(dialect.limit.format(sql=sql, n=1)):
+        shown = ", ".join(f"{name} {value}" for name, value in zip(key, found[0], strict=True))
+        raise DataError(f"'{load.table.full_name}' has a row with {shown} already.", "Use 'mode: merge' to replace it.")
 
 
 def refuse_doubled(dialect: Dialect, query: Query, stage: str, load: Load) -> None:
@@ -81,6 +96,17 @@ def refuse_others(dialect: Dialect, query: Query, names: Names, load: Load) -> N
     joined = f"{stage} s LEFT JOIN {target} t ON {same(dialect, 't', 's', load.key)}"
     if int(query(f"SELECT count(*) FROM {joined}")[0][0]) > int(query(f"SELECT count(*) FROM {stage}")[0][0]):
         raise DataError(f"'{load.table.full_name}' has several rows that its system finds by one of these keys.", fix)
+
+
+def refuse_changed(read: Callable[[Table, Slice], Iterator[pa.RecordBatch]], load: Load) -> None:
+    """Raises DataError where triggers made other rows of the staged ones, while the old ones can still come back. Rows
+    that are appended cannot be told from the older ones."""
+    columns = load.table.columns
+    place = Slice(within=load.stage.name) if load.mode is Mode.MERGE else WHOLE
+    here = digest_of(read(load.table.model_copy(update={"key": load.key}), place), columns)
+    if here != digest_of(read(load.stage.model_copy(update={"columns": columns}), WHOLE), columns):
+        what = f"Triggers of '{load.table.full_name}' change the rows that are written."
+        raise DataError(what, "Look at its triggers, or load another table.")
 
 
 def erasing(dialect: Dialect, query: Query, names: Names, table: Table) -> tuple[int, str]:

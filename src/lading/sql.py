@@ -15,7 +15,7 @@ from lading.connector import WHOLE, Load, Slice, Standing, ours
 from lading.dialect import Dialect
 from lading.digest import Reading
 from lading.driver import Driver, transaction
-from lading.errors import DataError, Unsupported
+from lading.errors import Unsupported
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, Moved, fingerprint_of
 from lading.inplace import Rendered, reading, unrendered
@@ -222,20 +222,9 @@ class SqlSession:
         return True
 
     def _refuse_known(self, load: Load) -> None:
-        """Appended rows whose key the table has already are refused here, where they can be found one by one."""
-        old = (
-            self.describe(load.table.full_name) if load.strict and load.mode is Mode.APPEND and not load.fresh else None
-        )
-        if old is None or not old.key or any(load.table.column(name) is None for name in old.key):
-            return
-        keys = ", ".join(f"s.{self.dialect.quote(name)}" for name in old.key)
-        on = self._same("s", "t", old.key)
-        sql = f"SELECT {keys} FROM {self.name(load.stage)} s JOIN {self.name(load.table)} t ON {on}"
-        if found := self.driver.query(self.dialect.limit.format(sql=sql, n=1)):
-            key = ", ".join(f"{name} {value}" for name, value in zip(old.key, found[0], strict=True))
-            raise DataError(
-                f"'{load.table.full_name}' has a row with {key} already.", "Use 'mode: merge' to replace it."
-            )
+        if load.strict and load.mode is Mode.APPEND and not load.fresh:
+            old = self.describe(load.table.full_name)
+            merging.refuse_known(self.dialect, self.driver.query, self._names(load), load, old.key if old else ())
 
     def _make_schema(self, load: Load) -> None:
         schema = load.table.schema_name or self._schema
@@ -303,11 +292,18 @@ class SqlSession:
 
     def publish(self, loads: Sequence[Load]) -> None:
         with transaction(self.driver):
-            for load in loads:
-                if not self._marked(load, PUBLISHED):
-                    for statement in self._publishing(load):
-                        self.driver.execute(statement)
-                    self._mark(load, PUBLISHED, 0)
+            waiting = [load for load in loads if not self._marked(load, PUBLISHED)]
+            for statement in (each for load in waiting for each in self._publishing(load)):
+                self.driver.execute(statement)
+            for load in waiting:
+                if self._triggered(load):
+                    merging.refuse_changed(self.read, load)
+                self._mark(load, PUBLISHED, 0)
+
+    def _triggered(self, load: Load) -> bool:
+        place = (load.table.schema_name or self.default_schema, load.table.name)
+        kept = load.mode is not Mode.APPEND and not load.fresh
+        return kept and bool(self.dialect.triggers and self.driver.query(self.dialect.triggers, place))
 
     def standing(self, load: Load) -> Standing:
         if not self._holds_ledger(load) or not self._marked(load, BEGUN):

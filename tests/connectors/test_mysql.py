@@ -1065,6 +1065,20 @@ def test_triggers_that_change_rows_leave_the_old_ones(maria_database, trigger):
         assert [row[0] for row in read(session, "people")] == [5]
 
 
+def test_triggers_that_change_merged_rows_leave_the_old_ones(maria_database):
+    run(maria_database, *SCENE,
+        "CREATE TRIGGER change_them BEFORE UPDATE ON people FOR EACH ROW SET NEW.name = upper(NEW.name)")  # fmt: skip
+    with opened(maria_database) as session:
+        before = read(session, "people")
+        load = staged(session, PEOPLE, people(2, 5), Mode.MERGE)
+        with pytest.raises(DataError, match="Triggers of 'people' change the rows that are written"):
+            session.publish([load])
+        assert read(session, "people") == before != []
+        run(maria_database, "DROP TRIGGER change_them")
+        session.publish([load])
+        assert [row[0] for row in read(session, "people")] == [1, 2, 5]
+
+
 def test_an_account_that_cannot_see_triggers_swaps_nothing(maria_database, mariadb):
     name = maria_database.rpartition("/")[2]
     run(maria_database, *SCENE, "CREATE TABLE seen (id bigint)",

@@ -339,7 +339,9 @@ def ddl(sql: str, code: int) -> str:
 
 
 def told(vendor: FakeOracle) -> list[Any]:
-    return [line for line in vendor.said if not str(line).lstrip("('\"").startswith("SELECT")]
+    """What was said, but for what was asked."""
+    texts = [(line, line[0] if isinstance(line, tuple) else line) for line in vendor.said]
+    return [line for line, text in texts if not str(text).lstrip().startswith("SELECT")]
 
 
 def test_preparing(vendor: FakeOracle, session: OracleSession):

@@ -364,3 +364,20 @@ def test_rows_of_other_keys_do_not_give_way(sql, session, clause, mode, rows):
             session.publish([load])
         session.discard(load)
         assert sql("SELECT * FROM t ORDER BY id").fetchall() == [(1, "a"), (50, "b")]
+
+
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+@pytest.mark.parametrize("then", ["UPDATE people SET name = 'other' WHERE id = new.id", "DELETE FROM people"])
+def test_triggers_that_change_rows_leave_the_old_ones(sql, session, then, mode):
+    sql("CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(40), paid TEXT_DECIMAL(18,2))")
+    sql("INSERT INTO people VALUES (3, 'old', NULL), (77, 'old', NULL)")
+    sql(f"CREATE TRIGGER changing AFTER INSERT ON people BEGIN {then}; END")
+    load = load_of(session, PEOPLE, Mode(mode))
+    session.prepare(load)
+    staged(session, load, ROWS)
+    with pytest.raises(DataError, match="Triggers of 'people' change the rows that are written"):
+        session.publish([load])
+    assert sql("SELECT id, name FROM people").fetchall() == [(3, "old"), (77, "old")]
+    sql("DROP TRIGGER changing")
+    session.publish([load])
+    assert sql("SELECT count(*) FROM people").fetchone() == (len(ROWS) + (mode == "merge"),)

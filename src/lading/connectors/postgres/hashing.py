@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from lading.connector import Load
 from lading.dialects.postgres import dialect
-from lading.schema import Table
+from lading.schema import Mode, Table
+
+if TYPE_CHECKING:
+    from lading.connectors.postgres.session import PostgresSession
 
 STORED = """
 WITH RECURSIVE d (oid) AS (
@@ -35,3 +41,21 @@ def contents(table: Table, server: int) -> str:
     if server >= 140_000:
         return dialect.row_hash.format(columns=", ".join(columns))
     return f"coalesce(sum(hashtextextended(ROW({', '.join(columns)})::text, 0)), 0)::text"
+
+
+def comparing(session: PostgresSession, load: Load) -> list[str]:
+    """A statement that fails when triggers or rules made other rows of the staged ones; none where there are none."""
+    relation = f"to_regclass({dialect.text(session.name(load.table))})"
+    touched = session.driver.query(
+        f"SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {relation} AND NOT tgisinternal) "
+        f"OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = {relation})"
+    )
+    if not touched[0][0]:
+        return []
+    merged = load.mode is Mode.MERGE
+    stage = f"SELECT FROM {session.name(load.stage)} lading_s WHERE {session._same('lading_s', 'lading_t', load.key)}"
+    here = f"{session.hash(load.table)} lading_t{f' WHERE EXISTS ({stage})' if merged else ''}"
+    text = dialect.text(f"triggers or rules of {load.table.full_name} change the rows that are written")
+    failing = f"RAISE EXCEPTION USING ERRCODE = 'LD001', MESSAGE = {text}"
+    body = f"BEGIN IF ({here}) IS DISTINCT FROM ({session.hash(load.stage)}) THEN {failing}; END IF; END"
+    return [f"DO {dialect.text(body)}"]

@@ -123,25 +123,13 @@ def refilling(session: PostgresSession, load: Load) -> list[str]:
     """Statements that give the old table the staged rows. Rows that other tables refer to are kept and changed:
     deleting them would be refused, or would take the other tables' rows along."""
     relation = f"to_regclass({dialect.text(session.name(load.table))})"
-    referred, touched = session.driver.query(
+    referred = session.driver.query(
         f"SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = {relation} "
-        f"AND conrelid <> {relation}), "
-        f"EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {relation} AND NOT tgisinternal) "
-        f"OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = {relation})"
-    )[0]
+        f"AND conrelid <> {relation})"
+    )[0][0]
     if referred and not load.key:
         raise Unsupported(
             f"Other tables refer to rows of '{load.table.full_name}', which has no key to replace them by.",
             "Name a key with 'merge_key', or drop the foreign keys.",
         )
-    statements = session.refills(load, keeping=bool(referred))
-    return [*statements, _comparing(session, load)] if touched else statements
-
-
-def _comparing(session: PostgresSession, load: Load) -> str:
-    """A statement that fails when triggers or rules made other rows of the staged ones."""
-    here, there = session.hash(load.table), session.hash(load.stage)
-    text = dialect.text(f"triggers or rules of {load.table.full_name} change the rows that are written")
-    failing = f"RAISE EXCEPTION USING ERRCODE = 'LD001', MESSAGE = {text}"
-    body = f"BEGIN IF ({here}) IS DISTINCT FROM ({there}) THEN {failing}; END IF; END"
-    return f"DO {dialect.text(body)}"
+    return [*session.refills(load, keeping=bool(referred)), *comparing(session, load)]

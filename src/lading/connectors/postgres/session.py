@@ -9,7 +9,7 @@ from lading.connector import Load, Slice
 from lading.connectors.postgres import passing, routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.ending import cancel
-from lading.connectors.postgres.hashing import STORED, contents, versions
+from lading.connectors.postgres.hashing import STORED, comparing, contents, versions
 from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.replacing import publish, refilling
 from lading.connectors.postgres.rights import check, rights
@@ -111,7 +111,8 @@ class PostgresSession(SqlSession):
 
     def _publishing(self, load: Load) -> list[str]:
         if load.mode is not Mode.REPLACE or load.fresh:
-            return super()._publishing(load)
+            made = super()._publishing(load)
+            return [*made, *comparing(self, load)] if load.mode is Mode.MERGE and not load.fresh else made
         swapped = self.driver.swap(load)
         return refilling(self, load) if swapped is None else swapped
 
