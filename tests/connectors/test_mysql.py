@@ -1091,6 +1091,37 @@ def test_an_account_that_cannot_see_triggers_swaps_nothing(maria_database, maria
         assert read(session, "seen") == [(5,)]
 
 
+@pytest.mark.parametrize("rights", ["ALL", "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER"])
+def test_foreign_keys_of_databases_that_cannot_be_seen_stay(maria_database, mariadb, rights):
+    """They would stay with the old table, or delete their rows with its own."""
+    name = maria_database.rpartition("/")[2]
+    run(maria_database, *SCENE)
+    other = mariadb.create_database(f"{name}_b")
+    makes = f"CREATE TABLE orders (id int PRIMARY KEY, who bigint REFERENCES `{name}`.people (id) ON DELETE CASCADE)"
+    run(other, makes, "INSERT INTO orders VALUES (1, 2)")
+    mariadb.execute(f"GRANT {rights} ON `{name}`.* TO blind@'127.0.0.1' IDENTIFIED BY 'b'")
+    blind = {"user": "blind", "password": SecretStr("b")}
+    with opened(maria_database, **blind) as session:
+        before = read(session, "people")
+        told = "Tables of other databases refer to 'people', and 'blind'@'127.0.0.1' may not see which"
+        with pytest.raises(Unsupported, match=told):
+            put(session, PEOPLE, people(5))
+        assert (leftovers(session), read(session, "people")) == ([], before)
+        put(session, PEOPLE, people(2), Mode.MERGE)
+    mariadb.execute(f"GRANT SELECT ON `{name}_b`.* TO blind@'127.0.0.1'")
+    with opened(maria_database, **blind) as session:
+        with pytest.raises(DataError, match="has a row with who = 2"):
+            put(session, PEOPLE, people(5), id="cafe02")
+        put(session, PEOPLE, people(2, 5), id="cafe03")
+        assert [row[0] for row in read(session, "people")] == [2, 5]
+    with opened(other) as session:
+        assert read(session, "orders") == [(1, 2)]
+        assert f"REFERENCES `{name}`.`people`" in shape(session, "orders")
+    run(other, "DROP TABLE orders")
+    mariadb.drop_database(f"{name}_b")
+    mariadb.execute("DROP USER blind@'127.0.0.1'")
+
+
 def test_other_engines(maria_database):
     run(maria_database, MADE + " ENGINE=MyISAM", SCENE[1])
     with opened(maria_database) as session:

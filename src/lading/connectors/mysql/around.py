@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lading.connectors.mysql.driver import Driver
-from lading.connectors.mysql.rights import all_grants, holds
+from lading.connectors.mysql.rights import account, all_grants, holds
 from lading.dialects.mysql import dialect
-from lading.errors import Unreachable
+from lading.errors import LadingError, Unreachable, Unsupported
 
 Place = tuple[str, str]
 """Schema and name of a table."""
+_REFERRED = ((1217,), (1451,))
 _HERE = "WHERE table_schema = %s AND table_name = %s"
 
 
@@ -89,6 +90,27 @@ def orphan(driver: Driver, link: Link) -> str:
     )
     names = [ours for ours, _ in link.columns]
     return ", ".join(f"{name} = {value}" for name, value in zip(names, rows[0], strict=True)) if rows else ""
+
+
+def refuse_unseen(driver: Driver, place: Place) -> None:
+    """Raises Unsupported where tables refer to this one, and the account can see none of them: their foreign keys would
+    stay with the old table that a new one replaces, or delete their rows with its own. The server tells nobody, but
+    lets no such table change to an engine without foreign keys; ALGORITHM keeps it from changing any other."""
+    whole = (each for each in all_grants(driver) if each.database is None)
+    found = look(driver, place)
+    if not driver.server.mariadb or any(each.columns("SELECT") == () for each in whole):
+        return
+    if found is None or found.engine != "InnoDB" or links(driver, [place]):
+        return
+    name = ".".join(dialect.quote(part) for part in place)
+    try:
+        driver.execute(f"ALTER TABLE {name} ENGINE=Aria, ALGORITHM=INPLACE")
+    except LadingError as error:
+        if error.__cause__ is None or error.__cause__.args[:1] not in _REFERRED:
+            return
+        what = f"Tables of other databases refer to '{place[1]}', and {account(driver)} may not see which."
+        fix = "Grant it SELECT on them, so that their foreign keys can be kept, or use 'mode: merge'."
+        raise Unsupported(what, fix) from error
 
 
 @contextmanager

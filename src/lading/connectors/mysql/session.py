@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lading.connector import Load, ours
 from lading.connectors.mysql import routes
-from lading.connectors.mysql.around import Found, Place, alone, look
+from lading.connectors.mysql.around import Found, Place, alone, look, refuse_unseen
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.finishing import left_out
@@ -80,6 +80,8 @@ class MySQLSession(SqlSession):
 
     def prepare(self, load: Load) -> None:
         ledger = self._ledger(load)
+        if load.mode is Mode.REPLACE and not load.fresh:
+            refuse_unseen(self.mysql, self._place(load.table))
         with alone(self.mysql, self._place(load.table)[0]):
             self._make_schema(load)
             self.driver.execute(
