@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
+from lading.connectors.postgres.hashing import comparing
 from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
 from lading.driver import transaction
