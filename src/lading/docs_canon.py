@@ -18,6 +18,8 @@ _HEAD = f"""# Canonical values
 
 Version `{VERSION}`. Every value of every type has one text, the same in every system, so that rows can be compared
 where they are. What no type holds, such as a date of zeros, has a text of its own, and never that of another value.
+DuckDB alone writes nine control characters otherwise where they stand in a list of texts, so that rows with them are
+read before they are found equal.
 
 ## Rows
 

@@ -139,8 +139,8 @@ def test_postgres_reads_as_the_native_connector_does(pg: Odbc, pg_database: str)
 
 def test_items_of_postgres_arrays_are_what_the_native_connector_says(pg: Odbc, pg_database: str):
     ran(pg, """
-        CREATE TABLE items (id int PRIMARY KEY, j jsonb[], p json[], b bytea[], f boolean[], n numeric[], z timestamptz[],
-        t text[])""", """
+        CREATE TABLE items (id int PRIMARY KEY, j jsonb[], p json[], b bytea[], f boolean[], n numeric[],
+        z timestamptz[], t text[])""", """
         INSERT INTO items VALUES (1, ARRAY[NULL, 'null', '1.0', '"x"', '{"a": [1]}']::jsonb[],
             ARRAY[NULL, 'null', '"1"']::json[], ARRAY[NULL, '', '\\x00ff']::bytea[], ARRAY[true, NULL, false],
             ARRAY[1.50, NULL], ARRAY[NULL, '2024-01-01 00:00+03']::timestamptz[], ARRAY['null', NULL, '\\x00', '']),
