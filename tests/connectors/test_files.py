@@ -532,6 +532,23 @@ def test_half_a_character_is_kept_as_json_or_named(tmp_path: Path) -> None:
         read(Files(path=str(tmp_path), columns={"a": "string"}), "t")
 
 
+def test_items_of_lists_are_what_the_same_values_outside_of_lists_are(tmp_path: Path) -> None:
+    """DuckDB writes lists of UUIDs so."""
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(15) + b"a", None], pa.binary(16)))
+    spans = pa.array([[1_500_000, None], [], None], pa.list_(pa.duration("us")))
+    columns = {"u": pa.ListArray.from_arrays(pa.array([0, 2, None, 2], pa.int32()), uuids), "d": spans}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    held = read(Files(path=str(tmp_path)), "t")
+    assert [row["u"] for row in held] == [["00000000-0000-0000-0000-000000000061", None], [], None]
+    assert [row["d"] for row in held] == [[(0, 0, 1_500_000_000), None], [], None]
+
+
+def test_a_duration_that_nanoseconds_do_not_hold_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"d": pa.array([10**12], pa.duration("s"))}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="of over 292 years"):
+        read(Files(path=str(tmp_path)), "t")
+
+
 def test_items_of_lists_of_json_keep_their_numbers(tmp_path: Path) -> None:
     """Others write JSON as it is, Lading as text, which tells null from NULL."""
     (tmp_path / "t.jsonl").write_text(

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lading.connectors.files.parquet import BATCH_ROWS, KEY, TYPE, stored, textual
+from lading.connectors.files.loaded import stored, textual
+from lading.connectors.files.parquet import BATCH_ROWS, KEY, TYPE
 from lading.connectors.files.text import to_text
 from lading.schema import Column
 

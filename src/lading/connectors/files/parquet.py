@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from lading.connectors.files.loaded import loaded, stored
 from lading.connectors.files.place import Place
-from lading.connectors.files.text import from_text, to_text
 from lading.errors import DataError, SpecError
 from lading.schema import Column
 from lading.types import Type, from_arrow, parse
-from lading.values import cast
 
 TYPE, KEY = b"lading:type", b"lading:key"
 BATCH_ROWS = 65_536
@@ -71,15 +70,6 @@ def _declared(field: pa.Field) -> Type | None:
     return type_ if stored(type_).equals(field.type) else None
 
 
-def stored(type_: Type) -> pa.DataType:
-    """The Arrow type that a file holds: Parquet has no interval with nanoseconds, which become text."""
-    return pa.string() if textual(type_) else type_.arrow()
-
-
-def textual(type_: Type) -> bool:
-    return type_.inmost.kind == "interval"
-
-
 def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int], batch_mb: int) -> Iterator[Batch]:
     """The columns of some row groups, batch after batch."""
     held, _, _ = columns_of(file.schema_arrow)
@@ -88,7 +78,7 @@ def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int],
     rows = min(BATCH_ROWS // 8 * batch_mb, BATCH_ROWS)
     for group in groups:  # one at a time: Arrow reads the bytes of all that it is asked for ahead
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
-            arrays = [_loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
+            arrays = [loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
             yield arrays, batch.num_rows
 
 
@@ -127,19 +117,3 @@ def _too_far(path: str, name: str) -> DataError:
     )
     fix = "Write it as TIMESTAMP_MICROS (Spark: spark.sql.parquet.outputTimestampType), or leave the column out."
     return DataError(what, fix)
-
-
-def _loaded(array: pa.Array, held: Type, type_: Type) -> pa.Array:
-    if textual(held):
-        array = _interval(array) if pa.types.is_duration(array.type) else from_text(array, held)
-    elif held.kind == "uuid" and isinstance(array.type, pa.BaseExtensionType):
-        digits = to_text(array.storage.cast(pa.binary()), Type("binary"))
-        array = pc.replace_substring_regex(digits, r"^(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-")
-    elif not array.type.equals(held.arrow()):
-        array = array.cast(held.arrow())
-    return array if held == type_ else cast(array, held, type_)[0]
-
-
-def _interval(array: pa.Array) -> pa.Array:
-    nanos = array.cast(pa.duration("ns")).cast(pa.int64()).to_pylist()
-    return pa.array([None if n is None else (0, 0, n) for n in nanos], pa.month_day_nano_interval())
