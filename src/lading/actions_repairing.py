@@ -9,7 +9,7 @@ from lading.actions import store
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session, sensitive
 from lading.copying import Part, planned
-from lading.errors import AccessDenied, LadingError
+from lading.errors import AccessDenied, DataError, LadingError
 from lading.moving import Watch
 from lading.picking import without
 from lading.prove import Bill
@@ -87,7 +87,8 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
             for table, into in tables:
                 wrong = seen.found.get(table.full_name) if seen else None
                 if wrong and wrong.comparison.differing:
-                    wrong.met(table, there.describe(into.full_name) or into, asked)
+                    goes = copying.placed(_move(wrong, (left, right), ((), kept.exclude)), table, there)
+                    wrong.met((table, there.describe(into.full_name) or into), goes, asked)
             return made
 
     try:
@@ -120,22 +121,30 @@ def _named(session: Session, wanted: dict[str, str], exclude: tuple[str, ...]) -
     return tables
 
 
+Words = tuple[tuple[str, ...], tuple[str, ...]]
+"""What is accepted, and what is left out."""
+
+
+def _move(wrong: Wrong, sides: tuple[Connection, Connection], words: Words) -> Move:
+    found, (source, target) = wrong.comparison, (side.address() for side in sides)
+    return Move(
+        source=source, target=target, tables=(found.left,), into={found.left: found.right}, mode=Mode.MERGE,
+        merge_key=found.key, accept=words[0], exclude=words[1],
+    )  # fmt: skip
+
+
 def _mend(
-    found: dict[str, Wrong], words: tuple[tuple[str, ...], tuple[str, ...]], sides: tuple[Connection, Connection],
-    kept: tuple[Store, Watch | None],
-) -> Bill | None:  # fmt: skip
-    """Moves the rows that are missing or changed, as a run of its own; `words` are what is accepted and what is left
-    out."""
-    (accept, exclude), (ledger, watch) = words, kept
-    source, target = (side.address() for side in sides)
+    found: dict[str, Wrong], words: Words, sides: tuple[Connection, Connection], kept: tuple[Store, Watch | None]
+) -> Bill | None:
+    """Moves the rows that are missing or changed, as a run of its own."""
+    ledger, watch = kept
     plans = []
-    for name, wrong in found.items():
+    for wrong in found.values():
         if wrong.inserts or wrong.updates:
-            move = Move(
-                source=source, target=target, tables=(name,), into={name: wrong.comparison.right}, mode=Mode.MERGE,
-                merge_key=wrong.comparison.key, accept=accept, exclude=exclude,
-            )  # fmt: skip
-            plans.append(narrowed(planned(move, Part(), ledger, sides, config.resolve), wrong))
+            made = planned(_move(wrong, sides, words), Part(), ledger, sides, config.resolve)
+            if any(task.fresh for task in made.tasks):
+                raise DataError(f"'{wrong.comparison.right}' is gone.", "Copy it again.")
+            plans.append(narrowed(made, wrong))
     if not plans:
         return None
     tasks = tuple(task for each in plans for task in each.tasks)

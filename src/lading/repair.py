@@ -138,9 +138,13 @@ class Wrong:
             left_out=self.left_out if self.inserts or self.updates else (),
         )  # fmt: skip
 
-    def met(self, left: Table, right: Table, asked: Asked) -> None:
+    def met(self, sides: tuple[Table, Table], goes: Table, asked: Asked) -> None:
         """Looks which columns were not compared, and whether the others are called alike: rows are copied, and found by
-        their keys, by these names."""
+        their keys, by these names. `goes` is where a copy goes: of a name with dots it takes what is before the last
+        for a schema."""
+        left, right = sides
+        if (goes.schema_name, goes.name) != (right.schema_name, right.name):
+            self.unlike = f"'{right.full_name}' has a dot in its name, and a copy would go elsewhere; rename it"
         paired = pairing(left, right, asked.key, asked.exclude)
         compared = {pair.left.name for pair in paired.compared} | set(paired.only_left)
         self.left_out = tuple(column.name for column in left.columns if column.name not in compared)

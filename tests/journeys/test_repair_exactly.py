@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lading import actions, config, render, render_diff
+from lading import actions, actions_repairing, config, render, render_diff
 from lading.compare import Asked
 from lading.connector import Erases
 from lading.errors import DataError
+from lading.plan import Plan
 from lading.repair import Mended, Repair
 from lading.spec import Move
 from tests.journeys import looks
@@ -182,6 +183,38 @@ def test_columns_that_are_called_otherwise_are_not_passed_over(place: Place):
         assert table.problem.startswith(f"column '{name}' is called '{name.upper()}' in the target")
         assert "add --deletes" not in render.text(render_diff.repair, done, 80), "they were given"
         assert looks.query(target, "SELECT * FROM t") == [(1, "old"), (3, "c")]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb", "postgres", "mysql"])
+def test_no_other_table_is_written_than_was_compared(kind: str, place: Place):
+    """'a.b' in the default schema is not 'b' in the schema 'a', nor SQLite's 'a_b'."""
+    own = "`a.b`" if kind == "mysql" else '"a.b"'
+    source = made(place("duckdb"), 'CREATE TABLE "a.b" (id integer PRIMARY KEY, v integer)',
+                  'INSERT INTO "a.b" VALUES (1, 1), (2, 2)')  # fmt: skip
+    target = made(place(kind), f"CREATE TABLE {own} (id integer PRIMARY KEY, v integer)",
+                  f"INSERT INTO {own} VALUES (1, 0), (3, 3)")  # fmt: skip
+    found = diff(source, target)
+    for apply in (False, True):
+        done = repair(found.id, apply=apply, deletes=True, source=source, target=target)
+        assert (done.verdict, done.bill) == ("different", None)
+        assert "has a dot in its name, and a copy would go elsewhere" in table_of(done).problem
+        assert sorted(looks.contents(target)) == ["a.b"]
+        assert looks.query(target, f"SELECT id, v FROM {own} ORDER BY id") == [(1, 0), (3, 3)]
+
+
+def test_a_repair_makes_no_table(place: Place, monkeypatch: pytest.MonkeyPatch):
+    source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    target = made(place("sqlite"), "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    found, planned = diff(source, target), actions_repairing.planned
+
+    def dropping(*words: Any) -> Plan:
+        looks.query(target, "DROP TABLE t")
+        return planned(*words)
+
+    monkeypatch.setattr(actions_repairing, "planned", dropping)
+    with pytest.raises(DataError, match="'t' is gone"):
+        repair(found.id, apply=True)
+    assert looks.contents(target) == {}
 
 
 @pytest.mark.parametrize("asked", [{"way": "aggregates"}, {"sample": 0.3}])
