@@ -21,6 +21,14 @@ def masked(text: str) -> str:
     return _PASSWORD.sub(lambda found: f"{word}***" if (word := found[2] or found[3]) else f"{found[1]}:***@", text)
 
 
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """The text without the signs by which names and values could steer a terminal, or turn its letters around."""
+    return _STEERS.sub("", text)
+
+
 _KEY = re.compile(r"(?:^Key|has a row with) (.*)(?= of '| already\.|, which ')", re.S)
 """A key's values in our own sentences, each after its column."""
 _DOUBLED = re.compile(

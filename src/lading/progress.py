@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from lading.errors import harmless
 from lading.prove import StepBill
 from lading.render import amount, clock, console, plural, size, words
 from lading.spec import Step
@@ -207,7 +208,7 @@ class Plain(Quiet):
 
     def _say(self, text: str) -> None:
         with self.lock:
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            sys.stderr.write(harmless(f"{time.strftime('%H:%M:%S')} {text}\n"))
             sys.stderr.flush()
 
 

@@ -181,12 +181,27 @@ def _absent(left: Table, right: Table, address: str) -> Comparison:
     )  # fmt: skip
 
 
+def _exported(path: Path) -> bool:
+    """Whether a file holds differences that were exported before."""
+    import pyarrow as pa
+    import pyarrow.csv as csv
+    import pyarrow.parquet as parquet
+
+    try:
+        with csv.open_csv(path) if path.suffix == ".csv" else parquet.ParquetFile(path) as found:
+            schema = found.schema if path.suffix == ".csv" else found.schema_arrow
+    except (pa.ArrowException, OSError):
+        return False
+    return tuple(schema.names) == EXPORTED
+
+
 EXPORTED = ("table", "kind", "key", "column", "left", "right")
 
 
 @contextmanager
 def exporting(path: Path | None) -> Iterator[Seen | None]:
-    """Writes every difference that is seen to a file, Parquet or CSV by its ending; keys are JSON."""
+    """Writes every difference that is seen to a file, Parquet or CSV by its ending; keys are JSON. Only an export is
+    written over: another file may be one that is compared."""
     if path is None:
         yield None
         return
@@ -196,6 +211,8 @@ def exporting(path: Path | None) -> Iterator[Seen | None]:
 
     if path.suffix not in (".parquet", ".csv"):
         raise SpecError(f"'{path}' ends neither in .parquet nor in .csv.", "Name the file so.")
+    if path.is_file() and path.stat().st_size and not _exported(path):
+        raise SpecError(f"'{path}' is there, and no export of differences.", "Name another file, or remove it.")
     schema = pa.schema([(name, pa.string()) for name in EXPORTED])
     try:
         writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)

@@ -13,8 +13,9 @@ from lading.schema import Loss, Table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table as Grid
     from rich.text import Text
+
+    from lading.terminal import Grid
 
 COLOURS = {State.PROVED: "green", State.UNPROVED: "yellow", State.FAILED: "red", State.DONE: "", State.SKIPPED: "dim"}
 MARKS = {State.PROVED: "✓", State.UNPROVED: "?", State.FAILED: "✗", State.DONE: "·", State.SKIPPED: "–"}
@@ -163,10 +164,14 @@ def reject(found: Any, width: int = 80) -> RenderableType:
 
 
 def console(**how: Any) -> Console:
-    """Where anything is shown: names and values stand there as they are, with all their brackets and colons."""
-    from rich.console import Console
+    """Where anything is shown."""
+    from lading.terminal import Terminal
 
-    return Console(markup=False, emoji=False, highlight=False, **how)
+    return Terminal(**how)
+
+
+NARROWEST = 40
+"""Characters of a line, in however narrow a terminal."""
 
 
 def text(draw: Callable[..., RenderableType], found: Any, width: int | None = None) -> str:
@@ -342,10 +347,9 @@ def _plan_grid(found: Plan, width: int) -> Grid:
 
 def grid(names: Sequence[str], width: int) -> Grid:
     """A quiet table; a name that begins with > is of a column of numbers."""
-    from rich import box
-    from rich.table import Table as Grid
+    from lading.terminal import Grid
 
-    lines = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", padding=(0, 1))
+    lines = Grid()
     for name in names:
         side: Any = "right" if name.startswith(">") else "left"
         title = name.removeprefix(">")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import shlex
 import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,8 +36,8 @@ def start() -> None:
         main()
     except SystemExit as end:
         with suppress(OSError, ValueError):  # a reader that went away; the interpreter has its way with it
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in filter(None, (sys.stdout, sys.stderr)):  # they may be closed
+                stream.flush()
             if all(each.daemon or each is threading.main_thread() for each in threading.enumerate()):
                 os._exit(int(end.code or 0))
         raise
@@ -45,6 +46,7 @@ def start() -> None:
 def main() -> None:
     """Runs what the command line says and exits with 0, 1, 2, 3, or 130 when it is interrupted."""
     signals: list[int] = []
+    _spelled(sys.stdout)
 
     def stop(number: int, _frame: object) -> None:
         signals.append(number)  # a library may turn the interruption into an error of its own
@@ -58,19 +60,28 @@ def main() -> None:
     except click.ClickException as error:
         hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "lading"
         code = _misused(error.format_message(), f"See '{hint} --help'.")
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        code = 0
     except Exception as error:  # noqa: BLE001 - the outer door: nothing leaves it as a traceback
         code = 1 if signals else _failed(error)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if signals:
-        _say("interrupted", "", f"Run the same command again; it goes on from what is staged: {_command()}")
+        goes_on = "; it goes on from what is staged" if sys.argv[1:2] and sys.argv[1] in RESUMED else ""
+        _say("interrupted", "", f"Run the same command again{goes_on}: {_command()}")
         code = 128 + signals[0]
         _nothing_done("cancelled")
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+RESUMED = ("copy", "run", "run-step", "backfill", "demo")
+"""Commands that go on where they were interrupted."""
+
+
+def _spelled(stream: Any) -> None:
+    """Lets a character that the locale does not have be written by its number; JSON is always UTF-8."""
+    if isinstance(stream, io.TextIOWrapper):
+        encoding = "utf-8" if "--json" in sys.argv else stream.encoding
+        stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _misused(what: str, fix: str) -> int:
@@ -99,7 +110,8 @@ def _failed(error: Exception) -> int:
 def _nothing_done(state: str, error: dict[str, str] | None = None) -> None:
     """The object of a command that came to no bill. A scheduler has told all in lines of its own."""
     if "--json" in sys.argv and "scheduler" not in sys.argv[:2]:
-        as_object({"run": None, "state": state, "seconds": 0, "tables": [], "error": error})
+        with suppress(OSError):  # there is no room for it either
+            as_object({"run": None, "state": state, "seconds": 0, "tables": [], "error": error})
 
 
 def _plain(error: LadingError) -> dict[str, str]:
@@ -109,11 +121,10 @@ def _plain(error: LadingError) -> dict[str, str]:
 
 
 def _say(word: str, what: str, fix: str) -> None:
-    from lading.errors import masked
+    from lading.errors import harmless, masked
 
-    click.echo(masked(f"{word}{what}"), err=True)
-    for line in fix.splitlines():
-        click.echo(masked(f"  {line}"), err=True)
+    for line in (f"{word}{what}", *(f"  {line}" for line in fix.splitlines())):
+        click.echo(harmless(masked(line)), err=True)
 
 
 def _command() -> str:
@@ -131,7 +142,14 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
 
 
 class InOrder(click.Group):
-    """Commands are listed as a person meets them."""
+    """Commands are listed as a person meets them. Where the reader of our output has seen enough, that is no error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return 0
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
 
-from lading.cli.words import as_object, move_words, option, show, watched
+from lading.cli.words import FILE, as_object, heard, move_words, option, page_file, show, watched, writable
 
 EXITS = {"equal": 0, "different": 1, "inconclusive": 3}
 PLACES = ("tables", "into")
@@ -51,23 +49,11 @@ class Compare(Verdicts):
         return [*own[:-1], *map(option, rows), own[-1]]
 
 
-def _place(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
-    """A file that can be written, so that nothing is compared in vain."""
-    if path and not path.parent.is_dir():
-        raise click.BadParameter(f"There is no folder '{path.parent}'.")
-    if path and not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise click.BadParameter(f"'{path}' cannot be written.")
-    return path
-
-
-FILE = click.Path(path_type=Path, dir_okay=False)
-
-
 @click.command(cls=Compare)
 @click.argument("left")
 @click.argument("right")
-@click.option("--export", type=FILE, callback=_place, help="Write every difference: .parquet, .csv.")
-@click.option("--html", type=FILE, callback=_place, help="Write it to this file as one HTML page.")
+@click.option("--export", type=FILE, callback=writable, help="Write every difference: .parquet, .csv.")
+@click.option("--html", type=FILE, callback=page_file, help="Write it to this file as one HTML page.")
 @watched
 def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare tables of LEFT with those of RIGHT, whoever loaded them.
@@ -93,7 +79,7 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
 
 @click.command(cls=Compare)
 @click.argument("pipeline")
-@click.option("--export", type=FILE, callback=_place, help="Write every difference: .parquet, .csv.")
+@click.option("--export", type=FILE, callback=writable, help="Write every difference: .parquet, .csv.")
 @watched
 def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
     """Compare the tables of PIPELINE with their sources, as both are now.
@@ -109,7 +95,8 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
         as_object({"diffs": [each.model_dump(mode="json", exclude=KEPT) for each in found]})
     else:
         for number, each in enumerate(found):
-            click.echo("", nl=number > 0)
+            with heard():
+                click.echo("", nl=number > 0)
             show(render_diff.diff, each)
     return max((EXITS[each.verdict] for each in found), key=(0, 3, 1).index, default=3)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lading.cli.words import as_object, billed, json_option, param_words, params_option, show, watched
+from lading.cli.words import FILE, as_object, billed, json_option, page_file, param_words, params_option, show, watched
 
 
 @click.command()
@@ -111,7 +111,7 @@ def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run", default="last")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file as one HTML page.")
+@click.option("--html", type=FILE, callback=page_file, help="Write it to this file as one HTML page.")
 @json_option
 def bill(run: str, html: Path | None, as_json: bool) -> None:
     """Show the bill of RUN: the beginning of its id, or 'last'."""

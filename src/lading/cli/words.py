@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -21,15 +24,48 @@ NOT_OPTIONS = ("source", "target")
 def as_object(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    with heard():
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def show(draw: Callable[..., RenderableType], found: Any) -> None:
     from lading import render
 
     console = render.console()
-    width = min(console.width, 140)
-    console.print(draw(found, width), width=width)
+    width = console.width = max(min(console.width, 140), render.NARROWEST)
+    with heard():
+        console.print(draw(found, width), width=width)
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Where the reader of our output has seen enough, what the command has found is said by its exit code all the
+    same."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what is flushed at the end goes nowhere
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def writable(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """A file that can be written, so that nothing is done in vain."""
+    if path and not path.parent.is_dir():
+        raise click.BadParameter(f"There is no folder '{path.parent}'.")
+    if path and not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.BadParameter(f"'{path}' cannot be written.")
+    return path
+
+
+def page_file(ctx: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """A file for a page. One that is there must be a page already: it may be what is compared."""
+    if (path := writable(ctx, option, path)) and path.is_file():
+        with path.open("rb") as file:
+            if (head := file.read(9)) and head.lower() != b"<!doctype":
+                raise click.BadParameter(f"'{path}' is there, and no page. Name another file, or remove it.")
+    return path
 
 
 class Copy(click.Command):

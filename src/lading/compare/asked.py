@@ -47,7 +47,10 @@ class Asked(BaseModel):
     strict: bool = Field(False, description="Values that a narrower type changed count as differences.")
     sensitive: Words = Field((), description="Columns whose values are not shown.")
     wait_seconds: float | None = Field(
-        None, ge=0, description="How long to wait before rows that differ are read again, for systems that lag."
+        None,
+        ge=0,
+        le=604_800,
+        description="How long to wait before rows that differ are read again, for systems that lag.",
     )
     record: bool = Field(False, description="Add the verdicts to the table 'lading_bills' of the right side.")
     limit: int = Field(100, ge=0, description="How many differences of a table are kept.")
