@@ -102,7 +102,7 @@ canon = Canon(
 )
 
 # The one column that SQLite numbers itself.
-_NUMBER = """(p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (
+_COUNTED = """(p.pk > 0 AND upper(p.type) = 'INTEGER' AND NOT EXISTS (
                    SELECT 1 FROM pragma_table_info(m.name) k WHERE k.pk > 1))"""
 
 dialect = Dialect(
@@ -111,8 +111,8 @@ dialect = Dialect(
     explain="EXPLAIN QUERY PLAN {sql}",
     catalog=f"""
         SELECT 'main' AS table_schema, m.name AS table_name, p.cid AS place, p.name AS column_name, p.type AS native,
-               NOT (p."notnull" OR {_NUMBER}) AS nullable, m.type = 'view' AS is_view,
-               upper(coalesce(p.dflt_value, 'NULL')) <> 'NULL' OR p.hidden > 1 OR {_NUMBER} AS filled
+               NOT (p."notnull" OR {_COUNTED}) AS nullable, m.type = 'view' AS is_view,
+               upper(coalesce(p.dflt_value, 'NULL')) <> 'NULL' OR p.hidden > 1 OR {_COUNTED} AS filled
         FROM sqlite_master m JOIN pragma_table_xinfo(m.name) p
         WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND p.hidden <> 1
           AND m.name NOT IN (SELECT l.name FROM pragma_table_list l WHERE l.type = 'shadow')""",
