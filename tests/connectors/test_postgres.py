@@ -749,6 +749,9 @@ KEPT = {
     "cluster": "ALTER TABLE t CLUSTER ON t_pkey",
     "other column": "ALTER TABLE t ADD more int DEFAULT 5",
     "unlogged": "ALTER TABLE t SET UNLOGGED",
+    "options of a key": "ALTER TABLE t ADD CONSTRAINT k UNIQUE (id) WITH (fillfactor = 70)",
+    "target of an index": "CREATE INDEX i ON t (lower(t)); ALTER INDEX i ALTER 1 SET STATISTICS 500",
+    "check of rows": "ALTER TABLE t ADD CHECK (t.* IS NOT NULL)",
     "toast": "ALTER TABLE t SET (toast.autovacuum_enabled = false)",
 }
 
@@ -769,6 +772,33 @@ def test_a_table_that_a_swap_would_harm_is_refilled(pg_database, what):
         assert run(pg_database, "SELECT id, t FROM t ORDER BY 1") == [(1, "x"), (2, "x")]
         if what == "view":
             assert run(pg_database, "SELECT n FROM v") == [(2,)]
+
+
+def test_a_key_that_holds_more_columns_than_are_moved_refuses_rows_all_the_same(pg_database):
+    run(
+        pg_database,
+        "CREATE TABLE t (id int, t text, more int, PRIMARY KEY (id) INCLUDE (more), CHECK (t.* IS DISTINCT FROM NULL))",
+        "INSERT INTO t VALUES (9, 'old', 1)",
+    )
+    with opened(pg_database) as session:
+        load = Load(id="cafe", table=plain("t"), key=("id",), strict=True)
+        replaced(session, load, [batch_of(1, 2)])
+        assert run(pg_database, "SELECT * FROM t ORDER BY id") == [(1, "x", None), (2, "x", None)]
+
+
+def test_a_role_that_owns_the_table_only_when_it_says_so_refills_it(pg_database, postgres):
+    name = pg_database.rpartition("/")[2]
+    run(
+        pg_database,
+        "CREATE TABLE t (id int PRIMARY KEY, t text)",
+        f"CREATE ROLE o{name}; CREATE ROLE r{name} LOGIN NOINHERIT PASSWORD 'x'; GRANT o{name} TO r{name}",
+        f"ALTER TABLE t OWNER TO o{name}; GRANT CREATE ON SCHEMA public TO o{name}, r{name}",
+        f"GRANT SELECT, INSERT, DELETE ON t TO r{name}",
+    )
+    with opened(f"postgresql://r{name}:x@127.0.0.1:{postgres.port}/{name}") as session:
+        replaced(session, load_of(session, "t"), [batch_of(1, 2)])
+    assert run(pg_database, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+    run(pg_database, f"DROP OWNED BY o{name}, r{name}", f"DROP ROLE o{name}, r{name}")
 
 
 def test_rows_that_others_refer_to_are_kept(pg_database):

@@ -6,7 +6,7 @@
 KEEP = """
 SELECT o.relkind <> 'r' OR o.relpersistence <> 'p' OR o.relispartition OR o.relrowsecurity OR o.relforcerowsecurity
   OR o.relreplident <> 'd' OR o.reloftype <> 0 OR o.relam <> s.relam OR o.reltablespace <> s.reltablespace
-  OR NOT pg_has_role(o.relowner, 'MEMBER') OR NOT has_schema_privilege(o.relowner, o.relnamespace, 'CREATE')
+  OR NOT pg_has_role(o.relowner, 'USAGE') OR NOT has_schema_privilege(o.relowner, o.relnamespace, 'CREATE')
   OR EXISTS (SELECT FROM pg_inherits WHERE o.oid IN (inhrelid, inhparent))
   OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = o.oid AND NOT (
              tgisinternal AND tgconstraint IN (SELECT oid FROM pg_constraint WHERE contype IN ('p', 'u'))))
@@ -19,9 +19,13 @@ SELECT o.relkind <> 'r' OR o.relpersistence <> 'p' OR o.relispartition OR o.relr
   OR EXISTS (SELECT FROM pg_class t WHERE t.oid = o.reltoastrelid AND t.reloptions IS NOT NULL)
   OR EXISTS (SELECT FROM aclexplode(o.relacl) a WHERE a.grantor <> o.relowner)
   OR EXISTS (SELECT FROM pg_constraint WHERE confrelid = o.oid
-             OR conrelid = o.oid AND contype NOT IN ('p', 'u', 'c', 'n'))
+             OR conrelid = o.oid AND (contype NOT IN ('p', 'u', 'c', 'n')
+                                      OR contype = 'c' AND 0 < ALL(coalesce(conkey, '{{0}}')) IS NOT TRUE))
   OR EXISTS (SELECT FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = o.oid
-             AND (NOT x.indisvalid OR x.indisclustered OR x.indisreplident OR i.reltablespace <> 0))
+             AND (NOT x.indisvalid OR x.indisclustered OR x.indisreplident OR i.reltablespace <> 0
+                  OR i.reloptions IS NOT NULL AND EXISTS (
+                     SELECT FROM pg_constraint WHERE conrelid = o.oid AND conindid = i.oid)
+                  OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = i.oid AND coalesce(attstattarget, -1) <> -1)))
   OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
              WHERE a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
              AND (a.attidentity <> '' OR a.attgenerated <> '' OR a.attacl IS NOT NULL
