@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -902,6 +903,56 @@ def test_a_lock_that_is_held_names_the_table_and_its_holder(pg_database):
         assert rows(session, "t") == [(1, "x")]
 
 
+def test_merges_at_the_same_time_do_not_add_a_row_twice(pg_database):
+    run(
+        pg_database,
+        "CREATE TABLE t (id int NOT NULL, t text)",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$",
+        "CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()",
+    )
+    with opened(pg_database) as one, opened(pg_database) as other:
+        loads = [
+            load_of(session, "t", Mode.MERGE).model_copy(update={"id": f"cafe0{n}", "key": ("id",)})
+            for n, session in enumerate((one, other))
+        ]
+        for session, load in zip((one, other), loads, strict=True):
+            session.prepare(load)
+            session.stage(load, [batch_of(1, 2)], 0)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda session, load: session.publish([load]), (one, other), loads))
+    assert run(pg_database, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("given", "lacks"),
+    [
+        ((), "GRANT CREATE ON SCHEMA"),
+        (("CREATE ON SCHEMA public", "INSERT ON t"), "GRANT DELETE ON"),
+        (("CREATE ON SCHEMA public", "SELECT, INSERT, DELETE ON t"), "GRANT UPDATE ON"),
+    ],
+)
+def test_the_right_that_is_missing_is_named(pg_database, postgres, given, lacks):
+    role = "r" + pg_database.rpartition("/")[2]
+    run(pg_database, "CREATE TABLE t (id int PRIMARY KEY, t text)", "CREATE TABLE c (id int REFERENCES t)")
+    run(pg_database, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", *(f"GRANT {each} TO {role}" for each in given))
+    place = f"127.0.0.1:{postgres.port}/{pg_database.rpartition('/')[2]}"
+    with opened(f"postgresql://{role}:x@{place}") as session:
+        with pytest.raises(AccessDenied, match="permission denied for") as caught:
+            replaced(session, load_of(session, "t"), [batch_of(1)])
+        assert caught.value.fix.startswith(f"Have its owner run: {lacks} ")
+    run(pg_database, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_what_the_server_does_not_do_to_a_view_is_not_tried_again(pg_database):
+    run(pg_database, "CREATE VIEW t AS SELECT 1 AS id, 'x' AS t UNION SELECT 2, 'y'")
+    with opened(pg_database) as session:
+        load = Load(id="cafe", table=plain("t"), key=("id",))
+        session.prepare(load)
+        session.stage(load, [batch_of(1)], 0)
+        with pytest.raises(SpecError, match='cannot delete from view "t"'):
+            session.publish([load])
+
+
 def test_errors_say_who_must_act(pg_database, postgres):
     base = Postgres.from_url(pg_database)
     cases = [
@@ -931,8 +982,9 @@ def test_errors_say_who_must_act(pg_database, postgres):
             rows(session, "hidden")
         run(pg_database, f"GRANT SELECT ON t TO {user}")
         session.check()
-        with pytest.raises(AccessDenied, match="row-level security"):
+        with pytest.raises(AccessDenied, match="row-level security") as caught:
             rows(session, "t")
+        assert caught.value.fix == "Use an account that sees all rows: the owner, or one with BYPASSRLS."
     with opened(pg_database) as session:
         session.check()
         load = load_of(session, "t")

@@ -20,6 +20,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("57014", Unreachable, "Run again, or raise 'statement_seconds' of the connection."),
     ("08|53|57|58|HV", Unreachable, "Run again when the server answers."),
     ("55P03", Unreachable, "Run again when the lock is free, or raise 'lock_seconds' of the connection."),
+    ("55000", SpecError, "Change the table or view so that the server allows it, or name another."),
     ("55", Unreachable, "Run again."),
     ("40|25P02", Unreachable, "Run again."),
     ("22021|22P05", DataError, "Correct the text, or map the column to binary."),
@@ -32,6 +33,11 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("2BP01", SpecError, "Drop what depends on the table, or load another one."),
     ("42", SpecError, "Discover the tables again, and correct the names and types."),
 )
+_SAID: tuple[tuple[str, type[LadingError], str], ...] = (
+    ("row-level security", AccessDenied, "Use an account that sees all rows: the owner, or one with BYPASSRLS."),
+    ('"pg_class_relname_nsp_index"', SpecError, "Another session made the table at the same time: run again."),
+)
+"""What one code does not tell apart."""
 _REFUSED = re.compile(r"authentication|pg_hba\.conf|no password|role \"|not permitted to log in|SSL|certificate", re.I)
 _TOO_MANY = re.compile(r"too many connections|too many clients|remaining connection slots", re.I)
 
@@ -55,6 +61,9 @@ def translate(error: BaseException, where: str) -> LadingError:
         value = getattr(diag, f"{name}_name", None) or (name == "column" and _column(diag))
         if value and f'"{value}"' not in text:
             text += f", {name} '{value}'"
+    for sign, found, remedy in _SAID:
+        if sign in text:
+            return found(f"{where}: {text}.", remedy)
     kind, fix = next(
         ((k, f) for codes, k, f in _RULES if re.match(codes, code)), (DataError, "Look at the server's log.")
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lading.connector import Load
 from lading.connectors.postgres.hashing import comparing
+from lading.connectors.postgres.rights import named
 from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
 from lading.driver import transaction
@@ -25,7 +26,8 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
     a row that goes may first have to be changed, and a row that comes may need the unique value of one that goes: so
     where rows cannot go first, they go last, unless they would then take along, or change, rows that have come."""
     driver = session.driver
-    with transaction(driver):
+    with named(session, loads), transaction(driver):
+        _alone(session, loads)
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
         made = [[*session._publishing(load), *_numbering(session, load)] for load in waiting]
         gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
@@ -49,6 +51,12 @@ def _numbering(session: PostgresSession, load: Load) -> list[str]:
     columns = ", ".join(dialect.text(column.name) for column in load.table.columns)
     sql = NUMBER.format(t=dialect.text(session.name(load.table)), columns=columns)
     return [] if load.fresh else [str(text) for (text,) in session.driver.query(sql)]
+
+
+def _alone(session: PostgresSession, loads: Sequence[Load]) -> None:
+    """Lets no other of our sessions publish into these tables meanwhile: two merges would both add what both miss."""
+    for name in sorted(session.name(load.table) for load in loads):
+        session.driver.query(f"SELECT pg_advisory_xact_lock(hashtextextended({dialect.text(f'lading {name}')}, 0))")
 
 
 def _all(driver: Driver, statements: Sequence[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lading.connector import Right
+from lading.connector import Load, Right
 from lading.errors import AccessDenied
 from lading.schema import Mode, Table
 
@@ -57,10 +59,25 @@ def rights(session: PostgresSession, table: Table, mode: Mode | None) -> list[Ri
     if not found[0].held or not held(f"{relation} IS NOT NULL"):
         return found
     needed = {None: (), Mode.APPEND: ("INSERT",), Mode.MERGE: ("INSERT", "UPDATE"), Mode.REPLACE: ("INSERT", "DELETE")}
-    for each in needed[mode]:
+    referred = f"EXISTS (SELECT FROM pg_constraint WHERE confrelid = {relation} AND conrelid <> confrelid)"
+    more = ("UPDATE",) if mode is Mode.REPLACE and held(referred) else ()
+    for each in (*needed[mode], *more):
         has = held(f"has_table_privilege({relation}, '{each}')")
         found.append(Right(f"{each} ON {name}", has, f"GRANT {each} ON {name} TO {user};"))
     return [*found, *_readable(session, table, (name, relation, user))]
+
+
+@contextmanager
+def named(session: PostgresSession, loads: Sequence[Load]) -> Iterator[None]:
+    """Says which right a load needs and lacks, where the server only says of what."""
+    try:
+        yield
+    except AccessDenied as error:
+        session.driver.rollback()
+        for right in (each for load in loads for each in rights(session, load.table, load.mode)):
+            if not right.held:
+                raise AccessDenied(error.what, f"Have its owner run: {right.fix}") from error
+        raise
 
 
 def _readable(session: PostgresSession, table: Table, words: tuple[str, str, str]) -> list[Right]:

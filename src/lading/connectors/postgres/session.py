@@ -12,7 +12,7 @@ from lading.connectors.postgres.ending import cancel
 from lading.connectors.postgres.hashing import STORED, comparing, contents, versions
 from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.replacing import publish, refilling
-from lading.connectors.postgres.rights import check, rights
+from lading.connectors.postgres.rights import check, named, rights
 from lading.connectors.postgres.trial import trial
 from lading.dialect import Dialect
 from lading.driver import spent
@@ -83,7 +83,7 @@ class PostgresSession(SqlSession):
     def prepare(self, load: Load) -> None:
         if not load.fresh:
             self.refuse_computed(load.table, load.table.columns)
-        with self._alone():
+        with named(self, [load]), self._alone():
             super().prepare(load)
 
     def discard(self, load: Load) -> None:
