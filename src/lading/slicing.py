@@ -103,17 +103,17 @@ def between(bounds: Sequence[tuple[str, ...]], key: tuple[str, ...], since: Slic
 
 def even(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
     """Bounds of evenly filled whole numbers, by arithmetic: of the key's first column, where few rows share a value of
-    it on average; none for other keys. `source` is the table's quoted name, and the table."""
-    name, table = source
+    it on average; none for other keys. `source` is the table, after where its rows are: FROM and WHERE."""
+    place, table = source
     first = table.column(table.key[0])
     if first is None or first.type.kind != "int":
         return []
     quoted = dialect.quote(first.name)
     try:
-        low, high = map(int, query(f"SELECT min({quoted}), max({quoted}) FROM {name}")[0])
+        low, high = map(int, query(f"SELECT min({quoted}), max({quoted}) {place}")[0])
     except (TypeError, ValueError, OverflowError):  # no rows, or a text where SQLite declares a number
         return []
-    rows = table.rows or int(query(f"SELECT count(*) FROM {name}")[0][0])
+    rows = table.rows or int(query(f"SELECT count(*) {place}")[0][0])
     span = high - low
     if span >= 2 * rows or (len(table.key) > 1 and span < rows // FEW):
         return []
@@ -124,12 +124,12 @@ def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int
     """Quantiles of the key, in the database's own order, or `even`, which takes the same."""
     if found := even(dialect, query, source, count):
         return found
-    name, table = source
+    place, table = source
     quoted = ", ".join(dialect.quote(column) for column in table.key)
-    rows = int(query(f"SELECT count(*) FROM {name}")[0][0])
+    rows = int(query(f"SELECT count(*) {place}")[0][0])
     step = max(rows // count, 1)
     columns = ", ".join(f"{dialect.show(c)} AS {dialect.quote(c.name)}" for c in table.keyed)
-    numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n FROM {name}"
+    numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n {place}"
     turn = dialect.modulo.format(a="lading_n", b=step)
     picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
     found = query(picked) if step > 1 else []

@@ -122,8 +122,10 @@ class SqlSession:
         return same(self.dialect, left, right, key)
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
-        counted = f"SELECT count(*) FROM {self.name(table)}"
-        held = int(self.driver.query(counted)[0][0]) if table.rows is None else table.rows
+        place, held = self.place(table, since), table.rows
+        # Of a table that is followed by a cursor it is what changed that is cut, and mostly that is little.
+        if held is None or (since.since_low is not None and held > rows):
+            held = int(self.driver.query(f"SELECT count(*) {place}")[0][0])
         count = -(-held // rows)
         if count <= 1:
             return [since]
@@ -131,7 +133,7 @@ class SqlSession:
             return paged(pages, count)
         if not table.key:
             return [since]
-        return between(self._bounds(table, count), table.key, since)
+        return between(self._bounds(table, count, since), table.key, since)
 
     def pages(self, table: Table) -> int | None:
         """How many pages a table has; None where it cannot be cut by them."""
@@ -139,8 +141,8 @@ class SqlSession:
         found = self.driver.query(self.dialect.pages, place) if self.dialect.pages else []
         return int(found[0][0]) if found and found[0][0] is not None else None
 
-    def _bounds(self, table: Table, count: int) -> list[tuple[str, ...]]:
-        return bounds(self.dialect, self.driver.query, (self.name(table), table), count)
+    def _bounds(self, table: Table, count: int, since: Slice) -> list[tuple[str, ...]]:
+        return bounds(self.dialect, self.driver.query, (self.place(table, since), table), count)
 
     def digest(self, table: Table, slice: Slice) -> Reading | None:
         hashed = self._row_hash(table) if self.dialect.row_hash and table.columns else ""

@@ -122,6 +122,17 @@ class Reading:
         parts = [row for each in session.slices(there, 2, since) for row in content(session, there, each)]
         assert sorted(parts, key=str) == sorted(expected(there, rows[1:]), key=str)
 
+    def test_slices_of_what_changed_are_cut_by_its_rows(self, session: Session) -> None:
+        source = table("t", id="int(64)!", changed="int(64)")
+        rows: list[Row] = [(n, n) for n in range(100)]
+        there = self._keyed(session, source, rows)
+        few = Slice(since="changed", since_low="95")
+        assert len(session.slices(there, 10, few)) == 1
+        slices = session.slices(there, 10, Slice(since="changed", since_low="60"))
+        parts = [content(session, there, each) for each in slices]
+        assert sorted((row for part in parts for row in part), key=str) == sorted(expected(there, rows[60:]), key=str)
+        assert len(parts) == 1 or max(map(len, parts)) <= 20
+
     def test_a_pinned_session_does_not_see_later_rows(self, connection: Connection, session: Session) -> None:
         need(connection.can.snapshot, "pin a state")
         there = found(session, put(session, PEOPLE, ROWS).table.full_name)

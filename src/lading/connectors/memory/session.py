@@ -64,7 +64,7 @@ class Session:
             return self._pinned
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
-        held = self._held(table)
+        held = (whole := self._held(table)).filter(self._kept(whole, table, since))
         count = -(-held.num_rows // rows)
         if count <= 1 or not table.key:
             return [since]

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from lading.connectors.mysql.session import MySQLSession
 
 
-def bounds(session: MySQLSession, table: Table, count: int) -> list[tuple[str, ...]]:
+def bounds(session: MySQLSession, table: Table, count: int, since: Slice) -> list[tuple[str, ...]]:
     """As `slicing.even`, else every so-manieth key, along the index. Each is sought among the rows that do not compare
     as before the last one, so that they rise even where rows sort otherwise than they compare, as those of an ENUM
     do."""
-    found = even(dialect, session.driver.query, (session.name(table), table), count)
+    place = session.place(table, since)
+    found = even(dialect, session.driver.query, (place, table), count)
     if found:
         return found
-    rows = int(session.driver.query(f"SELECT count(*) FROM {session.name(table)}")[0][0])
+    rows = int(session.driver.query(f"SELECT count(*) {place}")[0][0])
     order = ", ".join(dialect.quote(name) for name in table.key)
     keyed = {column.name: column for column in table.keyed}
     items = [dialect.read(keyed[name]) for name in table.key]
     while len(found) < count - 1:
-        after = Slice(on=table.key, low=found[-1] if found else None)
+        after = since.model_copy(update={"on": table.key, "low": found[-1] if found else None})
         sql = f"{session._select(table, after, items)} ORDER BY {order} LIMIT 1 OFFSET {max(rows // count, 1)}"
         rest = session.driver.query(sql)
         if not rest:
