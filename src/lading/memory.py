@@ -54,6 +54,13 @@ def within(side: Connection, limit: int, engine: bool = True) -> Connection:
     return side.model_copy(update=less)
 
 
+def small(side: Connection) -> Connection:
+    """The connection with small batches, unless their size was set."""
+    if side.small_mb is None or "batch_mb" in side.model_fields_set:
+        return side
+    return side.model_copy(update={"batch_mb": side.small_mb})
+
+
 def map_large() -> None:
     """Has the C library give back blocks of a MiB and more when they are freed, for the rest of the process: with
     several wide tables at a time it would keep some 100 MiB for the next ones. That costs 3 % of the time, and does

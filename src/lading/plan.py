@@ -88,6 +88,11 @@ class Plan(BaseModel, frozen=True):
     tasks: tuple[Task, ...] = ()
 
     @property
+    def follows(self) -> bool:
+        """Whether it only brings what has changed since earlier runs."""
+        return all(task.since_low is not None for task in self.tasks if not task.problem)
+
+    @property
     def problems(self) -> list[str]:
         return [f"{task.name}: {task.problem} {task.fix}".strip() for task in self.tasks if task.problem]
 

@@ -1,4 +1,5 @@
-"""A move keeps to the memory it is given: a million rows within 256 MiB, in a process of its own."""
+"""A move keeps to the memory it is given: a million rows within 256 MiB, in a process of its own. More
+changed rows take no more of it."""
 
 import json
 import sqlite3
@@ -44,11 +45,11 @@ def _sqlite(path):
     return f"sqlite:///{path}"
 
 
-def _copied(source, target):
+def _copied(source, target, *words, rows=ROWS):
     """The bill's peak in MiB, which the kernel's word bears out."""
-    ended = measured("copy", source, target, "--tables", "big", "--memory", f"{LIMIT}MiB", "--json")
+    ended = measured("copy", source, target, "--tables", "big", "--json", *(words or ("--memory", f"{LIMIT}MiB")))
     bill = json.loads(ended.out)
-    assert (ended.code, bill["state"], bill["tables"][0]["rows"]["target"]) == (0, "proved", ROWS), bill["tables"]
+    assert (ended.code, bill["state"], bill["tables"][0]["rows"]["target"]) == (0, "proved", rows), bill["tables"]
     print(f"{source.split(':')[0]} -> {target.split(':')[0]}: {bill['peak_memory'] >> 20} MiB")
     return max(bill["peak_memory"], ended.peak) / 2**20
 
@@ -66,3 +67,19 @@ def test_sqlite_to_duckdb(place, tmp_path):
 
 def test_mariadb_to_parquet(place):
     assert _copied(_mariadb(place("mysql")), place("parquet")) <= LIMIT
+
+
+def test_ten_times_as_many_changed_rows_take_as_much(place):
+    source, target, few, many = place("postgres"), place("postgres"), 20_000, 200_000
+    looks.query(source, f"CREATE TABLE big ({COLUMNS}, changed timestamp)")
+    looks.query(
+        source,
+        "INSERT INTO big SELECT n, md5(n::text), n / 7.0, date '2020-01-01' + n % 1000, repeat(md5(n::text), 2), "
+        f"timestamp '2026-01-01' - n * interval '1 second' FROM generate_series(1, {many}) n",
+    )
+    words, peaks = ("--mode", "merge", "--since", "changed", "--overlap-seconds", "0"), {}
+    _copied(source, target, *words, rows=many)
+    for day, rows in ((2, few), (3, many)):
+        looks.query(source, f"UPDATE big SET name = md5(name), changed = '2026-01-0{day}' WHERE id <= {rows}")
+        peaks[rows] = _copied(source, target, *words, rows=rows)
+    assert peaks[many] < 1.1 * peaks[few]

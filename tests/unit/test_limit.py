@@ -20,7 +20,7 @@ from lading.connectors.mysql import MySQL
 from lading.connectors.postgres import Postgres
 from lading.connectors.sqlite import SQLite
 from lading.driver import rows_within
-from lading.memory import MIB, share, size, within
+from lading.memory import MIB, share, size, small, within
 from lading.plan import Side, plan
 from lading.prove import State
 from lading.reconcile import Reconciling
@@ -129,7 +129,7 @@ def mapped(wide: bool) -> int:
     library = ctypes.CDLL(None)
     library.malloc.restype, library.mallinfo2.restype = ctypes.c_void_p, Held
     library.malloc.argtypes, library.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
-    with lean(wide=wide):
+    with lean(mapped=wide):
         library.free(library.malloc(16 * MIB))
         before = library.mallinfo2().n4
         block = library.malloc(2 * MIB)
@@ -162,3 +162,8 @@ def test_what_is_hashed_in_place_needs_small_batches(way, batch_mb):
     found = Reconciling(postgres, duck, Asked(way=way)).connections
     # Another limit for its engine would keep others from the file.
     assert found == (postgres.model_copy(update={"batch_mb": batch_mb}), duck)
+
+
+def test_small_batches_leave_those_alone_that_were_set():
+    given = [Postgres(host="db"), Postgres(host="db", batch_mb=16), MySQL()]
+    assert [getattr(small(each), "batch_mb") for each in given] == [1, 16, MySQL().batch_mb]  # noqa: B009

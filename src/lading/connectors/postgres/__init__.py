@@ -73,6 +73,7 @@ class Postgres(Connection):
         "postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg",
     )  # fmt: skip
     extra: ClassVar[str | None] = "postgres"
+    small_mb: ClassVar[int | None] = 1
 
     @classmethod
     def from_url(cls, url: str) -> Self:
