@@ -29,7 +29,7 @@ from lading.prove import Bill
 from lading.reconcile import Marks, Reconciling, Seen, both, refuse_unknown
 from lading.run import hurried
 from lading.run import run as run_plan
-from lading.schema import Column, Table
+from lading.schema import Column, Mode, Table
 from lading.spec import Move
 from lading.sql import SqlSession
 from lading.store import Store, loads
@@ -144,7 +144,7 @@ def planned(move: Move, of: Part, ledger: Store, sides: Sides, resolve: Resolve,
             tables,
             (known_sides[0], known_sides[1]),
             lambda table: _called(writing.fit(table), writing),
-            lambda table: _written(table, writing),
+            lambda table: _written(table, writing, move.mode),
             lambda table: mark.again if (mark := watermark(move, table, writing, ledger, sides)) else None,
         )
         made = undecoded.chosen(move, made, (reading, writing))
@@ -231,15 +231,16 @@ def _facing(move: Move, table: Table, target: Session) -> Table:
     return there if made == there or target.describe(there.full_name) else made
 
 
-def _written(table: Table, target: Session) -> Table | None:
-    """The target's table of that name. Raises Unsupported for what no rows can be written to: a view, or a table that
-    computes one of the columns itself."""
+def _written(table: Table, target: Session, mode: Mode) -> Table | None:
+    """The target's table of that name. Raises Unsupported for what no rows can be written to, or not so: a view, or a
+    table that computes one of the columns itself."""
     name = table.full_name
     found = target.describe(name)
     if found and found.view and isinstance(target, SqlSession) and target.dialect.tables_only:
         raise Unsupported(f"'{name}' is a view in the target.", "Drop it, or map the table elsewhere with 'into'.")
     if found and isinstance(target, SqlSession):
         target.refuse_computed(found, table.columns)
+        target.refuse_mode(found, table, mode)
     return found
 
 

@@ -208,6 +208,9 @@ class SqlSession:
                 "Leave it out with 'exclude', or make the column an ordinary one.",
             )
 
+    def refuse_mode(self, found: Table, wanted: Table, mode: Mode) -> None:
+        """Refuses a table that is there and whose rows cannot be written so; `wanted` is what is to be written."""
+
     def _make_alike(self, load: Load) -> bool:
         """A stage that refuses rows which the table refuses, so that they are found one by one."""
         stage, place = self.name(load.stage), (load.table.schema_name or self.default_schema, load.table.name)

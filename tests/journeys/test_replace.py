@@ -328,3 +328,51 @@ def test_a_row_whose_parent_is_gone_leaves_the_target_as_it_was(action, place):
     assert [table.state for table in bill.tables] == ["failed", "failed"]
     assert looks.query(target, "SELECT id FROM parents ORDER BY id") == [(1,), (2,)]
     assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, 1), (11, 2), (12, 2)]
+
+
+KEYED = "id bigint PRIMARY KEY, v varchar(20)"
+AS_ARIA = f"CREATE TABLE t ({KEYED}) ENGINE=Aria"
+NOT_SO = {
+    "a view": (
+        "postgres", "replace", "CREATE VIEW t AS SELECT 1::bigint AS id, 'x'::varchar(20) AS v UNION SELECT 2, 'y'",
+        "PostgreSQL lets no rows of 't' be added or deleted: it is no table.",
+    ),
+    "a materialized view": (
+        "postgres", "append", "CREATE MATERIALIZED VIEW t AS SELECT 1::bigint AS id, 'x'::varchar(20) AS v",
+        "PostgreSQL lets no rows of 't' be added: it is no table.",
+    ),
+    "a number of its own": (
+        "postgres", "merge", "CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY, v varchar(20) PRIMARY KEY)",
+        "'id' of 't' is GENERATED ALWAYS: rows that are there keep their number.",
+    ),
+    "an engine": (
+        "mysql", "merge", f"CREATE TABLE t ({KEYED}) ENGINE=MyISAM",
+        "'t' is kept by MyISAM, which has no transactions: half a load could stay.",
+    ),
+    "an engine and triggers": (
+        "mysql", "replace", f"{AS_ARIA}; CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW DO 1",
+        "'t' is kept by Aria, which has no transactions: half a load could stay.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NOT_SO)
+def test_what_cannot_be_written_so_is_told_by_the_plan(what: str, place: Callable[[str], str]):
+    kind, mode, makes, problem = NOT_SO[what]
+    source, target = place("sqlite"), place(kind)
+    looks.query(source, f"CREATE TABLE t ({KEYED})")
+    looks.query(target, makes)
+    given = {"from": source, "to": target, "mode": mode, "merge_key": "v" if "number" in what else "id", "accept": "*"}
+    (task,) = actions.plan_move(Move.model_validate(given)).tasks
+    assert (task.problem, task.problem_kind) == (problem, "unsupported")
+
+
+@pytest.mark.parametrize("mode", ["replace", "append", "merge"])
+def test_a_view_that_can_be_changed_is_written_to(mode: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place("postgres")
+    looks.query(source, f"CREATE TABLE t ({KEYED})")
+    looks.query(source, "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    looks.query(target, f"CREATE TABLE b ({KEYED}); CREATE VIEW t AS SELECT * FROM b")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "mode": mode, "accept": "*"}))
+    assert bill.state == "proved", looks.failed(bill)
+    assert looks.query(target, "SELECT * FROM b ORDER BY id") == [(1, "a"), (2, "b")]

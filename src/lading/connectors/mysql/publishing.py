@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from lading.connector import Load
 from lading.connectors.mysql.around import Link, has_triggers, links, orphan
 from lading.connectors.mysql.finishing import drop_slice, finish
+from lading.connectors.mysql.refusing import refusal
 from lading.driver import transaction
-from lading.errors import DataError, SpecError, Unsupported
+from lading.errors import DataError, SpecError
 from lading.merging import refuse_changed
 from lading.schema import Mode, Table
 from lading.sql import BEGUN, PUBLISHED
@@ -83,10 +84,9 @@ def _refill(session: MySQLSession, loads: Sequence[Load]) -> None:
         if load.fresh:
             _make_empty(session, load)
         elif (old := session._look(load.table)) is None or old.engine != "InnoDB":
-            raise Unsupported(
-                f"'{load.table.full_name}' is gone, or its storage engine has no transactions: half a load could stay.",
-                "Use 'mode: replace' and no triggers, or ALTER TABLE ... ENGINE=InnoDB.",
-            )
+            if old is None:
+                raise SpecError(f"'{load.table.full_name}' is gone.", "Run again.")
+            raise refusal(load.table, old.engine)
     hanging = links(session.mysql, [session._place(load.table) for load in loads])
     loose = len(loads) > 1 or loads[0].mode is Mode.REPLACE or any(link.child == link.parent for link in hanging)
     with transaction(session.driver), _unchecked(session, hanging if loose else []):

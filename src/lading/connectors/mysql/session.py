@@ -12,6 +12,7 @@ from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.finishing import left_out
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
+from lading.connectors.mysql.refusing import refuse_mode
 from lading.connectors.mysql.rights import Grant, rights
 from lading.connectors.mysql.room import OPTIONS, key_parts, roomy
 from lading.connectors.mysql.standing import begun
@@ -68,7 +69,7 @@ class MySQLSession(SqlSession):
         return super().called(self.mysql.server.kept(table))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
-    _begun, _bounds = begun, bounds
+    _begun, _bounds, refuse_mode = begun, bounds, refuse_mode
 
     # Reading
 

@@ -11,6 +11,7 @@ from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.ending import cancel
 from lading.connectors.postgres.hashing import STORED, comparing, contents, versions
 from lading.connectors.postgres.reading import padded
+from lading.connectors.postgres.refusing import refuse_mode
 from lading.connectors.postgres.replacing import publish, refilling
 from lading.connectors.postgres.rights import check, named, rights
 from lading.connectors.postgres.trial import trial
@@ -107,7 +108,7 @@ class PostgresSession(SqlSession):
             self.driver.rollback()
             self.driver.query(f"SELECT pg_advisory_unlock({_LOCK})")
 
-    publish = publish
+    publish, refuse_mode = publish, refuse_mode
 
     def _publishing(self, load: Load) -> list[str]:
         if load.mode is not Mode.REPLACE or load.fresh:
