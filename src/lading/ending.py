@@ -23,6 +23,13 @@ class Stuck(Stopped):
     """It was to end, and did not."""
 
 
+def given_up(error: BaseException, *sessions: Session) -> None:
+    """Ends what sessions are at where somebody interrupted the work, so that nobody waits for slow statements."""
+    for session in sessions:
+        if not isinstance(error, Exception) and isinstance(session, Cancels):
+            threading.Thread(target=session.cancel, daemon=True).start()
+
+
 class _Open:
     """A session that is open, until it is closed or another thread has ended its statement."""
 

@@ -35,26 +35,31 @@ def ahead(items: Iterator[T]) -> Generator[T]:
         wait([coming])
 
 
-def both(work: Callable[[int], T], failed: Callable[[], None] = lambda: None) -> tuple[T, T]:
-    """What the work gives for the left side, 0, and for the right one, 1. `failed` is told at once when one of them
-    raises; the first error is raised here, once both have ended."""
+def both(work: Callable[[int], T], failed: Callable[[BaseException], None]) -> tuple[T, T]:
+    """What the work gives for the left side, 0, and for the right one, 1. `failed` is told at once of what one of them
+    raises, or of an interruption; the first error is raised here, once both have ended."""
     errors: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        errors.append(error)
+        failed(error)
 
     def one(side: int) -> T:
         try:
             return work(side)
         except BaseException as error:
-            errors.append(error)
-            failed()
+            fail(error)
             raise
 
     right = apart(lambda: one(1))
     try:
         left = one(0)
-    except BaseException:  # noqa: BLE001 - it is raised below, unless the other side's came first
+        wait([right])
+    except BaseException as error:  # it is raised below, unless the other side's came first
+        if error not in errors:
+            fail(error)
         wait([right])
         raise errors[0] from None
-    wait([right])
     if errors:
         raise errors[0]
     return left, right.result()

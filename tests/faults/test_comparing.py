@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import time
 from typing import Any
 
@@ -38,6 +39,9 @@ class Started:
     def __init__(self, left: str, right: str, *words: str) -> None:
         words = "diff", left, right, "--json", "--quiet", *words
         self._process = Forked("lading.cli", *words, env={**os.environ, "LADING_RETRY_SECONDS": "0"})
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> tuple[int, dict[str, Any]]:
         """Its exit code and its JSON."""
@@ -201,3 +205,27 @@ def test_a_column_added_meanwhile(place, kind, which):
     found, tables = diffed(sides)
     assert found.verdict == "different"
     assert "no column 'more'" in tables["t"].reasons[0]
+
+
+@pytest.mark.parametrize("way", ["co-located", "in place"])
+@pytest.mark.parametrize("kind", SERVERS)
+def test_an_interruption_waits_for_no_statement(place, kind, way):
+    """Neither side's; and none is left at work."""
+    slow, quick = place(kind), place(other_of(kind))
+    wait = {"postgres": "pg_sleep(60)::text", "mariadb": "sleep(60)"}[kind]
+    slow.execute("CREATE TABLE base (id int PRIMARY KEY)", "INSERT INTO base VALUES (1)",
+                 f"CREATE VIEW slow AS SELECT id, {wait} AS v FROM base")  # fmt: skip
+    quick.execute("CREATE TABLE slow (id int PRIMARY KEY, v text)")
+    working = {
+        "postgres": "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() "
+        "AND wait_event = 'PgSleep'",
+        "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state = 'User sleep'",
+    }[kind]
+    for urls in ((slow.url, quick.url), (quick.url, slow.url)):
+        started = Started(*urls, "--tables", "slow", "--way", way)
+        assert eventually(lambda: slow.query(working)[0][0] > 0, 60)
+        began = time.monotonic()
+        started.interrupt()
+        code, found = started.end()
+        assert (code, found["state"], time.monotonic() - began < 20) == (130, "cancelled", True)
+        assert eventually(lambda: slow.query(working)[0][0] == 0, 10)

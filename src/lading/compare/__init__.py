@@ -26,6 +26,7 @@ from lading.compare.outcome import Cost, Difference, State, Verdict
 from lading.compare.pairing import Pairing, pairing
 from lading.connector import Session, Spends
 from lading.digest import Secret
+from lading.ending import given_up
 from lading.schema import Table
 from lading.threads import both
 
@@ -102,7 +103,7 @@ def comparing(left: Side, right: Side, asked: Asked, mark: Mark | None = None) -
         halves = _halves((left, right), paired, asked, Path(name))
         for half, cut in zip(halves, cuts or (), strict=False):
             half.cut = cut
-        both(lambda side: halves[side].take(_sampled(asked)), lambda: _stop(halves))
+        both(lambda side: halves[side].take(_sampled(asked)), lambda error: _stop(halves, error))
         takes, dirty = _nearest(halves)
         measured, drill = _measured(takes, dirty), None
         if dirty.any():
@@ -117,9 +118,10 @@ def _sampled(asked: Asked) -> int:
     return int(BUCKETS * asked.sample) or 1
 
 
-def _stop(halves: tuple[Half, Half]) -> None:
+def _stop(halves: tuple[Half, Half], error: BaseException) -> None:
     for half in halves:
         half.stop.set()
+    given_up(error, *(half.session for half in halves))
 
 
 def _counted(drill: Drill, asked: Asked, mark: Mark | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from lading.compare.asked import Asked, Way, percent
 from lading.compare.outcome import Cost
 from lading.compare.pairing import Pair, Pairing
 from lading.connector import WHOLE, Fingerprints, Session, Slice
+from lading.ending import given_up
 from lading.fingerprint import FEWEST, Fingerprint, Moved, differing, fingerprint_of, root
 from lading.schema import Table, gaps
 from lading.threads import both
@@ -115,7 +116,7 @@ def in_place(
             found = fingerprint_of(batches, own, columns[right], keys[right], buckets, passed.add)
         return found, passed.cost(time.thread_time() - began)
 
-    (left, cost_left), (right, cost_right) = both(ask)
+    (left, cost_left), (right, cost_right) = both(ask, lambda error: given_up(error, *(session for session, _ in sides)))
     costs: dict[str, Any] = {"cost_left": cost_left, "cost_right": cost_right}
     unlike, used = differing(left, right), len(left.keys() | right.keys())
     measured = costs | {
