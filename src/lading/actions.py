@@ -194,9 +194,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
             words = {"alone": more, "exclude": move.exclude, "sensitive": sensitive((left, right))}
             found = reconciling.diff(tables, seen).model_copy(update=words)
         keep(ledger, found)
-    if asked.record:
-        record.write(right, found)
-    return found
+    return record.written(right, found) if asked.record else found
 
 
 def prove(pipeline: str, asked: Asked, watch: Watch | None = None, export: Path | None = None) -> list[Diff]:

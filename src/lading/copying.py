@@ -103,9 +103,7 @@ def compared(
         words = {"pipeline": of.pipeline, "run": of.run, "accept": move.accept, "exclude": move.exclude, "marks": marks}
         made = made.model_copy(update={**words, "sensitive": sensitive((left, right))})
         record.keep(ledger, made)
-    if record_it:
-        record.write(right, made)
-    return made
+    return record.written(right, made) if record_it else made
 
 
 def refuse_strangers(moves: Sequence[Move], resolve: Resolve, how: Asked) -> None:

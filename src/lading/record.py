@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from lading.compare import Comparison
 from lading.compare.outcome import Diff, Verdict
 from lading.connector import Connection, Load, Session
-from lading.errors import SpecError
+from lading.errors import LadingError, SpecError, masked
 from lading.picking import RECORD
 from lading.prove import Bill, TableBill
 from lading.schema import Column, Mode, Table
@@ -189,10 +190,21 @@ under a policy; a table that was made without it has them in `why`."""
 def room(session: Session) -> Table | None:
     """The table `lading_bills` of a target, None where there is none yet. Raises SpecError where it is another one."""
     old = session.describe(BILLS.name)
+    if old and old.view:
+        raise SpecError(f"'{BILLS.name}' is a view, so it is none of Lading's.", "Rename it, or leave out 'record'.")
     if old and (lacking := [name for name in BILLS.key if old.column(name) is None]):
         what = f"The table '{BILLS.name}' has no column '{lacking[0]}', so it is none of Lading's."
         raise SpecError(what, "Rename it, or leave out 'record'.")
     return old
+
+
+def written(target: Connection, found: Diff) -> Diff:
+    """The diff, once `write` is done; where that fails it says so, and is not lost."""
+    try:
+        write(target, found)
+    except LadingError as error:
+        return found.model_copy(update={"unrecorded": masked(str(error))})
+    return found
 
 
 def write(target: Connection, found: Bill | Diff) -> None:
@@ -204,19 +216,38 @@ def write(target: Connection, found: Bill | Diff) -> None:
         row = {name: table[name] for name in ("run", "place", "kind", "pipeline", "started", "source_table")}
         counts = {"changed": told.differing, "narrowed": told.narrowed, "not_compared": int(bool(told.not_compared))}
         why = told.not_compared or (f"{told.policy:,} equal only under a policy" if told.policy else "")
-        named = {"column_name": told.column_name[:200], "policy": told.policy, "why": why}
+        named = {"column_name": _short(told.column_name), "policy": told.policy, "why": why}
         rows.append({**row, **counts, **named})
     with target.open() as session:
         old = room(session)
-        fitted = old.model_copy(update={"key": BILLS.key}) if old else session.fit(BILLS)
-        mode = Mode.MERGE if target.can.merges else Mode.APPEND
-        load = Load(id=uuid.uuid4().hex[:12], table=fitted, mode=mode, key=BILLS.key, fresh=old is None)
         try:
-            session.prepare(load)
-            session.stage(load, [_batch(rows, fitted)], 0)
-            session.publish([load])
-        finally:
-            session.discard(load)
+            _add(target, session, old, rows)
+        except LadingError:
+            if old or not (old := room(session)):
+                raise
+            _add(target, session, old, rows)  # somebody else has made it meanwhile
+
+
+def _short(name: str) -> str:
+    """A column's name that fits the record, and is no other one's."""
+    return name if len(name) <= 200 else f"{name[:180]}...{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def _add(target: Connection, session: Session, old: Table | None, rows: list[dict[str, Any]]) -> None:
+    """Columns that a team has added are left to their defaults."""
+    if old:
+        own = tuple(column for column in old.columns if BILLS.column(column.name))
+        fitted = old.model_copy(update={"key": BILLS.key, "columns": own})
+    else:
+        fitted = session.fit(BILLS)
+    mode = Mode.MERGE if target.can.merges else Mode.APPEND
+    load = Load(id=uuid.uuid4().hex[:12], table=fitted, mode=mode, key=BILLS.key, fresh=old is None)
+    try:
+        session.prepare(load)
+        session.stage(load, [_batch(rows, fitted)], 0)
+        session.publish([load])
+    finally:
+        session.discard(load)
 
 
 def _batch(rows: list[dict[str, Any]], table: Table) -> pa.RecordBatch:
@@ -224,11 +255,8 @@ def _batch(rows: list[dict[str, Any]], table: Table) -> pa.RecordBatch:
 
     arrays = []
     for column in table.columns:
-        own = BILLS.column(column.name)
+        own = BILLS.column(column.name) or column
         values = [row.get(column.name) for row in rows]
-        if own is None:
-            arrays.append(pa.nulls(len(rows), column.type.arrow()))
-            continue
         if own.name == "started":
             values = [datetime.fromisoformat(str(value)) for value in values]
         arrays.append(cast(pa.array(values, own.type.arrow()), own.type, column.type, lossy=True)[0])

@@ -52,6 +52,8 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
         more = f" and {len(found.alone) - 8:,} more" if len(found.alone) > 8 else ""
         names = f"Only the right side has {', '.join(found.alone[:8])}{more}: not compared."
         parts += [Text(""), Text(names, style="yellow")]
+    if found.unrecorded:
+        parts += [Text(""), Text(f"Not recorded in 'lading_bills': {found.unrecorded}", style="red")]
     return Group(*parts, *([Text(""), *told] if told else []))
 
 

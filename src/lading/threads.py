@@ -55,7 +55,7 @@ def both(work: Callable[[int], T], failed: Callable[[BaseException], None]) -> t
     try:
         left = one(0)
         wait([right])
-    except BaseException as error:  # it is raised below, unless the other side's came first
+    except BaseException as error:  # noqa: BLE001 - raised below, unless the other side's came first
         if error not in errors:
             fail(error)
         wait([right])

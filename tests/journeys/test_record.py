@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from lading import actions, render_diff
+from lading import actions, record, render_diff
 from lading.compare import Asked
 from lading.compare.outcome import Verdict
 from lading.errors import SpecError
 from lading.prove import Bill
 from lading.spec import Move
+from tests.doors.conftest import Inside
 from tests.journeys import looks
 from tests.journeys.test_repair import fill
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    return Inside(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mysql", "sqlite", "duckdb", "parquet"])
@@ -118,3 +126,65 @@ def test_a_table_of_somebody_else_is_told_before_anything_is_compared(place: Cal
     with pytest.raises(SpecError, match="'lading_bills' has no column 'run', so it is none of Lading's"):
         actions.diff(Move.model_validate({"from": left, "to": right, "tables": "t"}), Asked(record=True))
     assert actions.trend() == []
+
+
+def test_a_verdict_that_cannot_be_recorded_is_not_lost(place: Callable[[str], str], tmp_path: Path, inside: Inside):
+    left, right = place("sqlite"), place("postgres")
+    looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY, v text)")
+    looks.query(right, "CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    looks.query(right, "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not today''; END'")
+    assert inside("diff", left, right, "--tables", "t", "--record").code == 0
+    looks.query(right, "CREATE TRIGGER t BEFORE INSERT ON lading_bills FOR EACH ROW EXECUTE FUNCTION no()")
+    for code, statement in ((3, "SELECT 1"), (1, "INSERT INTO t VALUES (7, 'x')")):
+        looks.query(right, statement)
+        page = tmp_path / f"{code}.html"
+        done = inside("diff", left, right, "--tables", "t", "--record", "--html", str(page))
+        for text in (" ".join(done.out.split()), page.read_text()):
+            assert (done.code, "not today" in text, "Not recorded" in text) == (code, True, True), done
+        found = inside("diff", left, right, "--tables", "t", "--record", "--json").json
+        assert (found["verdict"], "not today" in found["unrecorded"]) == ("different" if code == 1 else "equal", True)
+
+
+def test_columns_of_a_team_and_long_names_are_no_obstacle(place: Callable[[str], str]):
+    left, right, long = place("sqlite"), place("duckdb"), "n" * 210
+    for each, value in ((left, 1), (right, 2)):
+        looks.query(each, f'CREATE TABLE t (id integer PRIMARY KEY, "{long}a" integer, "{long}b" integer)')
+        looks.query(each, f"INSERT INTO t VALUES (1, {value}, {value})")
+    move = Move.model_validate({"from": left, "to": right, "tables": "t"})
+    assert actions.diff(move, Asked(record=True)).unrecorded == ""
+    names = looks.query(right, "SELECT column_name FROM lading_bills WHERE column_name <> ''")
+    assert len({name for (name,) in names}) == 2
+    looks.query(
+        right,
+        "CREATE TABLE copy AS FROM lading_bills; DROP TABLE lading_bills; ALTER TABLE copy RENAME TO lading_bills",
+    )
+    looks.query(right, "ALTER TABLE lading_bills ADD COLUMN team varchar DEFAULT 'ours'")
+    looks.query(right, "ALTER TABLE lading_bills ALTER team SET NOT NULL")
+    assert actions.diff(move, Asked(record=True)).unrecorded == ""
+    assert looks.query(right, "SELECT DISTINCT team, count(DISTINCT run) FROM lading_bills GROUP BY 1") == [("ours", 2)]
+
+
+def test_two_that_make_the_record_at_once_both_write_to_it(
+    place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    left, right = place("sqlite"), place("postgres")
+    for each in (left, right):
+        looks.query(each, "CREATE TABLE t (id integer PRIMARY KEY)")
+    move, add = Move.model_validate({"from": left, "to": right, "tables": "t"}), record._add
+
+    def later(*words: Any) -> None:
+        monkeypatch.setattr(record, "_add", add)
+        assert actions.diff(move, Asked(record=True)).unrecorded == ""
+        add(*words)
+
+    monkeypatch.setattr(record, "_add", later)
+    assert actions.diff(move, Asked(record=True)).unrecorded == ""
+    assert looks.query(right, "SELECT count(*), count(DISTINCT run) FROM lading_bills") == [(2, 2)]
+
+
+def test_a_view_is_none_of_ladings(place: Callable[[str], str]):
+    left, right = place("sqlite"), place("duckdb")
+    looks.query(left, "CREATE TABLE t (id integer PRIMARY KEY)")
+    looks.query(right, "CREATE VIEW lading_bills AS SELECT 'x' AS run, 1 AS place, '' AS column_name")
+    with pytest.raises(SpecError, match="'lading_bills' is a view"):
+        actions.diff(Move.model_validate({"from": left, "to": right, "tables": "t"}), Asked(record=True))

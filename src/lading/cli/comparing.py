@@ -74,7 +74,12 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
         as_object(found.model_dump(mode="json", exclude=KEPT))
     else:
         show(render_diff.diff, found)
-    return EXITS[found.verdict]
+    return _exit(found)
+
+
+def _exit(found: Any) -> int:
+    """What could not be recorded as it was asked for is not all that was asked for."""
+    return EXITS[found.verdict] or (EXITS["inconclusive"] if found.unrecorded else 0)
 
 
 @click.command(cls=Compare)
@@ -98,7 +103,7 @@ def prove(pipeline: str, as_json: bool, quiet: bool, **given: Any) -> int:
             with heard():
                 click.echo("", nl=number > 0)
             show(render_diff.diff, each)
-    return max((EXITS[each.verdict] for each in found), key=(0, 3, 1).index, default=3)
+    return max(map(_exit, found), key=(0, 3, 1).index, default=3)
 
 
 @click.command(cls=Verdicts)

@@ -116,7 +116,9 @@ def in_place(
             found = fingerprint_of(batches, own, columns[right], keys[right], buckets, passed.add)
         return found, passed.cost(time.thread_time() - began)
 
-    (left, cost_left), (right, cost_right) = both(ask, lambda error: given_up(error, *(session for session, _ in sides)))
+    (left, cost_left), (right, cost_right) = both(
+        ask, lambda error: given_up(error, *(session for session, _ in sides))
+    )
     costs: dict[str, Any] = {"cost_left": cost_left, "cost_right": cost_right}
     unlike, used = differing(left, right), len(left.keys() | right.keys())
     measured = costs | {

@@ -145,6 +145,8 @@ class Diff(BaseModel, frozen=True):
     tables: tuple[Comparison, ...] = ()
     alone: tuple[str, ...] = ()
     """Tables that only the right has, of those that a pattern asked for: not compared."""
+    unrecorded: str = ""
+    """Why its verdicts are not in the table `lading_bills`, where that was asked for."""
     peak_memory: int = 0
     version: str = ""
 

@@ -78,6 +78,7 @@ def _judged(found: Found, before: Seen, after: list[Difference]) -> Comparison:
     if verdict is Verdict.DIFFERENT and rows and not stayed:
         verdict = Verdict.INCONCLUSIVE
         reasons.append("every row that differs has changed while it was waited for; wait longer, or compare again")
+    after.sort(key=lambda each: -_GRAVE.index(rows[tuple(each.key.items())]))  # what differs for certain comes first
     told = [each.model_copy(update={"state": rows[tuple(each.key.items())]}) for each in after[: asked.limit]]
     hidden = [each.masked(asked.hides) for each in told]
     return second.model_copy(

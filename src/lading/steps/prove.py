@@ -41,10 +41,11 @@ def run(step: Prove, desk: Desk) -> Outcome:
     count = plural(len(found.tables), "table")
     unequal = [f"{table.right}: {table.differing:,}" for table in found.tables if table.verdict is Verdict.DIFFERENT]
     reasons = [reason for table in found.tables for reason in table.reasons]
+    reasons += [f"not recorded in 'lading_bills': {found.unrecorded}"] if found.unrecorded else []
     match found.verdict:
-        case Verdict.EQUAL:
+        case Verdict.EQUAL if not found.unrecorded:
             return Outcome(state=State.PROVED, says=f"{count} equal")
-        case Verdict.INCONCLUSIVE:
+        case Verdict.EQUAL | Verdict.INCONCLUSIVE:
             return Outcome(state=State.UNPROVED, says="; ".join(reasons) or f"{count} could not be compared")
         case _:
             error = f"Rows differ: {'; '.join(unequal)}. See diff {found.id}, or 'lading repair {found.id}'."
