@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from lading import measuring
-from lading.canon import short_numbers
+from lading.canon import canonical, short_numbers
 from lading.connector import WHOLE, Connection, Profiles, Session
 from lading.dialects.duckdb import dialect
 from lading.errors import AccessDenied, Bug, DataError, SpecError, Unreachable, Unsupported, unseen
@@ -202,7 +202,7 @@ class _Passing:
             self.lost[number] += lost_of(array, column.type, target)
         if not _opaque(column.type):
             return array
-        found = texts(array, column.type)
+        found = (canonical if column.type.kind == "list" else texts)(array, column.type)
         if number not in self.long:
             return found
         found = short_numbers(found)

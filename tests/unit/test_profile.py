@@ -71,6 +71,7 @@ def made(path, statements: str) -> str:
         ("timestamp(9)", [1_700_000_000_123_000_000], {"fraction": 3, "midnight": 0}),
         ("interval", [(1, 2, 3), (1, 2, 3), None], {"distinct": 1, "nulls": 1, "min": None}),
         ("list(int(32))", [[1, 2], [], None], {"distinct": 2, "nulls": 1}),
+        ("list(json)", [[None], ["null"], ["1"]], {"distinct": 3}),
         ("json", ['{"a":1}', None], {"characters": 7, "nulls": 1, "min": None}),
         ("uuid", ["6F9619FF-8B86-D011-B42D-00C04FC964FF"], {"min": "6f9619ff-8b86-d011-b42d-00c04fc964ff"}),
         ("int(64,unsigned)", [2**64 - 1, 0], {"max": str(2**64 - 1), "digits": 20}),
