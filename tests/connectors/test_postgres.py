@@ -640,6 +640,8 @@ def test_append_and_merge(pg_database):
         ("varchar(2)", "string(2)", "ab  ", "4 characters"),
         ("numeric", "decimal", "1e5", "no decimal"),
         ("interval", "interval", pa.MonthDayNano([0, 0, 1]), "nanoseconds"),
+        ("date", "date", -719_163, "holds '0000-12-31', which is before the year 1"),
+        ("timestamptz[]", "list(timestamp(6,utc))", [-(2**56)], "holds '-0314-"),
         ("mood", "string", "other", 'enum mood: "other"'),
         ("posint", "int(32)", -1, "posint"),
         ("jsonb", "json", "{", "json"),

@@ -287,6 +287,15 @@ def test_nan_is_refused_and_infinity_is_kept(session):
     assert content(session, there) == [("1", "inf")]
 
 
+@pytest.mark.parametrize(("type_", "far"), [("date", -719_529), ("timestamp(6)", 2_932_897 * 86_400 * 10**6)])
+def test_years_that_sqlite_knows_no_dates_of_are_refused(session, type_, far):
+    days = table("days", id="int(64)!", v=type_)
+    with pytest.raises(
+        DataError, match=r"'v' has '(-0001-12-31|10000-01-01 .*)', which is outside of the years 0 to 9999"
+    ):
+        put(session, days, [(1, far)])
+
+
 @pytest.mark.parametrize("name", ["same.db", "./same.db", "link.db", "hard.db", "folder/../same.db"])
 def test_a_file_is_not_copied_into_itself(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ import pyarrow.csv as csv
 from lading.errors import DataError, Unsupported
 from lading.schema import Column, Table
 from lading.types import Type
+from lading.years import beyond
 
 PART_BYTES = 4 * 2**20
 
@@ -54,7 +55,10 @@ def _storable(array: pa.Array, column: Column, table: Table) -> pa.Array:
 
 
 def _check(array: pa.Array, type_: Type) -> None:
-    """PostgreSQL cuts blanks that are too many, and rounds decimals, without a word."""
+    """PostgreSQL cuts blanks that are too many, and rounds decimals, without a word; a year before the first it takes
+    for a zone."""
+    if far := beyond(array, type_, 1):
+        raise DataError(f"'{far}', which is before the year 1.", "Correct the value, or map the column to string.")
     if type_.kind == "string" and type_.size is not None and not type_.in_bytes:
         longest = pc.max(pc.utf8_length(array)).as_py() or 0
         if longest > type_.size:

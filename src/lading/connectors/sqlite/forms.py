@@ -13,6 +13,7 @@ from lading.errors import DataError
 from lading.schema import Column, Table
 from lading.types import Type
 from lading.values import cast, texts
+from lading.years import beyond
 
 FIRST = {"int64": "0", "double": "0.5", "binary": "x''", "string": "''"}
 CLASSES = {"int64": ("integer",), "double": ("real", "integer"), "binary": ("blob",), "string": ("text", "integer")}
@@ -50,6 +51,9 @@ def storable(array: pa.Array, column: Column, table: Table) -> pa.Array:
     type_ = column.type
     if array.null_count and (not column.null or column.name in table.key):
         raise DataError(f"SQLite refused a row: column '{column.name}' is NOT NULL and a value is NULL.", "Correct it.")
+    if far := beyond(array, type_, 0, 10_000):
+        what = f"SQLite refused a row: column '{column.name}' has '{far}', which is outside of the years 0 to 9999."
+        raise DataError(what, "Correct the value, or map the column to string.")
     match type_.kind:
         case "bool":
             return array.cast(pa.int64())
