@@ -13,7 +13,7 @@ from lading.errors import Unsupported
 from lading.types import Type, canonical_json
 from lading.values import Array, texts
 
-VERSION = "c1"  # Fingerprints of different versions are never compared.
+VERSION = "c2"  # Fingerprints of different versions are never compared.
 SAID = {
     "bool": "`1` or `0`.",
     "int": "Its digits, with `-` before negative ones.",
@@ -30,8 +30,9 @@ SAID = {
     "digits and more; `inf` and `-inf` where a system has them.",
     "interval": "Months, days and microseconds, with `/` between: a month is not 30 days, a day not 24 hours.",
     "uuid": "In lower case.",
-    "json": "Keys sorted, no blanks, numbers without zeros at the end and with every digit, after RFC 8785. A name "
-    "that stands twice, which that standard does not take, keeps its values in their order.",
+    "json": "By RFC 8785: keys sorted, no blanks, numbers at their shortest. What that standard does not take keeps "
+    "all that it says: numbers with more digits than a double has keep every digit, names that stand twice their "
+    "values in their order, and half a character its escape.",
     "list": "As JSON; what JSON has no form for as its text. In lists of JSON an item that is NULL is `NULL`, as `null`"
     " is a value there.",
 }

@@ -19,7 +19,7 @@ from lading.schema import Column
 from lading.types import Type
 
 VERSION = "d2"  # Written into every proof; digests of different versions are never compared.
-OF_LISTS = "d3"  # Of tables with lists of JSON, whose items have been told from NULL since.
+OF_JSON = "d3"  # Where numbers of JSON and of lists are written as RFC 8785 does, and NULL is told from null.
 
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
@@ -81,7 +81,8 @@ def _add(left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[i
 
 def version_of(columns: Iterable[Column]) -> str:
     """The version of a digest of these columns."""
-    return OF_LISTS if any(c.type.kind == "list" and c.type.inmost.kind == "json" for c in columns) else VERSION
+    listed = (c.type for c in columns if c.type.kind in ("json", "list"))
+    return OF_JSON if any(type_.inmost.kind in ("json", "decimal", "float") for type_ in listed) else VERSION
 
 
 class Digester:

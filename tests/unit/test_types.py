@@ -1,6 +1,7 @@
 """Canonical types."""
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,17 @@ from hypothesis import strategies as st
 
 from lading.errors import DataError, SpecError
 from lading.testing.case import cases
-from lading.types import Type, canonical_json, from_arrow, interval_of, interval_text, json_text, load_json, parse
+from lading.types import (
+    Type,
+    canonical_json,
+    from_arrow,
+    interval_of,
+    interval_text,
+    json_text,
+    load_json,
+    parse,
+    plain_number,
+)
 
 FORMS = [
     "bool",
@@ -113,6 +124,38 @@ def test_equal_json_has_one_text(left, right):
 def test_other_json_has_another_text(left, right):
     assert canonical_json(left) != canonical_json(right)
     pa.array([canonical_json(left)])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The examples of RFC 8785, of its sections 3.2.2 to 3.2.4 and appendix B, where a double holds the number.
+        ('{"numbers": [1E30, 4.50, 2e-3, 0.000000000000000000000000001]}', '{"numbers":[1e+30,4.5,0.002,1e-27]}'),
+        ('{"s": "\\u20ac$\\u000F\\u000aA\'\\u0042\\u0022\\u005c\\\\\\"\\/"}',
+         '{"s":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'),
+        ('{"\\u20ac": 1, "\\r": 2, "\\ufb33": 3, "1": 4, "\\ud83d\\ude00": 5, "\\u0080": 6, "\\u00f6": 7}',
+         '{"\\r":2,"1":4,"\x80":6,"ö":7,"€":1,"😀":5,"\ufb33":3}'),
+        ("[5e-324, -5e-324, 1.7976931348623157e308]", "[5e-324,-5e-324,1.7976931348623157e+308]"),
+        ("[9007199254740992, -9007199254740992]", "[9007199254740992,-9007199254740992]"),
+        ("[295147905179352830000, 9.999999999999997e22, 1e23]", "[295147905179352830000,9.999999999999997e+22,1e+23]"),
+        ("[999999999999999900000, 1e21, 1000000000000000000000]", "[999999999999999900000,1e+21,1e+21]"),
+        ("[9.999999999999997e-7, 0.000001, -0.0000033333333333333333]",
+         "[9.999999999999997e-7,0.000001,-0.0000033333333333333333]"),
+        ("[-0, -0.0, 0e9, 1e-6, 1e-7, 12e-8]", "[0,0,0,0.000001,1e-7,1.2e-7]"),
+        # What a double does not hold.
+        ("[1234567890123456789012, 1.234567890123456789E-7]", "[1.234567890123456789012e+21,1.234567890123456789e-7]"),
+    ],
+)  # fmt: skip
+def test_json_is_written_by_rfc_8785(text, expected):
+    assert canonical_json(text) == json_text(load_json(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1.50", "1.5"), ("1e25", "1" + "0" * 25), ("-0.00", "0"), ("1e-8", "0.00000001"), ("-12e3", "-12000")],
+)
+def test_numbers_of_lists_are_written_without_exponents(text, expected):
+    assert plain_number(Decimal(text)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "{'a':1}", "01", "[" * 100_000], ids=repr)
