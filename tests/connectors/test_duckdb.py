@@ -17,7 +17,7 @@ from lading.connectors.duckdb.faults import error_of
 from lading.errors import DataError, SpecError, Unreachable
 from lading.spec import Move
 from lading.testing.contract import Contract, Unlisted, Waiver
-from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put
+from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put, table
 
 
 class TestDuckDB(Contract):
@@ -181,6 +181,15 @@ def test_what_has_no_form_is_refused_in_lists_too(file, sql, native, value):
         pytest.raises(DataError, match=r"'v' of 't' holds (infinity|24:00:00), which (date|t)"),
     ):
         content(session, found(session, "t"))
+
+
+@pytest.mark.parametrize(("type_", "nest"), [("interval", lambda v: v), ("list(interval)", lambda v: [None, v])])
+def test_an_interval_with_nanoseconds_is_refused_and_not_cut(file, type_, nest):
+    spans = table("spans", ("id",), id="int(64)!", v=type_)
+    with opened(file) as session:
+        put(session, spans, [(1, nest((0, 0, 1_000))), (2, None)])
+        with pytest.raises(DataError, match="'v' holds an interval with nanoseconds"):
+            put(session, spans, [(1, nest((0, 0, 1_001)))])
 
 
 @pytest.mark.parametrize(

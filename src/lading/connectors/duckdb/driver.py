@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from lading.connector import Load
-from lading.connectors.duckdb.faults import error_of, opened, refuse_endless
+from lading.connectors.duckdb.faults import error_of, opened, refuse_endless, whole
 from lading.connectors.duckdb.naming import named
 from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
@@ -94,7 +94,7 @@ class DuckDBDriver:
 
     def load(self, table: Table, batches: Iterable[pa.RecordBatch]) -> int:
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
-        source, columns = _Source(batches), ", ".join(dialect.quote(column.name) for column in table.columns)
+        source, columns = _Source(whole(batches, table)), ", ".join(map(dialect.quote, schema.names))
         self._connection.register("lading_in", pa.RecordBatchReader.from_batches(schema, source.batches()))
         try:
             # Several threads would leave parts of row groups, which the checkpoint at the end writes again, larger.

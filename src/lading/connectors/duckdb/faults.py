@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -84,3 +84,17 @@ def refuse_endless(array: pa.Array, column: Column, table: Table) -> None:
         odd = "24:00:00" if time else "infinity"
         what = f"Column '{column.name}' of '{table.full_name}' holds {odd}, which {held} has no form for."
         raise DataError(what, "Correct the value, or make it NULL.")
+
+
+def whole(batches: Iterable[pa.RecordBatch], table: Table) -> Iterator[pa.RecordBatch]:
+    """The batches. DuckDB would cut the nanoseconds of intervals without a word."""
+    spans = [(n, column) for n, column in enumerate(table.columns) if column.type.inmost.kind == "interval"]
+    for batch in batches:
+        for place, column in spans:
+            array = batch.column(place)
+            while pa.types.is_list(array.type):
+                array = array.flatten()
+            if any(value is not None and value.nanoseconds % 1000 for value in array.to_pylist()):
+                what = f"Column '{column.name}' holds an interval with nanoseconds; DuckDB takes microseconds."
+                raise DataError(what, "Round it in the source, or map the column to string.")
+        yield batch
