@@ -318,6 +318,13 @@ def json_text(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
+def as_item(value: Any) -> str | None:
+    """The text of an item of a list, which is what `load_json` gives: of numbers without an exponent."""
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    return value if isinstance(value, str | None) else json_text(value)
+
+
 def _sign(pair: tuple[str, Any]) -> bytes:
     return pair[0].encode("utf-16-be", "surrogatepass")
 

@@ -10,17 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lading.errors import DataError, Unsupported
-from lading.types import (
-    Type,
-    interval_of,
-    interval_text,
-    is_halved,
-    json_text,
-    lacks_item,
-    load_json,
-    plain_number,
-    quoted,
-)
+from lading.types import Type, as_item, interval_of, interval_text, is_halved, json_text, lacks_item, load_json, quoted
 
 Array: TypeAlias = pa.Array
 STRING = Type("string")
@@ -278,15 +268,10 @@ def _read_list(rows: list[Any], type_: Type) -> Array:
         return listed([None if row is None else len(row) for row in rows], _read_list(flat, type_.item))
     if type_.kind == "binary":
         return pa.array([None if v is None else _bytes(v) for v in rows], pa.binary())
-    write = json_text if type_.kind == "json" else _item_text
-    plain = [None if v is None and type_.kind != "json" else write(v) for v in rows]
+    plain = [(json_text if type_.kind == "json" else as_item)(v) for v in rows]
     if halved := next((v for v in plain if v is not None and is_halved(v)), None):
         raise DataError(f"{quoted(halved)[:60]} has half a character, which no text holds.", "Map the column to json.")
     return cast(pa.array(plain, pa.string()), STRING, type_)[0]
-
-
-def _item_text(value: Any) -> str:
-    return value if isinstance(value, str) else plain_number(value) if isinstance(value, Decimal) else json_text(value)
 
 
 def _bytes(value: Any) -> bytes:
