@@ -16,6 +16,7 @@ from lading.connectors.sqlserver import SqlServer, SqlServerSession, routes
 from lading.connectors.sqlserver.driver import Driver
 from lading.dialects.sqlserver import dialect
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable
+from lading.run import hurried
 from lading.schema import Column, Mode, Table, losses
 from lading.testing.contract import Contract, Waiver
 from lading.types import parse
@@ -203,6 +204,13 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Vendor:
 
 
 SETTINGS = SqlServer(host="h", database="d", user="me", password=SecretStr("p;}w"))
+
+
+def test_locks_are_waited_for_so_long_and_no_longer(vendor: Vendor):
+    for settings, wait in ((SETTINGS, 60_000), (hurried(SETTINGS), 2_000)):
+        vendor.said.clear()
+        Driver(settings).close()
+        assert f"SET XACT_ABORT ON; SET LOCK_TIMEOUT {wait}" in vendor.said
 
 
 @pytest.fixture
@@ -470,6 +478,7 @@ def test_names_are_quoted(session: SqlServerSession):
         ('Cannot open database "d" requested by the login.', AccessDenied),
         ("TCP Provider: Error code 0x2749", Unreachable),
         ("Login timeout expired", Unreachable),
+        ("Lock request time out period exceeded.", Unreachable),
         ("Transaction (Process ID 52) was deadlocked on lock resources", Unreachable),
         ("Snapshot isolation transaction aborted due to update conflict", Unreachable),
         ("The transaction log for database 'd' is full", Unreachable),

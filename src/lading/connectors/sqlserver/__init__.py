@@ -33,6 +33,7 @@ class SqlServer(Connection):
     encrypt: Literal["yes", "no", "strict", "mandatory", "optional"] = Field("yes", description="Whether to use TLS.")
     trust_certificate: bool = Field(False, description="Take the server's certificate without checking it.")
     batch_mb: int = Field(64, description="About how much is read at a time, in MiB.", ge=1)
+    lock_seconds: int = Field(60, description="How long to wait for a lock that another session holds.", ge=1)
     connect_seconds: int = Field(15, description="How long to wait for a connection.", ge=1)
 
     can: ClassVar[Capabilities] = Capabilities(

@@ -39,7 +39,7 @@ class Driver:
         self._second: Any = None
         self._connection = self._connect()
         self._cursor = self._connection.cursor()
-        self.execute("SET XACT_ABORT ON")
+        self.execute(f"SET XACT_ABORT ON; SET LOCK_TIMEOUT {settings.lock_seconds * 1000}")
 
     def _connect(self) -> Any:
         wait = {self._vendor.SQL_ATTR_LOGIN_TIMEOUT: self.settings.connect_seconds}

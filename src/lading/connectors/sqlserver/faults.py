@@ -17,10 +17,11 @@ _REFUSED = (
     + r"|Cannot insert|Violation of|duplicate key|would be truncated|conflicted with|[Oo]verflow|onversion failed"
     r"|out-of-range|out of range|type combination is not supported|Invalid column length"
 )
+_LOCKED = _NUMBER % "1222" + r"|[Ll]ock request time ?out"
 _AWAY = (
     _NUMBER
-    % "1205|1222|3960|3961|40197|40501|40613|10928|10929|9002|1105|1101|596|233|10053|10054|10060"
-    + r"|deadlock|Snapshot isolation transaction aborted|[Ll]ock request time ?out|is full|TCP Provider|imeout"
+    % "1205|3960|3961|40197|40501|40613|10928|10929|9002|1105|1101|596|233|10053|10054|10060"
+    + r"|deadlock|Snapshot isolation transaction aborted|is full|TCP Provider|imeout"
     r"|Communication link|establish connection|onnection (is|was|has been) (closed|broken)|Failed to connect|IO error"
 )
 
@@ -34,6 +35,8 @@ def translated(error: Exception, where: str, password: str, refused: bool) -> La
         return AccessDenied(f"{where}: {text}.", "Check the account, its password and its rights.")
     if refused or re.search(_REFUSED, text):
         return DataError(f"SQL Server refused a row: {text}.", "See 'lading rejects'.")
+    if re.search(_LOCKED, text):
+        return Unreachable(f"{where}: {text}.", "Run again when the lock is free, or raise 'lock_seconds'.")
     if re.search(_AWAY, text):
         return Unreachable(f"{where}: {text}.", "Check that the server runs and has room, then run again.")
     return DataError(f"{where}: {text}.", "Check the table's definition.")
