@@ -203,6 +203,17 @@ def test_no_other_table_is_written_than_was_compared(kind: str, place: Place):
         assert looks.query(target, f"SELECT id, v FROM {own} ORDER BY id") == [(1, 0), (3, 3)]
 
 
+@pytest.mark.parametrize("own", ["utf8mb4_bin", "utf8mb4_nopad_bin", "utf8mb4_general_ci", "latin1_bin"])
+def test_rows_are_deleted_by_keys_of_any_collation(own: str, place: Place):
+    source = made(place("sqlite"), "CREATE TABLE t (k varchar(40) NOT NULL PRIMARY KEY, v text)",
+                  "INSERT INTO t VALUES ('a', 'x'), ('b', 'y')")  # fmt: skip
+    target = made(place("mysql"), f"CREATE TABLE t (k varchar(40) COLLATE {own} PRIMARY KEY, v text)",
+                  "INSERT INTO t VALUES ('a', 'old'), ('gone', 'z')")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True, deletes=True, target=target)
+    assert (done.verdict, table_of(done).problem) == ("equal", "")
+    assert looks.query(target, "SELECT * FROM t ORDER BY k") == [("a", "x"), ("b", "y")]
+
+
 def test_a_repair_makes_no_table(place: Place, monkeypatch: pytest.MonkeyPatch):
     source = made(place("duckdb"), "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
     target = made(place("sqlite"), "CREATE TABLE t (id integer PRIMARY KEY)", "INSERT INTO t VALUES (1)")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from lading.dialect import Dialect
 from lading.errors import Unsupported
 from lading.schema import Column, Table
+
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 ROW_BYTES = 65_000  # of 65,535: the slice's number and the bits for NULL take the rest
 KEY_BYTES = 3_072
@@ -20,6 +24,15 @@ OPTIONS = (
     "/*M! COLLATE utf8mb4_nopad_bin */ /*!80017 COLLATE utf8mb4_0900_bin */"
 )
 """Of the tables that Lading makes."""
+
+
+def bytewise(query: Query, place: tuple[str, str]) -> dict[str, str]:
+    """Of a table that is there, the collations of columns that are compared by their bytes: the server compares texts
+    of two such collations with each other nowhere."""
+    sql = (
+        "SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
+    )
+    return {name: f" COLLATE {own}" for name, own in query(sql, place) if own and own.endswith("_bin")}
 
 
 def roomy(table: Table, dialect: Dialect, uuids: bool) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lading.connector import Load, ours
 from lading.connectors.mysql import routes
@@ -14,7 +14,7 @@ from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.refusing import refuse_mode
 from lading.connectors.mysql.rights import Grant, rights
-from lading.connectors.mysql.room import OPTIONS, key_parts, roomy
+from lading.connectors.mysql.room import OPTIONS, bytewise, key_parts, roomy
 from lading.connectors.mysql.standing import begun
 from lading.connectors.mysql.trial import trial
 from lading.dialects.mysql import dialect
@@ -98,7 +98,8 @@ class MySQLSession(SqlSession):
     def _stage_for(self, load: Load) -> None:
         stage, old = self.name(load.stage), None if load.fresh else self._look(load.table)
         if old is None or old.versioned:
-            self.driver.execute(f"CREATE TABLE {stage} ({', '.join(self._definitions(load.stage))}) {OPTIONS}")
+            lines = self._definitions(load.stage, bytewise(self.driver.query, self._place(load.table)))
+            self.driver.execute(f"CREATE TABLE {stage} ({', '.join(lines)}) {OPTIONS}")
             return
         if not old.engine:
             raise Unsupported(f"'{load.table.full_name}' is a view.", "Write to a table.")
@@ -108,10 +109,10 @@ class MySQLSession(SqlSession):
         slice_ = self.dialect.quote(SLICE.name)
         self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {slice_} INT NOT NULL{change}{left_out(self, load)}")
 
-    def _definitions(self, table: Table) -> list[str]:
+    def _definitions(self, table: Table, own: Mapping[str, str] = {}) -> list[str]:
         lines = [
             # Without the word, the first TIMESTAMP of a table would be NOT NULL on older servers.
-            f"{self.dialect.quote(c.name)} {self.dialect.native(c)} {'NULL' if c.null else 'NOT NULL'}"
+            f"{self.dialect.quote(c.name)} {self.dialect.native(c)}{own.get(c.name, '')}{'' if c.null else ' NOT'} NULL"
             for c in [*table.columns, SLICE]
         ]
         if table.key:
