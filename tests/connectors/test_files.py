@@ -1127,16 +1127,19 @@ def test_nor_files_of_another_format(tmp_path: Path, place: str, options: Any, b
         assert len(held(session, "orders")) == len(beside) + 2
 
 
-def test_a_link_in_place_of_a_table_leaves_its_folder_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [Mode.REPLACE, Mode.APPEND])
+def test_a_link_in_place_of_a_table_leaves_its_folder_as_it_is(tmp_path: Path, mode: Mode) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "theirs.csv").write_text("id,s\n1,x\n")
     (tmp_path / "there" / "notes.md").write_text("mine")
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "orders").symlink_to(tmp_path / "there")
     connection = Files(path=str(tmp_path / "here"))
-    move(connection, Load(id="a", table=T.model_copy(update={"schema_name": None})), [rows_of(1)])
+    move(connection, Load(id="a", table=T.model_copy(update={"schema_name": None}), mode=mode), [rows_of(1)])
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["notes.md", "theirs.csv"]
-    assert read(connection, "orders") == [{"id": 1, "s": "x"}]
+    rows = [{"id": 1, "s": "x"}]
+    assert read(connection, "orders") == (rows if mode is Mode.REPLACE else rows * 2)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["orders"]
 
 
 def test_what_is_appended_to_takes_nothing_else_along(tmp_path: Path) -> None:

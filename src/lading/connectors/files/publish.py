@@ -102,7 +102,9 @@ def _append(staging: Staging, load: Load, note: Note) -> None:
 
 def _settle(old: str, target: str) -> None:
     """Removes the folder whose place was taken; what somebody else put there meanwhile is kept."""
-    if os.path.exists(old):
+    if os.path.islink(old):
+        os.unlink(old)
+    elif os.path.exists(old):
         link(old, target)
         shutil.rmtree(old)
 
