@@ -1122,6 +1122,23 @@ def test_foreign_keys_of_databases_that_cannot_be_seen_stay(maria_database, mari
     mariadb.execute("DROP USER blind@'127.0.0.1'")
 
 
+PARTS = "PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (100)"
+
+
+@pytest.mark.parametrize("what", ["the table", "a part"])
+def test_a_table_in_a_folder_of_its_own_stays_there(maria_database, mariadb, what):
+    place = f" DATA DIRECTORY='{mariadb.folder}/tmp/'"
+    made = "CREATE TABLE people (id bigint PRIMARY KEY, name varchar(40), paid decimal(18,2))"
+    run(maria_database, made + (place if what == "the table" else f"{PARTS}{place})"))
+    run(maria_database, "INSERT INTO people VALUES (1, 'old', 1)")
+    with opened(maria_database) as session:
+        before = shape(session, "people")
+        assert "DATA DIRECTORY" in before
+        put(session, PEOPLE, people(5, 6))
+        assert shape(session, "people") == before
+        assert [row[0] for row in read(session, "people")] == [5, 6]
+
+
 def test_other_engines(maria_database):
     run(maria_database, MADE + " ENGINE=MyISAM", SCENE[1])
     with opened(maria_database) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,15 @@ def has_triggers(driver: Driver, place: Place) -> bool:
         return True
     sql = "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s LIMIT 1"
     return bool(driver.query(sql, place))
+
+
+def elsewhere(driver: Driver, place: Place) -> bool:
+    """Whether rows are kept in a folder of their own, which no table that is made like this one shares."""
+    found = look(driver, place)
+    if found is None or found.engine != "InnoDB":
+        return False
+    made = driver.query(f"SHOW CREATE TABLE {'.'.join(dialect.quote(part) for part in place)}")[0][1]
+    return re.search(r"\bDATA DIRECTORY ?= ?'", str(made)) is not None
 
 
 @dataclass

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
-from lading.connectors.mysql.around import Link, has_triggers, links, orphan
+from lading.connectors.mysql.around import Link, elsewhere, has_triggers, links, orphan
 from lading.connectors.mysql.finishing import drop_slice, finish
 from lading.connectors.mysql.refusing import refusal
 from lading.driver import transaction
@@ -52,7 +52,8 @@ def _swappable(session: MySQLSession, load: Load) -> bool:
     old, driver, place = session._look(load.table), session.mysql, session._place(load.table)
     if old is None or session._look(load.stage) is None:
         return True
-    return not (old.versioned or links(driver, [place]) or has_triggers(driver, place))
+    stays = old.versioned or links(driver, [place]) or has_triggers(driver, place) or elsewhere(driver, place)
+    return not stays
 
 
 def _swap(session: MySQLSession, loads: Sequence[Load]) -> None:
