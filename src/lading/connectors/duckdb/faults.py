@@ -67,7 +67,7 @@ def error_of(path: str, error: Exception, read: Table | None = None) -> LadingEr
     if isinstance(error, vendor.TransactionException):
         return Unreachable(f"{where}: {text}.", "Another session changed the same table: run again.")
     if isinstance(error, vendor.ConstraintException):
-        return DataError(f"DuckDB refused a row: {text}.", "See 'lading rejects'.")
+        return DataError(f"DuckDB refused a row: {text}.", "Correct the row, or change what the table demands of it.")
     return DataError(f"{where}: {text}.", "Check the table's definition.")
 
 

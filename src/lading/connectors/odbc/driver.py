@@ -146,5 +146,5 @@ class Driver:
         if state.startswith(("08", "HYT", "57P", "53", "40")):
             return Unreachable(f"{where}: {said}.", "Check that the server runs, then run again.")
         if state.startswith(("22", "23")):
-            return DataError(f"{where} refused a value: {said}.", "See 'lading rejects'.")
+            return DataError(f"{where} refused a value: {said}.", "Correct the row, or the table's rule.")
         return DataError(f"{where}: {said or 'no message'} ({state}).", "Check the table's definition.")

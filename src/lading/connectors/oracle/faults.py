@@ -32,7 +32,7 @@ def translated(error: Exception, where: str, password: str) -> LadingError:
     if code in _AWAY or name in _LOST:
         return Unreachable(f"{where}: {text}.", "Check that the database is open and has room, then run again.")
     if code in _REFUSED:
-        return DataError(f"Oracle refused a row: {text}.", "See 'lading rejects'.")
+        return DataError(f"Oracle refused a row: {text}.", "Correct the row, or change what the table demands of it.")
     if name in ("DPY-3010", "DPY-3015", "DPY-3030", "DPY-3038"):
         return Unsupported(f"{where}: {text}.", "Leave the column out, or read the table through a view.")
     return DataError(f"{where}: {text}.", "Check the table's definition.")

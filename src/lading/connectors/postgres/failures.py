@@ -27,7 +27,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("LD|P0", DataError, "Look at the table's triggers and rules, or load another table."),
     ("23503", DataError, "Move both tables in one step, with 'together', or correct the row."),
     ("23505", DataError, "Correct the rows that share a value there, or drop the constraint."),
-    ("22|23|44", DataError, "Correct the value, or see 'lading rejects'."),
+    ("22|23|44", DataError, "Correct the value, or change what the table demands of it."),
     ("428C9", Unsupported, "Leave the column out: PostgreSQL computes it."),
     ("0A|54", Unsupported, "Choose another form of the table."),
     ("2BP01", SpecError, "Drop what depends on the table, or load another one."),

@@ -28,7 +28,7 @@ def error_of(path: str, error: Exception) -> LadingError:
     if any(word in text for word in ("locked", "busy", "unable to open", "failed to open", "disk I/O")):
         return Unreachable(f"{where}: {short}.", "Check the path and who else uses the file.")
     if "constraint" in text or "too big" in text:
-        return DataError(f"SQLite refused a row: {short}.", "See 'lading rejects'.")
+        return DataError(f"SQLite refused a row: {short}.", "Correct the row, or change what the table demands of it.")
     if isinstance(error, UnicodeDecodeError):
         return DataError(f"{where}: a text is not UTF-8: {short}.", "Correct the text, or declare it BLOB.")
     return DataError(f"{where}: {short}.", "Check the file with PRAGMA integrity_check.")

@@ -34,7 +34,9 @@ def translated(error: Exception, where: str, password: str, refused: bool) -> La
     if re.search(_DENIED, text):
         return AccessDenied(f"{where}: {text}.", "Check the account, its password and its rights.")
     if refused or re.search(_REFUSED, text):
-        return DataError(f"SQL Server refused a row: {text}.", "See 'lading rejects'.")
+        return DataError(
+            f"SQL Server refused a row: {text}.", "Correct the row, or change what the table demands of it."
+        )
     if re.search(_LOCKED, text):
         return Unreachable(f"{where}: {text}.", "Run again when the lock is free, or raise 'lock_seconds'.")
     if re.search(_AWAY, text):
