@@ -38,6 +38,8 @@ from lading.types import Type
 Sides = tuple[Connection, Connection]
 Resolve = Callable[[str], tuple[str, Connection]]
 """What to call an address, and the connection that it means."""
+_FEW = 4
+"""So many tables are asked for one by one, by three statements each; more are found in the list of all."""
 
 
 @dataclass(frozen=True)
@@ -277,10 +279,25 @@ def _smallest(type_: Type) -> Decimal:
     return Decimal("-Infinity")
 
 
+def _named(move: Move, session: Session) -> list[Table]:
+    """The tables that a move names, if they are few and all there: a catalogue of thousands takes seconds to list.
+    Empty where others matter, too."""
+    others = move.exclude or isinstance(move.into, dict) or any(map(is_pattern, move.tables))
+    if others or len(move.tables) > _FEW or not isinstance(session, SqlSession):
+        return []
+    head, found = f"{session.default_schema}.", list[Table]()
+    for name in move.tables:
+        table = session.describe(name)
+        if table is None or name not in (table.full_name, head + table.full_name):
+            return []
+        found.append(table)
+    return found
+
+
 def known(move: Move, session: Session) -> tuple[Move, list[Table]]:
-    """Every table of a system, and what else a move names, such as views; and the move, with those of the system's
-    default schema called as they are among them, without it."""
-    tables = {table.full_name: table for table in session.tables()}
+    """Every table of a system, and what else a move names, such as views, or where that is all that matters, no more
+    than it names; and the move, with those of the system's default schema called as they are among them, without it."""
+    tables = {table.full_name: table for table in _named(move, session) or session.tables()}
     wanted = [name for name in move.tables if name not in tables and not is_pattern(name)]
     tables |= {found.full_name: found for name in wanted if (found := session.describe(name))}
     into = move.into if isinstance(move.into, dict) else {}

@@ -14,7 +14,9 @@ from lading.compare import Asked
 from lading.errors import SpecError
 from lading.prove import Bill
 from lading.repair import Mending
+from lading.schema import Table
 from lading.spec import Move
+from lading.sql import SqlSession
 from tests.journeys import looks
 from tests.servers import MariaDB
 
@@ -204,3 +206,31 @@ def appended_once(source: str, target: str, words: dict[str, object], monkeypatc
     bill = actions.copy(move)
     assert (bill.state, bill.tables[0].into) == ("proved", "t")
     assert looks.query(target, "SELECT count(*) FROM t") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("words", "lists"),
+    [
+        ({"tables": ("clients",)}, 0),
+        ({"tables": ("main.clients",)}, 0),
+        ({"tables": ("clients",), "exclude": ("orders.amount",)}, 1),
+        ({"tables": ("client?",)}, 1),
+    ],
+    ids=["named", "with its schema", "beside others", "pattern"],
+)
+def test_a_catalogue_is_listed_where_more_is_meant_than_a_table(
+    words: dict[str, tuple[str, ...]], lists: int, place: Callable[[str], str], copied: Callable[..., Bill],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    source, listed = place("sqlite"), list[SqlSession]()
+    for made in ("clients (id INTEGER PRIMARY KEY)", "orders (id INTEGER, amount REAL)"):
+        looks.query(source, f"CREATE TABLE {made}")
+    tables = SqlSession.tables
+
+    def seen(session: SqlSession) -> Iterator[Table]:
+        listed.append(session)
+        return tables(session)
+
+    monkeypatch.setattr(SqlSession, "tables", seen)
+    bill = copied(source, place("sqlite"), **words)
+    assert ([table.table for table in bill.tables], len(listed)) == (["clients"], lists)
