@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SQLite(Connection):
-    """A SQLite file."""
+    """A SQLite file. Foreign keys are not enforced while it is written, as SQLite itself does only where it is told."""
 
     kind: Literal["sqlite"] = "sqlite"
     path: str = Field(description="The database file.", min_length=1)
