@@ -100,7 +100,9 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
     accept = accepted(kept, mending)
     found = {name: wrong for name, wrong in before.found.items() if not wrong.problem}
     bill = _mend(found, (accept, kept.exclude), (left, right), (ledger, watch))
-    left_there = erase(right, found, look) if mending.deletes else {}
+    uncopied = {table.table for table in bill.tables if table.error} if bill else set()
+    whole = {name: wrong for name, wrong in found.items() if name not in uncopied}
+    left_there = erase(right, whole, look) if mending.deletes else {}
     of_this = {"run": of, "accept": accept, "marks": marks, "exclude": kept.exclude, "pipeline": kept.pipeline}
     after = look(None).model_copy(update={**of_this, "sensitive": sensitive((left, right))})
     keep(ledger, after)

@@ -111,3 +111,8 @@ def test_no_wait_is_too_long_to_be_waited_for(sides):
     for seconds in ("inf", "1e300", "604801"):
         done = sides("diff", "legacy.db", "other.db", "--wait-seconds", seconds)
         assert (done.code, "'wait_seconds' must be at most 604800" in done.err) == (2, True), done
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_no_history_is_shorter_than_a_line(sides, limit):
+    assert sides("history", "--limit", limit).code == 2

@@ -328,6 +328,18 @@ def test_a_row_whose_key_only_the_target_finds_equal_stays_as_it_is(kind: str, d
     assert looks.query(target, "SELECT k, v FROM t ORDER BY k") == [("A", 1), ("b", 4)]
 
 
+def test_nothing_is_deleted_of_a_table_whose_rows_could_not_be_copied(place: Place):
+    """'B' would go, and 'b' not come."""
+    source = made(place("postgres"), "CREATE TABLE t (k varchar(9) PRIMARY KEY, v integer)",
+                  "INSERT INTO t VALUES ('A', 1), ('a', 2), ('b', 3)")  # fmt: skip
+    target = made(
+        place("mysql"), f"CREATE TABLE t ({CI['mysql']}, v integer)", "INSERT INTO t VALUES ('A', 1), ('B', 3)"
+    )
+    done = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+    assert (done.verdict, done.bill and done.bill.state) == ("different", "failed")
+    assert looks.query(target, "SELECT k, v FROM t ORDER BY k") == [("A", 1), ("B", 3)]
+
+
 def test_nor_are_several_rows_changed_by_one_key(place: Place):
     source = made(place("duckdb"), "CREATE TABLE t (k varchar PRIMARY KEY, v integer)",
                   "INSERT INTO t VALUES ('A', 1), ('a', 2)")  # fmt: skip

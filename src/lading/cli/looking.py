@@ -89,7 +89,7 @@ def connect(name: str, url: str) -> None:
 
 @click.command()
 @click.argument("pipeline", default="")
-@click.option("--limit", default=20, show_default=True, help="How many runs, or lines.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, or lines.")
 @click.option("--trend", is_flag=True, help="A line per table: verdicts, counts and seconds, diffs too.")
 @json_option
 def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
