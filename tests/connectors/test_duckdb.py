@@ -325,10 +325,20 @@ def test_rows_of_many_columns_are_read_fewer_at_a_time(file, sql):
     sql(f"CREATE TABLE wide AS SELECT {', '.join(f'i AS c{n}' for n in range(200))} FROM range(20000) AS made(i)")
     sql("CREATE TABLE narrow AS SELECT i FROM range(100000) AS made(i)")
     with DuckDB(path=file).open() as session:
-        for name, rows, most in (("wide", 20_000, 8_192), ("narrow", 100_000, 67_584)):
+        for name, rows, most in (("wide", 20_000, 4_096), ("narrow", 100_000, 8_192)):
             sizes = [batch.num_rows for batch in session.read(found(session, name), WHOLE)]
             assert sum(sizes) == rows
             assert max(sizes) <= most
+
+
+def test_rows_of_long_texts_are_handed_over_fewer_at_a_time(file, sql):
+    sql("CREATE TABLE long AS SELECT i, repeat(chr((97 + i % 26)::INT), 5000) AS t FROM range(6000) AS made(i)")
+    for memory_mb, most in ((160, 8 << 20), (64, 1 << 20)):
+        with DuckDB(path=file, memory_mb=memory_mb).open() as session:
+            batches = list(session.read(found(session, "long"), WHOLE))
+            assert max(batch.nbytes for batch in batches) <= most
+            rows = {n: text for batch in batches for n, text in zip(*batch.to_pydict().values(), strict=True)}
+            assert rows == {n: chr(97 + n % 26) * 5000 for n in range(6000)}
 
 
 def test_addresses():
@@ -360,8 +370,8 @@ def legacy(folder) -> str:
     return f"{folder}/legacy.db"
 
 
-def test_too_little_memory_to_commit_is_told_as_that():
-    said = "TransactionContext Error: Failed to commit: could not allocate block of size 95.3 MiB"
-    found = error_of("x.duckdb", duckdb.TransactionException(said))
+@pytest.mark.parametrize("what", ["could not allocate block of size 95.3 MiB", "failed to pin block of size 256.0 KiB"])
+def test_too_little_memory_to_commit_is_told_as_that(what):
+    found = error_of("x.duckdb", duckdb.TransactionException(f"TransactionContext Error: Failed to commit: {what}"))
     assert "'memory_mb' of the connection" in found.fix
     assert "Another session" in error_of("x.duckdb", duckdb.TransactionException("Conflict on update!")).fix

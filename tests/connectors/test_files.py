@@ -835,6 +835,17 @@ def test_parquets_own_uuids(tmp_path: Path) -> None:
     assert batch.column(0).to_pylist() == expected
 
 
+def test_long_rows_of_parquet_are_read_fewer_at_a_time(tmp_path: Path) -> None:
+    bodies = [f"{n * 2654435761 % 2**32:08x}" * 250 for n in range(8_000)]
+    pq.write_table(pa.table({"body": bodies}), tmp_path / "t.parquet", use_dictionary=False)
+    with Files(path=str(tmp_path), batch_mb=1).open() as session:
+        table = session.describe("t")
+        assert table is not None
+        batches = list(session.read(table, WHOLE))
+    assert [text for batch in batches for text in batch.column(0).to_pylist()] == bodies
+    assert max(batch.nbytes for batch in batches) <= 1.1 * 2**20
+
+
 def test_large_parquet_files_are_cut_by_row_groups(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": list(range(1000))}), tmp_path / "t.parquet", row_group_size=100)
     with Files(path=str(tmp_path)).open() as session:

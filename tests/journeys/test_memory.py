@@ -1,5 +1,5 @@
-"""A move keeps to the memory it is given: a million rows within 256 MiB, in a process of its own. More
-changed rows take no more of it."""
+"""A move keeps to the memory it is given: a million rows, or texts of 2 KB, within 256 MiB, in a process of its own.
+More changed rows take no more of it."""
 
 import json
 import sqlite3
@@ -45,6 +45,18 @@ def _sqlite(path):
     return f"sqlite:///{path}"
 
 
+def _texts(path, rows):
+    """Of 2 KB, in SQLite."""
+    parts = " || ".join(f"hex(n * {2 * k + 2654435761} % 4294967296)" for k in range(110))
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("CREATE TABLE big (id INTEGER PRIMARY KEY, body TEXT NOT NULL)")
+        file.execute(
+            f"WITH s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) INSERT INTO big "
+            f"SELECT n, substr({parts}, 1, 2000) FROM s"
+        )
+    return f"sqlite:///{path}"
+
+
 def _copied(source, target, *words, rows=ROWS):
     """The bill's peak in MiB, which the kernel's word bears out."""
     ended = measured("copy", source, target, "--tables", "big", "--json", *(words or ("--memory", f"{LIMIT}MiB")))
@@ -63,6 +75,21 @@ def test_postgres_to_duckdb_and_on_to_parquet(place):
 
 def test_sqlite_to_duckdb(place, tmp_path):
     assert _copied(_sqlite(tmp_path / "big.db"), place("duckdb")) <= LIMIT
+
+
+def test_long_texts_to_duckdb(place, tmp_path):
+    assert _copied(_texts(tmp_path / "big.db", 60_000), place("duckdb"), rows=60_000) <= LIMIT
+
+
+@pytest.mark.soak
+def test_long_texts_of_every_system_to_duckdb(place, tmp_path):
+    first = _texts(tmp_path / "big.db", 300_000)
+    peaks = [_copied(first, place("duckdb"), rows=300_000)]
+    for kind in ("postgres", "mysql", "parquet", "duckdb"):
+        source = place(kind)
+        assert measured("copy", first, source, "--tables", "big").code == 0
+        peaks.append(_copied(source, place("duckdb"), rows=300_000))
+    assert max(peaks) <= LIMIT, peaks
 
 
 def test_mariadb_to_parquet(place):

@@ -12,12 +12,11 @@ import pyarrow as pa
 from lading.connector import Load
 from lading.connectors.duckdb.faults import error_of, opened, refuse_endless, whole
 from lading.connectors.duckdb.naming import named
+from lading.connectors.duckdb.reading import LITTLE_MB, most_rows, pieces
 from lading.connectors.duckdb.swap import swapping
 from lading.dialects.duckdb import dialect
 from lading.errors import DataError, SpecError
 from lading.schema import Table
-
-BATCH_ROWS, BATCH_VALUES, LITTLE_MB = 65_536, 1 << 20, 128  # with less memory, less is held, inside DuckDB and outside
 
 
 class DuckDBDriver:
@@ -80,8 +79,8 @@ class DuckDBDriver:
         self.need_file()
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         try:
-            rows = min(BATCH_ROWS, BATCH_VALUES // len(schema)) // (8 if self._little else 1)
-            for batch in self._connection.sql(sql).to_arrow_reader(max(rows, 1)):
+            reader = self._connection.sql(sql).to_arrow_reader(most_rows(table, self._little))
+            for batch in pieces(reader, self._little):
                 arrays = [a if a.type.equals(f.type) else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
                 for array, column in zip(arrays, table.columns, strict=True):
                     refuse_endless(array, column, table)

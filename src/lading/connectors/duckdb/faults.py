@@ -56,7 +56,8 @@ def error_of(path: str, error: Exception, read: Table | None = None) -> LadingEr
         return DataError(what, "Correct the value, or leave the column out.")
     if "No space left" in text or "ENOSPC" in text:
         return Unreachable(f"{where}: the disk is full.", "Free space on its disk, then run again.")
-    if isinstance(error, vendor.OutOfMemoryException) or "could not allocate" in text:  # also as it commits
+    short = any(words in text for words in ("could not allocate", "failed to allocate", "failed to pin"))
+    if isinstance(error, vendor.OutOfMemoryException) or short:  # also as it commits
         return Unreachable(
             f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
         )

@@ -75,11 +75,16 @@ def read(file: pq.ParquetFile, columns: Sequence[Column], groups: Iterable[int],
     held, _, _ = columns_of(file.schema_arrow)
     types = {column.name: column.type for column in held}
     names = None if len(columns) == len(held) else [column.name for column in columns]
-    rows = min(BATCH_ROWS // 8 * batch_mb, BATCH_ROWS)
     for group in groups:  # one at a time: Arrow reads the bytes of all that it is asked for ahead
+        rows = _most_rows(file.metadata.row_group(group), batch_mb)
         for batch in file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False):
             arrays = [loaded(batch.column(c.name), types[c.name], c.type) for c in columns]
             yield arrays, batch.num_rows
+
+
+def _most_rows(group: Any, batch_mb: int) -> int:
+    row: int = max(group.total_byte_size // max(group.num_rows, 1), 1)
+    return max(min(BATCH_ROWS // 8 * batch_mb, BATCH_ROWS, (batch_mb << 20) // row), 1)
 
 
 def refuse_wrapped(place: Place, path: str, file: pq.ParquetFile, names: Sequence[str], groups: Iterable[int]) -> None:
