@@ -86,5 +86,6 @@ def test_the_same_in_python(shown):
 def test_one_place_makes_terminals():
     """Another one would read names as markup again."""
     source = Path(lading.__file__).parent
-    made = [path.name for path in source.rglob("*.py") if re.search(r"\bConsole\(", path.read_text(encoding="utf-8"))]
+    making = re.compile(r"(?<!class )\b(?:Console|Terminal)\(")
+    made = [path.name for path in source.rglob("*.py") if making.search(path.read_text(encoding="utf-8"))]
     assert made == ["render.py"]

@@ -373,15 +373,16 @@ def test_a_repair_accepts_what_the_pipeline_accepts(
 
 
 def test_a_failed_proof_shows_the_rows(place: Callable[[str], str]):
-    """A trigger of the target's changes a value behind our back: the bill names the row and both values."""
+    """A trigger of the target's changes a value as we commit: the bill names the row and both values."""
     source, target = place("duckdb"), place("postgres")
     fill(source, "duckdb", range(100))
     fill(target, "postgres", range(50))
     looks.query(
         target,
         "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN IF NEW.id = 7 THEN NEW.amount := 0; END IF; RETURN NEW; END $$; "
-        "CREATE TRIGGER meddle BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION meddle()",
+        "$$ BEGIN UPDATE orders SET amount = 0 WHERE id = 7 AND amount <> 0; RETURN NULL; END $$; "
+        "CREATE CONSTRAINT TRIGGER meddle AFTER INSERT OR UPDATE ON orders DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION meddle()",
     )
     bill = actions.copy(Move.model_validate({"from": source, "to": target, "mode": "merge"}))
     assert bill.state == "failed"
