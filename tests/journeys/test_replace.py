@@ -330,6 +330,22 @@ def test_a_row_whose_parent_is_gone_leaves_the_target_as_it_was(action, place):
     assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, 1), (11, 2), (12, 2)]
 
 
+@pytest.mark.parametrize("later", ["", " INITIALLY DEFERRED"])
+def test_tables_in_a_circle_need_a_key_that_waits(later: str, place: Callable[[str], str]):
+    source, target = place("sqlite"), place("postgres")
+    for where in (source, target):
+        looks.query(where, "CREATE TABLE a (id bigint PRIMARY KEY, b bigint)")
+        looks.query(where, "CREATE TABLE b (id bigint PRIMARY KEY, a bigint)")
+    looks.query(source, "INSERT INTO a VALUES (1, 2)")
+    looks.query(source, "INSERT INTO b VALUES (2, 1)")
+    looks.query(target, "ALTER TABLE a ADD CONSTRAINT ab FOREIGN KEY (b) REFERENCES b" + later)
+    looks.query(target, "ALTER TABLE b ADD CONSTRAINT ba FOREIGN KEY (a) REFERENCES a")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target, "together": True}))
+    fix = "Correct the row; if the tables refer to each other in a circle, make a foreign key INITIALLY DEFERRED."
+    assert [table.error.endswith(fix) for table in bill.tables] == [not later] * 2
+    assert looks.query(target, "SELECT * FROM a") == ([(1, 2)] if later else [])
+
+
 KEYED = "id bigint PRIMARY KEY, v varchar(20)"
 AS_ARIA = f"CREATE TABLE t ({KEYED}) ENGINE=Aria"
 NOT_SO = {

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from lading.connectors.postgres.driver import Driver
     from lading.connectors.postgres.session import PostgresSession
 
+_CIRCLE = "Correct the row; if the tables refer to each other in a circle, make a foreign key INITIALLY DEFERRED."
+
 
 def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
     """See `Session.publish`. Rows come into tables after those that they refer to, and go before them. What refers to
     a row that goes may first have to be changed, and a row that comes may need the unique value of one that goes: so
     where rows cannot go first, they go last, unless they would then take along, or change, rows that have come."""
-    driver = session.driver
+    driver, several = session.driver, len(loads) > 1
     with named(session, loads), transaction(driver):
         _alone(session, loads)
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
@@ -36,13 +38,13 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
         only_first = len(waiting) < 2 or _passed_on(session, waiting)
         driver.execute("SAVEPOINT lading")
         try:
-            _all(driver, [*gone, *come])
+            _all(driver, [*gone, *come], several)
         except DataError:
             if only_first:
                 raise
             leaves = [text for text in gone if " WHERE " not in text]  # nothing refers to their rows
-            _all(driver, [*leaves, *come, *(text for text in gone if text not in leaves)])
-        _all(driver, looks)
+            _all(driver, [*leaves, *come, *(text for text in gone if text not in leaves)], several)
+        _all(driver, looks, several)
         for load in waiting:
             session._mark(load, PUBLISHED, 0)
 
@@ -59,13 +61,14 @@ def _alone(session: PostgresSession, loads: Sequence[Load]) -> None:
         session.driver.query(f"SELECT pg_advisory_xact_lock(hashtextextended({dialect.text(f'lading {name}')}, 0))")
 
 
-def _all(driver: Driver, statements: Sequence[str]) -> None:
+def _all(driver: Driver, statements: Sequence[str], several: bool) -> None:
     try:
         for each in statements:
             driver.execute(each)
     except DataError as error:
         driver.execute("ROLLBACK TO lading")
-        raise _known(driver, error) from error
+        apart = several and "'together'" in error.fix  # which they are
+        raise _known(driver, DataError(error.what, _CIRCLE) if apart else error) from error
 
 
 def _known(driver: Driver, error: DataError) -> DataError:
