@@ -49,6 +49,8 @@ class Driver(Protocol):
         """Ends the connection."""
 
 
+WIDE = 64
+"""Columns from which on a table is wide: something is held for each."""
 _ROWS, _LONG = 16_384, 64 << 10
 
 

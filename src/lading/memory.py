@@ -12,8 +12,6 @@ from lading.connector import Connection
 MIB = 1 << 20
 LEAST = 256 * MIB
 """Libraries take some 160 MiB of it, where DuckDB is among them 200."""
-WIDE = 64
-"""Columns from which on a table is wide: an engine holds something for each."""
 _TWO_STREAMS, _STREAM = 640 * MIB, 160 * MIB
 _UNITS = {"MIB": MIB, "GIB": 1 << 30, "MB": 10**6, "GB": 10**9}
 _ARENAS, _MAPPED, _TRIMMED = -8, -3, -1  # of mallopt(3)

@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from lading import engine, staging
 from lading.connector import Connection, Session, Spends, sensitive
+from lading.driver import WIDE
 from lading.ending import Ending, Stopped, Stuck
 from lading.errors import DataError, LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
-from lading.memory import WIDE, map_large, return_freed, small
+from lading.memory import map_large, return_freed, small
 from lading.moving import Moving, Pace, Watch, fail, new_load, told_of
 from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst

@@ -241,6 +241,15 @@ def test_every_type_comes_back_from_another_database(typed, postgres):
     postgres.drop_database("t_other_types")
 
 
+def test_a_wide_table_is_read_less_at_a_time(pg_database):
+    made, long = (", ".join(f"repeat('x', 100) AS c{n}" for n in range(columns)) for columns in (70, 7))
+    run(pg_database, f"CREATE TABLE wide AS SELECT {made} FROM generate_series(1, 1500)")
+    run(pg_database, f"CREATE TABLE narrow AS SELECT {long} FROM generate_series(1, 15000)")
+    with opened(pg_database) as session:
+        for name, batches in (("wide", 3), ("narrow", 2)):  # of 10 MB each
+            assert len(list(session.read(described(session, name), WHOLE))) == batches
+
+
 def test_what_is_computed_in_place_equals_what_was_read(typed):
     with opened(typed) as session:
         table = described(session, "typed")

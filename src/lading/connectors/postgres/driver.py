@@ -83,7 +83,7 @@ class Driver:
 
     def fetch(self, sql: str, table: Table) -> Iterator[pa.RecordBatch]:
         parser, rows = Parser(table), 0
-        with self._translated(sql), closing(self.wire.copy(sql)) as blocks:
+        with self._translated(sql), closing(self.wire.copy(sql, wide=parser.wide)) as blocks:
             for block in blocks:
                 batch = parser.batch(block)
                 rows += batch.num_rows

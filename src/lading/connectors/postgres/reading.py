@@ -11,6 +11,7 @@ import pyarrow.csv as csv
 
 from lading.connectors.postgres.texts import hex_bytes, lists, unlimited, values
 from lading.dialects.postgres import PADDED
+from lading.driver import WIDE
 from lading.errors import Bug, DataError
 from lading.schema import Column, Table
 from lading.types import Type
@@ -22,7 +23,7 @@ class Parser:
     """Turns blocks of whole rows into batches of one table's columns."""
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self._table, self.wide = table, len(table.columns) >= WIDE
         self._schema = pa.schema([(c.name, c.type.arrow()) for c in table.columns])
         self._names = [str(place) for place in range(len(table.columns))]
         types = {name: _carried(c.type) for name, c in zip(self._names, table.columns, strict=True)}
