@@ -158,6 +158,16 @@ def test_types_that_need_care(file, sql, native, value, text):
         assert content(session, found(session, "t")) == [(None,), (text,)]
 
 
+def test_a_value_that_is_refused_leaves_the_connection_free(file, sql):
+    """Also while somebody holds the error, and with it what its frames hold."""
+    sql("CREATE TABLE t AS SELECT CASE range WHEN 9 THEN 'infinity'::TIMESTAMP END AS v FROM range(300000)")
+    with opened(file) as session:
+        with pytest.raises(DataError, match="holds infinity") as held:
+            list(session.read(found(session, "t"), WHOLE))
+        assert session.driver.query("SELECT count(*) FROM t") == [(300_000,)]
+        assert held.value.fix
+
+
 @pytest.mark.parametrize("native", ["DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"])
 @pytest.mark.parametrize("value", ["infinity", "-infinity"])
 def test_infinite_moments_are_refused(file, sql, native, value):

@@ -549,7 +549,13 @@ def test_a_report_in_sqlite(project):
     assert names == ["r", "sales"]
 
 
-@pytest.mark.parametrize("mode", ["append", "merge"])
+SWALLOWED = {
+    "append": ("proof", "The select gave 3 rows, and 2 are in 'kept'"),
+    "merge": ("data", "Triggers of 'kept' change the rows that are written"),  # before they are visible
+}
+
+
+@pytest.mark.parametrize("mode", SWALLOWED)
 def test_rows_that_the_table_swallows_are_missed(project, mode):
     with closing(sqlite3.connect("crm.db")) as crm:
         crm.execute("CREATE TABLE kept (territory TEXT NOT NULL PRIMARY KEY, n INTEGER)")
@@ -558,9 +564,7 @@ def test_rows_that_the_table_swallows_are_missed(project, mode):
     query = "SELECT territory, CAST(count(*) AS INTEGER) AS n FROM sales GROUP BY 1"
     project.steps(f"key: r, do: sql, at: crm, into: kept, mode: {mode}, query: '{query}'")
     bill = project.run()
-    assert (bill.steps[0].error_kind, bill.steps[0].error.partition(". ")[0]) == (
-        "proof", "The select gave 3 rows, and 2 are in 'kept'",
-    )  # fmt: skip
+    assert (bill.steps[0].error_kind, bill.steps[0].error.partition(". ")[0]) == SWALLOWED[mode]
 
 
 def test_a_select_needs_a_database_that_can_be_written_to(project):

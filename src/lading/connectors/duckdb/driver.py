@@ -79,12 +79,13 @@ class DuckDBDriver:
         self.need_file()
         schema = pa.schema([(column.name, column.type.arrow()) for column in table.columns])
         try:
-            reader = self._connection.sql(sql).to_arrow_reader(most_rows(table, self._little))
-            for batch in pieces(reader, self._little):
-                arrays = [a if a.type.equals(f.type) else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
-                for array, column in zip(arrays, table.columns, strict=True):
-                    refuse_endless(array, column, table)
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            # Closed, as an error keeps what its frames hold, and an open result keeps the connection.
+            with self._connection.sql(sql).to_arrow_reader(most_rows(table, self._little)) as reader:
+                for batch in pieces(reader, self._little):
+                    arrays = [a if a.type == f.type else a.cast(f.type) for a, f in zip(batch, schema, strict=True)]
+                    for array, column in zip(arrays, table.columns, strict=True):
+                        refuse_endless(array, column, table)
+                    yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         except self._errors as error:
             raise error_of(self.path, error, table) from error
         except pa.ArrowInvalid as error:
