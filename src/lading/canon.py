@@ -107,7 +107,7 @@ def canonical(array: Array, type_: Type) -> Array:
         case "uuid":
             return pc.utf8_lower(array)
         case "json":
-            return pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
+            return _json(array)
         case "list":
             return _lists(array, type_)
         case _:
@@ -204,11 +204,13 @@ def _intervals(array: Array) -> Array:
     return pa.array(rows, pa.string())
 
 
+def _json(array: Array) -> Array:
+    return pa.array([None if v is None else canonical_json(v) for v in array.to_pylist()], pa.string())
+
+
 def _lists(array: Array, type_: Type) -> Array:
     if type_.inmost.kind != "json":
-        return pa.array(
-            [None if v is None else canonical_json(v) for v in texts(array, type_).to_pylist()], pa.string()
-        )
+        return _json(texts(array, type_))
     words = zip(_words(array, type_), array.is_valid().to_pylist(), strict=True)
     return pa.array([word if valid else None for word, valid in words], pa.string())
 
