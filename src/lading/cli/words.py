@@ -88,7 +88,7 @@ def option(row: Any) -> click.Option:
     several = row.many or "map" in row.kind
     default = f" Default: {row.shown}." if row.shown and row.kind != "yes or no" else ""
     more = " May be repeated." if row.many else " Also SOURCE=TARGET, repeated." if several else ""
-    metavar = "|".join(row.choices) or {"whole number, 0 or more": "NUMBER"}.get(row.kind, "TEXT")
+    metavar = "|".join(row.choices) or ("NUMBER" if row.kind.startswith("whole number") else "TEXT")
     flag = row.kind == "yes or no"
     settings: dict[str, Any] = {"is_flag": True, "default": None} if flag else {"multiple": several, "metavar": metavar}
     return click.Option([f"--{row.field.replace('_', '-')}", row.field], help=f"{row.help}{more}{default}", **settings)
