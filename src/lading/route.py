@@ -10,8 +10,8 @@ from lading.schema import Loss, Table
 from lading.types import Type, typed
 
 PlaceKind = Literal[
-    "source column", "view column", "file field", "column", "cast", "expression", "parameter", "variable", "result",
-    "stage column", "target column", "API attribute", "export field",
+    "source column", "view column", "file field", "column", "inner view column", "cast", "expression", "parameter",
+    "variable", "result", "stage column", "target column", "API attribute", "export field",
 ]  # fmt: skip
 Fact = Literal["catalogue", "parsed", "measured", "declared"]
 Level = Literal["blocks", "warns", "notes", "unknown"]
@@ -24,7 +24,8 @@ class Place(BaseModel, frozen=True):
     says that the system cuts here where it would refuse elsewhere; `grows` that a value can leave longer than it came,
     by `characters` where that is known; `refuses` that it was declared to refuse what does not fit. `caught` is the
     line of its code that catches the error of a value that is refused, and raises none. A `file field` is read from a
-    file. An `export field` is written to one: by Lading, or, with a `code`, by others, as was declared."""
+    file. An `export field` is written to one: by Lading, or, with a `code`, by others, as was declared. An `inner view
+    column` is one that another view reads."""
 
     kind: PlaceKind
     name: str

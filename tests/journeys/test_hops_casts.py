@@ -160,6 +160,12 @@ def test_a_text_in_a_variable_is_read_without_an_error(
     assert said(pg, "d", through="save") == found
 
 
+def test_a_date_that_is_written_has_no_zone(pg: Place) -> None:
+    pg.run("CREATE VIEW shown AS SELECT id, to_char(dt, 'YYYY-MM-DD') AS v FROM items")
+    assert pg.run("SET TimeZone = 'America/Havana'", "SELECT v FROM shown") == [("2026-05-17",)]
+    assert said(pg, **SHOWN) == {("unknown", "unknown")}
+
+
 @pytest.mark.parametrize(("unit", "found"), [("month", {("blocks", "cuts")}), ("day", set())])
 def test_a_date_whose_day_is_dropped(pg: Place, unit: str, found: set[tuple[str, str]]) -> None:
     body = f"DECLARE v date; BEGIN v := date_trunc('{unit}', p_dt); RETURN v; END"
@@ -302,6 +308,65 @@ def test_a_number_of_mariadb_that_meets_a_float_becomes_one(maria: Place) -> Non
     )
     assert ("blocks", "rounds") in said(maria, **SHOWN)
     assert said(maria, "w", **SHOWN) == set()
+
+
+@pytest.mark.parametrize(
+    ("view", "stored"),
+    [
+        ("SELECT id, (SELECT m UNION ALL SELECT p LIMIT 1 OFFSET 1) AS v FROM items", "9" * 35 + "." + "9" * 30),
+        ("SELECT id, v FROM (SELECT id, v FROM inner_view) x", "9" * 35 + "." + "9" * 30),
+    ],
+)
+def test_a_number_without_room_in_a_view_of_mariadb_becomes_the_nearest_one(
+    maria: Place, view: str, stored: str
+) -> None:
+    maria.run(
+        "CREATE TABLE items (id int PRIMARY KEY, m decimal(65,30), p decimal(65,0))",
+        f"INSERT INTO items VALUES (1, 0.5, {'9' * 60})",
+        "CREATE VIEW inner_view AS SELECT id, (SELECT m UNION ALL SELECT p LIMIT 1 OFFSET 1) AS v FROM items",
+        f"CREATE VIEW shown AS {view}",
+    )
+    assert [str(v) for _, v in maria.run("SELECT id, v FROM shown", mode="STRICT_ALL_TABLES")] == [stored]
+    assert ("blocks", "narrows") in said(maria, **SHOWN)
+
+
+def test_a_column_of_a_view_refuses_no_null(maria: Place) -> None:
+    maria.run(
+        "CREATE TABLE items (id int PRIMARY KEY, d varchar(9))",
+        "CREATE VIEW inner_view AS SELECT id, COALESCE(d, '') AS v FROM items",
+        "CREATE VIEW shown AS SELECT id, v FROM inner_view",
+    )
+    assert said(maria, **SHOWN) == set()
+
+
+@pytest.mark.parametrize(
+    ("expression", "came", "found"),
+    [
+        ("BINARY d", "aé😀".encode(), set()),
+        ("CAST(y AS binary)", b"\xffab", set()),
+        ("CAST(d AS binary(1))", b"a", {("blocks", "cuts")}),
+        ("CAST(y AS char(3))", "?ab", {("blocks", "characters")}),
+    ],
+)
+def test_bytes_of_mariadb_stay_as_they_are(
+    maria: Place, expression: str, came: bytes | str, found: set[tuple[str, str]]
+) -> None:
+    maria.run(
+        "CREATE TABLE items (id int PRIMARY KEY, d varchar(40) CHARACTER SET utf8mb4, y varbinary(3))",
+        "INSERT INTO items VALUES (1, 'aé😀', x'ff6162')",
+        f"CREATE VIEW shown AS SELECT id, {expression} AS v FROM items",
+    )
+    assert maria.run("SELECT v FROM shown") == [(came,)]
+    assert said(maria, **SHOWN) == found
+
+
+@pytest.mark.parametrize("system", ["pg", "maria"])
+def test_a_whole_number_is_not_rounded(system: str, request: pytest.FixtureRequest) -> None:
+    at = request.getfixturevalue(system)
+    at.run("CREATE TABLE whole (id int PRIMARY KEY, n bigint)", "INSERT INTO whole VALUES (1, 9223372036854775807)")
+    at.run("CREATE VIEW shown AS SELECT id, round(n, 2) AS v FROM whole")
+    ((came,),) = at.run("SELECT v FROM shown")
+    assert (int(came), said(at, **SHOWN)) == (9223372036854775807, set())
 
 
 # The canary

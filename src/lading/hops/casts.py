@@ -24,7 +24,9 @@ def lost(carried: Type, at: Place, before: Place) -> dict[str, str]:
     if at.ends and at.kind != "target column" and before.begins:
         # Lading casts by itself; the column may round all the same.
         return found | {kind: what for kind, what in _limited(to, before) if kind == "rounds"}
-    if as_text(to) != as_text(before) and (as_text(to) or kind != "string"):
+    if at.system == "mysql" and (carried.kind, kind) in _BYTES:
+        found = dict(_bytes(carried, at.type))
+    elif as_text(to) != as_text(before) and (as_text(to) or kind != "string"):
         found = dict(_unlisted(carried, to, before))
     elif kind == "string" and carried.kind not in ("string", "binary" if at.kind != "expression" else ""):
         found = dict(_written(carried, to))
@@ -40,6 +42,22 @@ def each(place: Place) -> Place:
     if place.type is None or place.type.item is None:
         return place
     return place.model_copy(update={"type": place.type.item, "native": place.native.removesuffix("[]")})
+
+
+_BYTES = (("string", "binary"), ("binary", "string"))
+
+
+def _bytes(carried: Type, to: Type) -> Lost:
+    """MySQL and MariaDB leave bytes as they are, where they are a text's."""
+    if to.kind == "string":
+        yield "characters", "bytes that are no text there are lost"
+    if to.size is not None and (carried.size is None or carried.size * most_bytes(carried) > to.size):
+        yield "cuts", f"{carried} can be longer than {to}"
+
+
+def most_bytes(type_: Type) -> int:
+    """Those that one of a text's characters, or of a binary's bytes, takes at most."""
+    return 4 if type_.kind == "string" and not type_.in_bytes else 1
 
 
 _READ = ("int", "decimal", "float", "bool", "date", "time", "timestamp", "interval", "uuid", "json", "list")

@@ -17,7 +17,7 @@ from lading.hops.split import GRAMMARS, body_start, tokens
 from lading.hops.trace import outputs
 from lading.hops.words import SHOWN, short
 from lading.plan import Task
-from lading.route import Code, Declared, Finding, Parameter, Place, Route
+from lading.route import Code, Declared, Finding, Parameter, Place, PlaceKind, Route
 from lading.schema import NO_VALUES, Column
 from lading.types import Type
 
@@ -151,7 +151,7 @@ def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
             break  # which is told
         steps = tuple(_stepped(step, view, 0) for step in trace.steps)
         inner = _inner(trace.node.owner, view, route)
-        origin = _origin(trace.node, view)
+        origin = _origin(trace.node, view, "inner view column" if inner else "column")
         begun = () if inner and origin.type is None else (origin,)
         before: list[Way] = [()]
         if inner is not None and depth < _DEEPEST:
@@ -170,7 +170,7 @@ def _inner(owner: str, view: Code, route: Route) -> Code | None:
     return alike[0] if len(alike) == 1 else None
 
 
-def _origin(node: Node, code: Code) -> Place:
+def _origin(node: Node, code: Code, kind: PlaceKind = "column") -> Place:
     """The column of a table that code reads or writes."""
     if node.owner == UNREAD:
         why = f"it comes from {short(node.name, SHOWN)}"
@@ -182,7 +182,7 @@ def _origin(node: Node, code: Code) -> Place:
         what = "one of several columns that differ in case alone" if columns else "a column that was not found"
         why = f"'{name}' is {what}"
         return Place(kind="column", name=name, system=code.system, code=code.name, why=why)
-    return of_column(code.system, columns[0], kind="column", name=name, code=code.name, loose=code.loose)
+    return of_column(code.system, columns[0], kind=kind, name=name, code=code.name, loose=code.loose)
 
 
 def _stepped(step: Step, code: Code, line: int) -> Place:

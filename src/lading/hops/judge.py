@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lading.facts import Observed
-from lading.hops.casts import lost, refused, whole
+from lading.hops.casts import lost, most_bytes, refused, whole
 from lading.hops.native import said
 from lading.hops.rules import how, width
 from lading.hops.words import SHOWN, short
@@ -44,7 +44,7 @@ def judged(column: str, way: tuple[Place, ...], losses: Iterable[Loss], observed
         for kind, what in found.items():
             if not (at.ends and (kind in told or at.kind == "target column")):
                 yield _finding((column, kind, what), (before, at, carried), names, seen)
-        foreign = at.kind == "column" and at.name != source  # it can hold what other rows brought
+        foreign = at.kind in ("column", "inner view column") and at.name != source  # of other rows, too
         seen = observed if at.begins else None if foreign else _still(seen, found, carried, at)
         carried = met(carried, at.type or carried, "cuts" in found)
         charset = at.charset if at.charset and width(at.charset) < width(charset) else charset
@@ -78,10 +78,12 @@ def _grown(carried: Type | None, at: Place) -> Type | None:
 
 
 def _fitted(at: Place, carried: Type) -> Place:
-    """An expression that shortens has no zone of its own, and one that joins with floats changes only numbers."""
+    """An expression that shortens has no zone of its own, one that rounds leaves whole numbers as they are, and one
+    that joins with floats changes only numbers."""
     if at.kind == "expression" and at.type is not None and at.type.kind == "timestamp" and carried.kind == "timestamp":
         return at.model_copy(update={"type": Type("timestamp", at.type.size, utc=carried.utc)})
-    if at.kind == "expression" and at.type is not None and at.type.kind == "float" and not carried.numeric:
+    rounds = at.kind == "expression" and at.type is not None and at.type.kind == "decimal" and carried.kind == "int"
+    if rounds or (at.kind == "expression" and at.type is not None and at.type.kind == "float" and not carried.numeric):
         return at.model_copy(update={"type": carried, "native": ""})
     return at
 
@@ -101,6 +103,10 @@ def met(carried: Type, at: Type, cut: bool = False) -> Type:
     """What a value can still be behind a place."""
     if (carried.kind, at.kind) == ("timestamp", "date"):
         return Type("timestamp", 0, utc=carried.utc)
+    if carried.kind == "int" and at.kind == "decimal" and at.size is None:
+        return carried  # whole, however many digits are taken
+    if (carried.kind, at.kind, at.size) == ("string", "binary", None) and carried.size is not None:
+        return Type("binary", carried.size * most_bytes(carried))
     if carried.kind != at.kind:
         return carried if at.kind == "string" and not cut and not gaps(carried, at) else at
     if carried.kind == "decimal" and carried.size is not None and at.size is not None:

@@ -81,6 +81,8 @@ def placed(system: str, native: str, **given: Any) -> Place:
     text = written(system, native, cast) if system in SYSTEMS else native
     charset = given.pop("charset", "") or _charset(system, text)
     plain = re.sub(r" (?:character set|charset) \w+", "", text) if system == "mysql" else text
+    if charset == "binary":  # a text of bytes
+        plain = re.sub("^(?:var)?char", "varbinary", plain.replace("text", "blob"))
     type_ = _canonical(system, plain) if system in SYSTEMS else None
     if type_ is None:
         why = f"the type '{native}' is not known here"

@@ -62,6 +62,9 @@ _MYSQL_CAST = {
     "type": How(True, "a cast makes 0 or NULL with a warning that nobody reads"),
     "characters": How(True, "becomes '?' with a warning that nobody reads"),
 }
+_MYSQL_VIEW = {**_MYSQL_CAST, **{
+    kind: How(True, _MYSQL_CAST[kind].words.replace("a cast", "a view")) for kind in ("cuts", "narrows", "type")
+}}  # fmt: skip
 _LOOSE = "with a warning that nobody reads, as the sql_mode is not strict"
 _MYSQL_LOOSE = {
     **_MYSQL_COMMON,
@@ -93,7 +96,7 @@ _TSQL = {
 }
 _RULES: dict[str, dict[str, dict[str, How]]] = {
     "postgres": _POSTGRES,
-    "mysql": {"cast": _MYSQL_CAST, "": _MYSQL_STRICT, "loose": _MYSQL_LOOSE},
+    "mysql": {"cast": _MYSQL_CAST, "view column": _MYSQL_VIEW, "": _MYSQL_STRICT, "loose": _MYSQL_LOOSE},
     "sqlserver": _TSQL,
 }
 _COLUMNS = ("column", "stage column", "target column")
@@ -113,7 +116,7 @@ def how(at: Place, kind: str, carried: Type | None) -> How:
         return How(True, f"the routine is STRICT and does not run with a NULL: the row is lost {QUIET}")
     if at.system not in _RULES and at.ends:
         return How(False, "refused while rows are staged")
-    part: str = "column" if at.kind in _COLUMNS else at.kind
+    part = "column" if at.kind in _COLUMNS else at.kind.removeprefix("inner ")
     if carried is not None and (found := _read(at, kind, part, carried)) is not None:
         return found
     rules = _RULES.get(at.system, {})

@@ -48,6 +48,9 @@ def traced(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
             return _replaced(e, scope, sources)
         case "coalesce" | "nullif":
             return _alike(e, _parts(e), scope, sources)
+        case "timetostr" if e.this.key == "cast" and e.this.args["to"].sql("postgres") == "TIMESTAMPTZ":
+            unknown = Step("unknown", e.sql(scope.grammar))
+            return _with(traced(e.this.this, scope, sources), unknown)  # it writes the zone that it was read by
         case _ if kept(e):
             return [trace for part in _parts(e) for trace in traced(part, scope, sources)]
         case _:
