@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -248,7 +249,8 @@ def check(address: str) -> str:
     with connection.open() as session:
         session.check()
         count = sum(1 for _ in session.tables())
-    return f"{name} answers: {connection.address()}, {plural(count, 'table')}"
+    where = "" if name == connection.address() else f"{connection.address()}, "
+    return f"{name} answers: {where}{plural(count, 'table')}"
 
 
 def history(limit: int = 20, pipeline: str = "") -> list[Bill]:
@@ -307,10 +309,13 @@ def init(folder: Path) -> list[Path]:
     return config.init(folder)
 
 
-def connect(name: str, url: str) -> tuple[Path, str]:
+def connect(name: str, url: str) -> tuple[Path, str, str]:
     """Adds a connection to connections.yaml. A password in the URL is left out: the second value is the environment
-    variable that it is expected in, empty when there is none."""
-    return config.add_connection(name, url)
+    variable that it is expected in, empty when there is none. The third is its file or folder, if that is not there."""
+    file, variable = config.add_connection(name, url)
+    path = "" if variable else getattr(config.resolve(name)[1], "path", "")
+    here = isinstance(path, str) and "://" not in path and path != ":memory:"
+    return file, variable, path if here and not glob(path) else ""
 
 
 def explain(pipeline: str) -> list[Option]:

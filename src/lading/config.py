@@ -48,21 +48,23 @@ def connections() -> list[str]:
 
 def resolve(address: str) -> tuple[str, Connection]:
     """What to call an address, and the connection it means: a name, a URL, or a file or folder."""
-    file = listing()
-    if file and address in file.value["connections"]:
+    if (file := listing()) and address in file.value["connections"]:
         return address, _named(file, address)
-    if "://" in address:
-        found = _from_url(address, "The address")
-        return found.address(), found
-    kind = _file_kind(address)
-    if kind:
-        found = _built(kind, {"path": address}, None, (), f"the address '{address}'")
+    if found := _addressed(address):
         return found.address(), found
     names, said = connections(), re.sub("(?s)=.*", "=...", address)  # 'host=db password=...' is what drivers take
     if not names:
         fix = "Write a URL such as postgresql://user@host/database, or name a connection with 'lading connect'."
         raise SpecError(f"'{said}' is no connection, URL or file.", fix)
     raise SpecError(f"There is no connection '{said}'.", near(address, names))
+
+
+def _addressed(address: str) -> Connection | None:
+    """The connection that a URL, a file or a folder means."""
+    if "://" in address:
+        return _from_url(address, "The address")
+    kind = _file_kind(address)
+    return _built(kind, {"path": address}, None, (), f"the address '{address}'") if kind else None
 
 
 def at(address: str) -> Connection:
@@ -94,7 +96,7 @@ def pipelines() -> list[str]:
     """The names of the project's pipelines."""
     folder = project()
     found = (folder / PIPELINES).glob("*.y*ml") if folder else ()
-    return sorted(path.stem for path in found if path.suffix in (".yaml", ".yml"))
+    return sorted({path.stem for path in found if path.suffix in (".yaml", ".yml")})
 
 
 def pipeline(name: str, given: Mapping[str, Any] | None = None, kept: Kept | None = None) -> Pipeline:
@@ -301,10 +303,12 @@ def pipeline_file(name: str) -> File:
     folder = project()
     if folder is None:
         raise SpecError(f"There is no {CONNECTIONS} here or in a folder above.", "Make a project with 'lading init'.")
-    for ending in (".yaml", ".yml"):
-        path = folder / PIPELINES / f"{name}{ending}"
-        if path.is_file() and path.parent == folder / PIPELINES:
-            return read(path, f"{PIPELINES}/{path.name}")
+    paths = [folder / PIPELINES / f"{name}{ending}" for ending in (".yaml", ".yml")]
+    found = [path for path in paths if path.is_file() and path.parent == folder / PIPELINES]
+    if len(found) > 1:
+        raise SpecError(f"There are two pipelines '{name}': {found[0].name} and {found[1].name}.", "Remove one.")
+    if found:
+        return read(found[0], f"{PIPELINES}/{found[0].name}")
     raise SpecError(f"There is no pipeline '{name}'.", near(name, pipelines()))
 
 
@@ -331,7 +335,9 @@ def add_connection(name: str, url: str) -> tuple[Path, str]:
         raise SpecError(f"'{name}' cannot be a connection's name.", "Use letters, digits, '_' and '-'.")
     if name in connections():
         raise SpecError(f"There is a connection '{name}' in {CONNECTIONS} already.", "Change it there.")
-    found = _from_url(url, "The address")
+    found = _addressed(url)
+    if found is None:
+        raise SpecError(f"'{url}' is no URL and no file.", "Write one such as postgresql://me@host/crm or crm.db.")
     values, secrets = _plain(found)
     path = getattr(found, "path", None)
     if isinstance(path, str) and "://" not in path and not Path(path).is_absolute():
@@ -345,8 +351,7 @@ def add_connection(name: str, url: str) -> tuple[Path, str]:
 
 
 def init(folder: Path) -> list[Path]:
-    """Makes a project: connections.yaml, pipelines/, and what keeps runs out of version control. Leaves what is
-    there as it is; returns what it made."""
+    """Makes what a project has, and leaves what is there as it is; returns what it made."""
     made = []
     files = {
         folder / CONNECTIONS: "# Where your systems are. Add one: lading connect NAME URL\nconnections:\n",

@@ -177,9 +177,13 @@ def _schedulers(ledger: Store, project: Project, now: datetime) -> Iterator[Find
 def _connection(name: str, resolve: Callable[[], Connection]) -> list[Finding]:
     area, began = f"connection {name}", time.monotonic()
     try:
-        with resolve().open() as session:
+        connection = resolve()
+        with connection.open() as session:
             session.check()
             took = clock(time.monotonic() - began)
+            if isinstance(session, SqlSession) and getattr(session.driver, "absent", False):
+                fix = "It is made when it is written to. To read it, correct the path."
+                return [Finding(area, WARN, f"{connection.address()} is not there", fix)]
             return [Finding(area, OK, f"answers in {took}"), *_skew(area, session)]
     except LadingError as error:
         return [Finding(area, ERROR, masked(error.what), error.fix)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 _PASSWORD = re.compile(
@@ -27,6 +28,18 @@ _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 def harmless(text: str) -> str:
     """The text without the signs by which names and values could steer a terminal, or turn its letters around."""
     return _STEERS.sub("", text)
+
+
+_NAMED = 8
+
+
+def meant(name: str, names: Collection[str]) -> str:
+    """The remedy for a name that is none of these: the one that may have been meant, or the first of what there is."""
+    lower = {each.lower(): each for each in sorted(names)}
+    if near := get_close_matches(name.lower(), lower, n=1):
+        return f"Did you mean '{lower[near[0]]}'?"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"There are: {', '.join(sorted(names)[:_NAMED]) or 'none'}{more}."
 
 
 _KEY = re.compile(r"(?:^Key|has a row with) (.*)(?= of '| already\.|, which ')", re.S)

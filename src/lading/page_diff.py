@@ -8,7 +8,7 @@ from lading.compare import Comparison
 from lading.compare.outcome import Diff, Verdict
 from lading.page import Draw, differences, grid, pairs, part, route, whole
 from lading.render import clock, size
-from lading.render_diff import MARKS
+from lading.render_diff import MARKS, unlike
 from lading.render_diff import diff as diff_text
 
 _SENTENCES = {
@@ -45,7 +45,8 @@ def diff_part(diff: Diff) -> str:
 
 def _line(table: Comparison) -> str:
     counts = (table.only_left, table.only_right, table.changed, sum(table.narrowed.values()))
-    cells = [f"{table.rows_left:,}", f"{table.rows_right:,}", *(f"{n:,}" if n else "–" for n in counts)]
+    rows = (f"{n:,}" if table.counted else "–" for n in (table.rows_left, table.rows_right))
+    cells = [*rows, *(f"{n:,}" if n else "–" for n in counts)]
     numbers = "".join(f'<td class="n">{cell}</td>' for cell in (*cells, clock(table.seconds)))
     verdict = f'<span class="state {_STYLES[table.verdict]}">{MARKS[table.verdict]} {table.verdict}</span>'
     name = route(table.left, table.right)
@@ -58,9 +59,7 @@ def _told(table: Comparison) -> str:
     for label, counts in (("Differs", table.columns), ("Narrowed", table.narrowed), ("By policy", table.policy)):
         if counts:
             lines.append((label, ", ".join(f"{name} {n:,}" for name, n in counts.items())))
-    lines += (
-        [("Compared as", "; ".join(f"{name}: {kind}" for name, kind in table.types.items()))] if table.types else []
-    )
+    lines += [("Compared as", types)] if (types := unlike(table)) else []
     waited = ", ".join(f"{n:,} {state}" for state, n in table.states.items())
     lines += [("Waited", waited)] if waited else []
     lines += [("Snapshots", f"{table.snapshot_left}; {table.snapshot_right}")] if table.snapshot_left else []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from lading.errors import SpecError
+from lading.errors import SpecError, meant
 from lading.find import shown
 from lading.schema import Column, Table
 from lading.spec import Move
@@ -25,8 +24,8 @@ def chosen(move: Move, tables: Iterable[Table]) -> list[Table]:
                 f"{shown(move.source)} has two tables called '{doubled[0]}'.", "Rename one, or name the others."
             )
         if not hits and pattern != "*":
-            names = ", ".join(sorted(table.full_name for table in found)[:8]) or "none"
-            raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", f"There are: {names}.")
+            names = {table.full_name for table in found}
+            raise SpecError(f"No table of {shown(move.source)} is named '{pattern}'.", meant(pattern, names))
         picked.update({table.full_name: table for table in hits})
     kept = [without(t, move.exclude) for t in picked.values() if not any(_matches(t, p) for p in move.exclude)]
     _mapped(move, {table.full_name for table in kept})
@@ -37,7 +36,7 @@ def _mapped(move: Move, names: set[str]) -> None:
     """Raises SpecError where `into` maps a table that is not moved: what was meant would go elsewhere."""
     for name in move.into if isinstance(move.into, dict) else ():
         if name not in names:
-            raise SpecError(f"'into' maps '{name}', which is none of the tables that are moved.", _near(name, names))
+            raise SpecError(f"'into' maps '{name}', which is none of the tables that are moved.", meant(name, names))
 
 
 def refuse_unknown(move: Move, tables: Collection[Table]) -> None:
@@ -53,7 +52,7 @@ def refuse_unknown(move: Move, tables: Collection[Table]) -> None:
         rest, known = (
             (name.rpartition(".")[2], {c.name for c in of.columns}) if of else (name, {t.full_name for t in tables})
         )
-        raise SpecError(what, _near(rest, known))
+        raise SpecError(what, meant(rest, known))
 
 
 def refuse_undeclared(move: Move, tables: Collection[Table]) -> None:
@@ -66,14 +65,7 @@ def refuse_undeclared(move: Move, tables: Collection[Table]) -> None:
         for word in (word for word in place.columns if word not in known):
             forms = {f"{t.full_name}.{c.name}" if "." in word else c.name for t in tables for c in t.columns}
             what = f"'through' declares '{word}' of '{place.name}', which no table that is moved has."
-            raise SpecError(what, _near(word, forms))
-
-
-def _near(name: str, names: Collection[str]) -> str:
-    """What may have been meant."""
-    lower = {each.lower(): each for each in sorted(names)}
-    near = get_close_matches(name.lower(), lower, n=1)
-    return f"Did you mean '{lower[near[0]]}'?" if near else f"There are: {', '.join(sorted(names)[:8]) or 'none'}."
+            raise SpecError(what, meant(word, forms))
 
 
 RECORD = "lading_bills"

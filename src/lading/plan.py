@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pydantic import BaseModel
 
 from lading.connector import Capabilities
-from lading.errors import LadingError, SpecError, Unsupported
+from lading.errors import LadingError, SpecError, Unsupported, meant
 from lading.find import shown
 from lading.memory import MIB, share, size
 from lading.picking import chosen, into, refuse_undeclared, refuse_unknown
@@ -276,7 +276,8 @@ def _key(move: Move, table: Table) -> tuple[str, ...]:
     if move.since:
         column = table.column(move.since)
         if column is None:
-            raise SpecError(f"'{table.full_name}' has no column '{move.since}'.", "Correct 'since'.")
+            fix = f"Correct 'since'. {meant(move.since, [c.name for c in table.columns])}"
+            raise SpecError(f"'{table.full_name}' has no column '{move.since}'.", fix)
         if not column.type.ordered:
             what = f"'since' of '{table.full_name}' cannot go by '{move.since}': {column.type} has no order."
             raise Unsupported(what, "Name a column of moments or numbers that grow, or leave the table out.")

@@ -20,7 +20,7 @@ from lading import measuring
 from lading.canon import canonical, short_numbers
 from lading.connector import WHOLE, Connection, Profiles, Session
 from lading.dialects.duckdb import dialect
-from lading.errors import AccessDenied, Bug, DataError, SpecError, Unreachable, Unsupported, unseen
+from lading.errors import AccessDenied, Bug, DataError, SpecError, Unreachable, Unsupported, meant, unseen
 from lading.facts import Facts, Profile, shortest, whole_digits
 from lading.losing import has_way, lost_of
 from lading.schema import Column, Table
@@ -50,7 +50,7 @@ def profiled(
     tables = _chosen(session, patterns)
     columns = {c.name for table in tables for c in table.columns}
     for name in asked[1].keys() - columns:
-        raise SpecError(f"There is no column '{name}'.", f"There are: {', '.join(sorted(columns)[:8])}.")
+        raise SpecError(f"There is no column '{name}'.", meant(name, columns))
     for table in tables:
         try:
             yield profile(connection, session, table, targets_of(table, *asked), snapshot)
@@ -70,9 +70,10 @@ def _chosen(session: Session, patterns: Sequence[str]) -> list[Table]:
         hits = [table for name, table in tables.items() if pattern == name or fnmatchcase(name, pattern)]
         if not hits and (named := session.describe(pattern)):
             hits = [named]
+        if not tables and not hits:
+            raise SpecError("There are no tables.", "Check the address, and what the account may see.")
         if not hits:
-            names = ", ".join(sorted(tables)[:8]) or "none"
-            raise SpecError(f"There is no table '{pattern}'.", f"There are: {names}.")
+            raise SpecError(f"There is no table '{pattern}'.", meant(pattern, tables))
         found.update({table.full_name: table for table in hits})
     return list(found.values())
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
@@ -21,7 +20,7 @@ from lading.compare.pairing import Pairing, pairing
 from lading.compare.waiting import settled
 from lading.connector import Connection, Session
 from lading.ending import Ending
-from lading.errors import DataError, LadingError, SpecError, Unreachable, unseen
+from lading.errors import DataError, LadingError, SpecError, Unreachable, meant, unseen
 from lading.memory import LEAST, within
 from lading.moving import Watch
 from lading.run import Silent, lading_version, lean, new_id, peak_memory
@@ -162,9 +161,7 @@ def refuse_unknown(asked: Asked, tables: Iterable[Table]) -> None:
             return
     if wanted and known:
         option, name = wanted[0]
-        close = get_close_matches(name, known, n=1)
-        fix = f"Did you mean '{close[0]}'?" if close else f"There are: {', '.join(sorted(known)[:20])}."
-        raise SpecError(f"'{option}' names '{name}', which is no column of what is compared.", fix)
+        raise SpecError(f"'{option}' names '{name}', which is no column of what is compared.", meant(name, known))
 
 
 def both(pairs: Iterable[tuple[Table, Table]], there: Session) -> Iterator[Table]:

@@ -120,14 +120,14 @@ def plan(found: Plan, width: int = 80) -> RenderableType:
 
 def tables(found: Sequence[Table], width: int = 80) -> RenderableType:
     """What a system holds."""
-    lines = grid(["Table", ">Rows", ">Size", ">Columns", "Key", "Problem"], width)
+    lines = []
     for table in found:
         rows = "" if table.rows is None else f"~{table.rows:,}"
         problem = words("; ".join(table.problems), "red")
         name = f"{table.full_name} (view)" if table.view else table.full_name
         bytes_ = "" if table.bytes is None else size(table.bytes)
-        lines.add_row(name, rows, bytes_, f"{len(table.columns):,}", ", ".join(table.key) or "–", problem)
-    return lines
+        lines.append((name, rows, bytes_, f"{len(table.columns):,}", ", ".join(table.key) or "–", problem))
+    return _filled(["Table", ">Rows", ">Size", ">Columns", "Key", "Problem"], lines, width)
 
 
 def columns(table: Table, width: int = 80) -> RenderableType:
@@ -333,15 +333,23 @@ def named(name: str, lines: Sequence[tuple[str, str]], style: str) -> Iterable[R
 
 
 def _plan_grid(found: Plan, width: int) -> Grid:
-    names = ["", "Table", "Mode", ">Rows", "Key", "Losses"]
-    lines = grid(names, width)
+    lines = []
     for task in found.tasks:
         mark = words("✗ stopped", "red") if task.problem else words("ready")
         rows = "" if task.source.rows is None else f"~{task.source.rows:,}"
         losses = words(f"{len(task.losses)}, {len(task.accepted)} accepted" if task.losses else "–")
         mode = f"{task.mode}, since {task.since}" if task.since else str(task.mode)
         made = "" if not task.fresh or task.problem else ", new"
-        lines.add_row(mark, _route(task.name, task.into), f"{mode}{made}", rows, ", ".join(task.key) or "–", losses)
+        lines.append((mark, _route(task.name, task.into), f"{mode}{made}", rows, ", ".join(task.key) or "–", losses))
+    return _filled(["", "Table", "Mode", ">Rows", "Key", "Losses"], lines, width)
+
+
+def _filled(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Grid:
+    """A grid of those columns in which anything stands."""
+    used = [place for place, cells in enumerate(zip(*rows, strict=True)) if any(map(str, cells))]
+    lines = grid([names[place] for place in used], width)
+    for row in rows:
+        lines.add_row(*(row[place] for place in used))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ COLOURS = {Verdict.EQUAL: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.DIFFE
 MARKS = {Verdict.EQUAL: "=", Verdict.INCONCLUSIVE: "?", Verdict.DIFFERENT: "≠"}
 SHOWN = 20
 """Differences of a table that are shown; more are kept, and exported."""
+_LENGTHS = re.compile(r"string\([^)]*\)(?: and string\([^)]*\))? as string(?:\([^)]*\))?")
 _KINDS = {"only_left": "only left", "only_right": "only right"}
 _STATES = {"proved": "green", "unproved": "yellow", "failed": "red"}
 
@@ -37,8 +39,9 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
     lines = grid(["", "Table", ">Left", ">Right", *kinds, ">Narrowed", ">Time"], width)
     for table in found.tables:
         counts = [table.only_left, table.only_right, table.changed] if wide else [table.differing]
-        cells: list[Any] = [verdict(table.verdict), words(_route(table.left, table.right)), f"{table.rows_left:,}"]
-        cells += [f"{table.rows_right:,}", *map(_count, counts), _count(sum(table.narrowed.values()), "yellow")]
+        rows = [f"{n:,}" if table.counted else "–" for n in (table.rows_left, table.rows_right)]
+        cells: list[Any] = [verdict(table.verdict), words(_route(table.left, table.right)), *rows]
+        cells += [*map(_count, counts), _count(sum(table.narrowed.values()), "yellow")]
         lines.add_row(*cells, clock(table.seconds))
     told = [line for table in found.tables for line in _told(table)]
     parts: list[RenderableType] = [
@@ -134,14 +137,15 @@ def _told(table: Comparison) -> Iterable[RenderableType]:
         sides = ((table.only_left, "left"), (table.only_right, "right"))
         lines.append(("", ", ".join(f"{plural(n, 'row')} only on the {side}" for n, side in sides if n)))
     if table.columns:
-        only = "only " if len(table.columns) == 1 else ""
-        counts = ", ".join(f"{name} {n:,}" for name, n in sorted(table.columns.items(), key=lambda each: -each[1]))
-        lines.append((f"{only}differs: ", f"{counts}, in {plural(table.changed, 'row')}"))
+        most = sorted(table.columns.items(), key=lambda each: -each[1])
+        only = len(most) == 1
+        counts = most[0][0] if only else ", ".join(f"{name} {n:,}" for name, n in most)
+        lines.append((f"{'only ' if only else ''}differs: ", f"{counts}, in {plural(table.changed, 'row')}"))
     for label, numbers in (("narrowed: ", table.narrowed), ("equal under policy: ", table.policy)):
         if numbers:
             lines.append((label, ", ".join(f"{name} {n:,}" for name, n in numbers.items())))
-    if table.types:
-        lines.append(("compared as: ", "; ".join(f"{name}: {type_}" for name, type_ in table.types.items())))
+    if types := unlike(table):
+        lines.append(("compared as: ", types))
     if table.states:
         lines.append(("after waiting: ", ", ".join(f"{n:,} {state}" for state, n in table.states.items())))
     if not table.key and table.differing:
@@ -151,6 +155,11 @@ def _told(table: Comparison) -> Iterable[RenderableType]:
     yield from named(
         _route(table.left, table.right), lines, COLOURS[table.verdict] if table.verdict != Verdict.EQUAL else ""
     )
+
+
+def unlike(table: Comparison) -> str:
+    """Columns of unlike types, and how they are compared; texts of which only the length is another are not told."""
+    return "; ".join(f"{name}: {said}" for name, said in table.types.items() if not _LENGTHS.fullmatch(said))
 
 
 def _rest(table: Comparison) -> str:

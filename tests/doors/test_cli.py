@@ -33,6 +33,16 @@ def test_help_starts_at_once(shell):
     assert "..." not in done.stdout.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_without_a_command_the_commands_are_shown_in_whole_sentences(inside, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    done = inside()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: lading [OPTIONS] COMMAND")
+    assert done.err == inside("--help").out
+    assert "..." not in done.err.partition("Commands:")[2]
+
+
 def test_version(shell):
     assert re.fullmatch(r"lading \d+\.\d+\.\d+\n", shell("--version").out)
 
@@ -129,6 +139,13 @@ def test_a_failed_table_ends_with_1_and_the_others_arrive(inside, legacy):
          "error: 'max_rejects' must be a whole number, not 'some'.\n"),
         (["copy", "legacy.db", "x.duckdb", "--tables", "nope"],
          "error: No table of legacy.db is named 'nope'.\n  There are: amounts, an empty one, people.\n"),
+        (["copy", "legacy.db", "x.duckdb", "--tables", "peopel"],
+         "error: No table of legacy.db is named 'peopel'.\n  Did you mean 'people'?\n"),
+        (["profile", "legacy.db#peopel"], "error: There is no table 'peopel'.\n  Did you mean 'people'?\n"),
+        (["profile", "legacy.db#people", "--for", "nmae=string(4)"],
+         "error: There is no column 'nmae'.\n  Did you mean 'name'?\n"),
+        (["copy", "legacy.db", "x.duckdb", "--tables", "people", "--since", "bron", "--mode", "merge"],
+         "error: 'people' cannot be moved: 'people' has no column 'bron'.\n  Correct 'since'. Did you mean 'born'?\n"),
         (["copy", "legacy.db", "x.duckdb", "--into", "a", "--into", "b=c"],
          "error: --into takes one schema, or only SOURCE=TARGET.\n  See 'lading copy --help'.\n"),
         (["copy", "legacy.db", "x.duckdb", "--into", "a", "--into", "b"],
@@ -260,6 +277,26 @@ def test_discover_lists_tables_and_columns(inside, legacy):
     assert inside("discover", "legacy.db#nope").code == 2
 
 
+def test_where_there_are_no_tables_that_is_said(inside):
+    sqlite3.connect(inside.folder / "bare.db").execute("VACUUM").connection.close()
+    assert inside("discover", "bare.db").out == "There are no tables that this account may see.\n"
+    assert inside("profile", "bare.db").err.startswith("error: There are no tables.\n")
+
+
+def test_a_connection_is_a_url_or_a_file_and_says_whether_that_is_there(inside, legacy):
+    inside("init")
+    assert inside("connect", "crm", "legacy.db").out == "'crm' is in connections.yaml\nNext: lading check crm\n"
+    done = inside("connect", "wh", "duckdb:///new.duckdb")
+    assert done.out == (
+        f"'wh' is in connections.yaml\n{inside.folder}/new.duckdb is not there: it is made when it is written to. "
+        "To read it, correct the path.\n"
+    )
+    assert inside("copy", "crm", "wh").code == 0
+    assert inside("check", "wh").out == f"wh answers: duckdb:///{inside.folder}/new.duckdb, 3 tables\n"
+    done = inside("connect", "x", "nosuch")
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: 'nosuch' is no URL and no file.")
+
+
 def test_check_says_a_sentence(inside, legacy):
     done = inside("check", "legacy.db")
     assert done.code == 0
@@ -386,4 +423,4 @@ def test_one_table_is_one_table(inside, tmp_path):
     with sqlite3.connect(tmp_path / "one.db") as db:
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
     db.close()
-    assert inside("check", "sqlite:///one.db").out.endswith(", 1 table\n")
+    assert inside("check", "sqlite:///one.db").out == "sqlite:///one.db answers: 1 table\n"

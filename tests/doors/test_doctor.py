@@ -24,6 +24,7 @@ STEP = "steps:\n  - {key: say, do: bash, script: 'true'}\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "connections.yaml").write_text("connections:\n  crm: sqlite:///crm.db\n", encoding="utf-8")
+    (tmp_path / "crm.db").touch()
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines/p.yaml").write_text(STEP, encoding="utf-8")
     return tmp_path
@@ -46,7 +47,7 @@ def test_all_is_well(folder, monkeypatch):
 
 def test_everything_that_is_wrong_is_said_with_what_to_do(folder, monkeypatch):
     (folder / "connections.yaml").write_text(
-        "connections:\n  crm: sqlite:///crm.db\n  gone: postgresql://me:geheim@127.0.0.1:9/d\n"
+        "connections:\n  crm: sqlite:///crm.db\n  new: sqlite:///new.db\n  gone: postgresql://me:geheim@127.0.0.1:9/d\n"
         "  unset: {kind: postgres, host: h, user: u, password: '${env:NOT_SET}', database: d}\n",
         encoding="utf-8",
     )
@@ -61,8 +62,9 @@ def test_everything_that_is_wrong_is_said_with_what_to_do(folder, monkeypatch):
         "Make room: ", "✗ disk", "! memory",
         "✗ pipelines pipelines/q.yaml:1: step 'a' is of the kind 'bsh'. Did you mean",
         "! scheduler 1 pipeline has a schedule, and no scheduler is at work Start one: lading scheduler.",
-        "✓ connection crm answers in", "✗ connection gone PostgreSQL at 127.0.0.1:9: connection failed",
-        "✗ connection unset connections.yaml:4: 'password' of connection 'unset' needs the environment variable",
+        "✓ connection crm answers in", "! connection new", "/new.db is not there It is made when it is written to.",
+        "✗ connection gone PostgreSQL at 127.0.0.1:9: connection refused.",
+        "✗ connection unset connections.yaml:5: 'password' of connection 'unset' needs the environment variable",
     ):  # fmt: skip
         assert said in text
     assert "geheim" not in text

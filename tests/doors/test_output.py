@@ -116,3 +116,38 @@ def test_no_wait_is_too_long_to_be_waited_for(sides):
 @pytest.mark.parametrize("limit", ["0", "-1"])
 def test_no_history_is_shorter_than_a_line(sides, limit):
     assert sides("history", "--limit", limit).code == 2
+
+
+def test_what_is_piped_ends_its_lines_where_the_words_end(inside, legacy):
+    for words in (["copy", "legacy.db", "new.duckdb"], ["discover", "legacy.db"], ["diff", "legacy.db", "new.duckdb"]):
+        lines = inside(*words).out.splitlines()
+        assert len(lines) > 3
+        assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_columns_without_anything_are_not_shown(inside, legacy):
+    assert inside("discover", "legacy.db").out.splitlines()[0].split() == ["Table", "Columns", "Key"]
+    assert inside("plan", "legacy.db", "new.duckdb").out.splitlines()[3].split() == ["Table", "Mode", "Key", "Losses"]
+
+
+def test_a_table_that_is_not_there_has_no_number_of_rows(inside, legacy):
+    done = inside("diff", "legacy.db#people", "legacy.db#peopel")
+    assert done.code == 1
+    assert "people ↔ peopel      –       –" in done.out
+    assert "legacy.db has no table 'peopel'" in done.out
+
+
+def test_what_differs_alone_is_told_with_one_number(inside, legacy):
+    inside("copy", "legacy.db", "new.db", "--tables", "people")
+    with sqlite3.connect(inside.folder / "new.db") as db:
+        db.execute("UPDATE people SET name = 'x' WHERE id < 3")
+    db.close()
+    assert "only differs: name, in 3 rows\n" in inside("diff", "legacy.db#people", "new.db#people").out
+
+
+def test_texts_of_another_length_alone_are_not_told(inside, legacy):
+    inside("copy", "legacy.db", "new.duckdb", "--tables", "people")
+    done = inside("diff", "legacy.db#people", "new.duckdb#people", "--html", "diff.html")
+    assert "compared as" not in done.out
+    assert "Compared as" not in (inside.folder / "diff.html").read_text(encoding="utf-8")
+    assert inside("diff", "legacy.db#people", "new.duckdb#people", "--json").json["tables"][0]["types"]

@@ -159,6 +159,14 @@ def test_a_pipeline_is_read(project):
     assert config.pipelines() == ["nightly"]
 
 
+def test_two_files_of_one_pipeline_are_one_too_many(project):
+    for ending in ("yaml", "yml"):
+        (project / f"pipelines/nightly.{ending}").write_text(STEP, encoding="utf-8")
+    assert config.pipelines() == ["nightly"]
+    with pytest.raises(SpecError, match=r"two pipelines 'nightly': nightly\.yaml and nightly\.yml\. Remove one"):
+        config.pipeline("nightly")
+
+
 def test_an_absent_pipeline_is_named(project):
     (project / "pipelines/nightly.yaml").write_text(STEP, encoding="utf-8")
     for name, hint in (("nigthly", "Did you mean 'nightly'?"), ("x", "There are: nightly."), ("../connections", None)):

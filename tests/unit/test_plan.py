@@ -108,6 +108,13 @@ def test_what_no_table_is_mapped_by_is_refused(into, exclude, fix):
     assert raised.value.fix == fix
 
 
+def test_of_many_tables_some_are_told_and_how_many_more_there_are():
+    tables = (table(f"t{n}", id="int(64)!") for n in range(1, 11))
+    with pytest.raises(SpecError) as raised:
+        planned(Move(source="a", target="b", tables=["orders"]), *tables)
+    assert raised.value.fix == "There are: t1, t10, t2, t3, t4, t5, t6, t7 and 2 more."
+
+
 @pytest.mark.parametrize(
     ("exclude", "fix"),
     [

@@ -154,16 +154,28 @@ class InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Whole sentences, in however narrow a terminal."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(1000)) for name, each in self.commands.items()])
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=InOrder, invoke_without_command=True, subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
-def lading() -> None:
+@click.pass_context
+def lading(ctx: click.Context) -> None:
     """Moves an enterprise's data and proves that it arrived.
 
     An address is the name of a connection, a URL such as postgresql://me@host/crm, or a file.
     Exit codes: 0 proved, 1 failed, 2 wrong usage or specification, 3 unproved,
     75 another run of it is at work, 130 interrupted or cancelled.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(USAGE)
 
 
 for _each in (

@@ -21,6 +21,8 @@ def discover(address: str, as_json: bool) -> None:
     found = actions.discover(address)
     if as_json:
         as_object({"tables": [table.model_dump(mode="json") for table in found]})
+    elif not found:
+        click.echo("There are no tables that this account may see.")
     elif config.split_table(address)[1]:
         for table in found:
             show(render.columns, table)
@@ -80,8 +82,11 @@ def connect(name: str, url: str) -> None:
         url = click.prompt("Its address, such as postgresql://me@host/crm", err=True)
     if not url:
         raise click.UsageError("Missing argument 'URL', such as postgresql://me@host/crm.")
-    path, variable = actions.connect(name, url)
+    path, variable, missing = actions.connect(name, url)
     click.echo(f"'{name}' is in {path.name}")
+    if missing:
+        click.echo(f"{missing} is not there: it is made when it is written to. To read it, correct the path.")
+        return
     if variable:
         click.echo(f"Its password is not: set the environment variable {variable}.")
     click.echo(f"Next: lading check {name}")

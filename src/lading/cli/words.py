@@ -34,7 +34,11 @@ def show(draw: Callable[..., RenderableType], found: Any) -> None:
     console = render.console()
     width = console.width = max(min(console.width, 140), render.NARROWEST)
     with heard():
-        console.print(draw(found, width), width=width)
+        if console.is_terminal:
+            console.print(draw(found, width), width=width)
+        else:
+            console.file.write(f"{render.text(draw, found, width)}\n")
+            console.file.flush()
 
 
 @contextmanager

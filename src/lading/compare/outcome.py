@@ -116,6 +116,11 @@ class Comparison(BaseModel, frozen=True):
         return self.only_left + self.only_right + self.changed
 
     @property
+    def counted(self) -> bool:
+        """Whether its numbers of rows are such; nothing was read of a table that is not there."""
+        return bool(self.rows_left or self.rows_right or not self.reasons)
+
+    @property
     def unkept(self) -> int:
         """Differences that are not among `differences`: rows that only one side has, and values of changed rows."""
         return self.only_left + self.only_right + sum(self.columns.values()) - len(self.differences)

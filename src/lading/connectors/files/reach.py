@@ -31,7 +31,7 @@ def reached(path: str, options: dict[str, Any]) -> tuple[Any, str]:
         return LocalFileSystem(), os.path.abspath(os.path.expanduser(path))
     except ImportError as error:
         extra = _EXTRAS.get(scheme, f"fsspec[{scheme}]")
-        raise Unsupported(f"Addresses '{scheme}://' need a library.", f"pip install '{extra}'") from error
+        raise Unsupported(f"Addresses '{scheme}://' need a library.", f"Install it: pip install '{extra}'.") from error
     except TypeError as error:
         what = f"'{scheme}://' cannot be opened with its options: {error}."
         raise SpecError(what, "Correct the names in 'storage'.") from error

@@ -85,7 +85,8 @@ def connect(settings: MySQL) -> Any:
     try:
         from pymysql.converters import conversions
     except ImportError as error:
-        raise Unsupported("MySQL needs PyMySQL, which is not installed.", "pip install 'lading[mysql]'") from error
+        what = "MySQL needs the library 'pymysql'."
+        raise Unsupported(what, "Install it: pip install 'lading[mysql]'.") from error
     secret = settings.password.get_secret_value().encode() if settings.password else b""
     # Values stay as the server wrote them.
     encoders: Any = {kind: how for kind, how in conversions.items() if not isinstance(kind, int)}

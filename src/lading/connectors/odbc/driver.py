@@ -28,7 +28,7 @@ class Driver:
         try:
             import arrow_odbc
         except ImportError as error:
-            raise Unsupported("The library for ODBC is not installed.", "Run: pip install 'lading[odbc]'") from error
+            raise Unsupported("ODBC needs the library 'arrow-odbc'.", "Run: pip install 'lading[odbc]'") from error
         except OSError as error:  # the driver manager, which no Python package brings along
             raise Unsupported("The ODBC driver manager is not installed.", "Run: apt-get install unixodbc") from error
         self.settings, self.dialect, self.flavour = settings, dialect, flavours[settings.dialect]

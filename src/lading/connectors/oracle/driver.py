@@ -33,9 +33,8 @@ class Driver:
         try:
             import oracledb
         except ImportError as error:
-            raise Unsupported(
-                "The library for Oracle is not installed.", "Run: pip install 'lading[oracle]'"
-            ) from error
+            what = "Oracle needs the library 'oracledb'."
+            raise Unsupported(what, "Install it: pip install 'lading[oracle]'.") from error
         self.settings, self._errors = settings, oracledb.Error
         self._busy = False
         words: dict[str, Any] = {"user": settings.user, "config_dir": settings.config_dir}

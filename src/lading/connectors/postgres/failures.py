@@ -39,6 +39,8 @@ _SAID: tuple[tuple[str, type[LadingError], str], ...] = (
 )
 """What one code does not tell apart."""
 _REFUSED = re.compile(r"authentication|pg_hba\.conf|no password|role \"|not permitted to log in|SSL|certificate", re.I)
+_PLACE = re.compile(r"^connection failed: connection to server at .*?, port \d+ failed: (?:FATAL:\s+)?(.)")
+"""What psycopg says of the server's place before what is wrong there: `where` has said it."""
 _TOO_MANY = re.compile(r"too many connections|too many clients|remaining connection slots", re.I)
 
 
@@ -79,7 +81,8 @@ def _column(diag: Any) -> str | None:
 def _lost(error: BaseException, where: str) -> LadingError:
     """Libraries give no code where the connection was not made, or is gone."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = (lines[0] if lines else type(error).__name__)[:300].rstrip(".")
+    text = lines[0] if lines else type(error).__name__
+    text = _PLACE.sub(lambda found: found[1].lower(), text)[:300].rstrip(".")
     if re.search(r'database ".*" does not exist', text):
         return SpecError(f"{where}: {text}.", "Correct the database's name.")
     if _TOO_MANY.search(text):

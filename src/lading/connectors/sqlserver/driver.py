@@ -30,7 +30,7 @@ class Driver:
 
             core = importlib.import_module("mssql_py_core")
         except ImportError as error:
-            raise Unsupported("SQL Server's library is missing.", "Run: pip install 'lading[sqlserver]'") from error
+            raise Unsupported("SQL Server needs a library.", "Run: pip install 'lading[sqlserver]'") from error
         self.settings, self._vendor = settings, mssql_python
         # Bulk copy raises errors of the library's core, and plain ones.
         parsing = mssql_python.ConnectionStringParseError
