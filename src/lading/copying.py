@@ -233,9 +233,12 @@ def _facing(move: Move, table: Table, target: Session) -> Table:
 
 def _written(table: Table, target: Session, mode: Mode) -> Table | None:
     """The target's table of that name. Raises Unsupported for what no rows can be written to, or not so: a view, or a
-    table that computes one of the columns itself."""
+    table that computes one of the columns itself; and SpecError where the name is that of another table."""
     name = table.full_name
     found = target.describe(name)
+    if found and found.name.count(".") != table.name.count("."):  # 'a.b' of no schema, where 'b' of 'a' is meant
+        what = f"'{name}' is another table in the target: its own name or its schema's has the dot."
+        raise SpecError(what, "Rename that one, or map the table elsewhere with 'into'.")
     if found and found.view and isinstance(target, SqlSession) and target.dialect.tables_only:
         raise Unsupported(f"'{name}' is a view in the target.", "Drop it, or map the table elsewhere with 'into'.")
     if found and isinstance(target, SqlSession):
@@ -285,26 +288,30 @@ def _named(move: Move, session: Session) -> list[Table]:
     others = move.exclude or isinstance(move.into, dict) or any(map(is_pattern, move.tables))
     if others or len(move.tables) > _FEW or not isinstance(session, SqlSession):
         return []
-    head, found = f"{session.default_schema}.", list[Table]()
+    head, found = f"{session.default_schema}.", dict[str, Table]()
     for name in move.tables:
         table = session.describe(name)
         if table is None or name not in (table.full_name, head + table.full_name):
             return []
-        found.append(table)
-    return found
+        found[table.full_name] = table
+    return list(found.values())
 
 
 def known(move: Move, session: Session) -> tuple[Move, list[Table]]:
     """Every table of a system, and what else a move names, such as views, or where that is all that matters, no more
     than it names; and the move, with those of the system's default schema called as they are among them, without it."""
-    tables = {table.full_name: table for table in _named(move, session) or session.tables()}
-    wanted = [name for name in move.tables if name not in tables and not is_pattern(name)]
-    tables |= {found.full_name: found for name in wanted if (found := session.describe(name))}
+    tables = list(_named(move, session) or session.tables())
+    names = {table.full_name for table in tables}
+    for name in move.tables:
+        found = None if name in names or is_pattern(name) else session.describe(name)
+        if found and found.full_name not in names:
+            tables.append(found)
+            names.add(found.full_name)
     into = move.into if isinstance(move.into, dict) else {}
     if not isinstance(session, SqlSession) or not any("." in name for name in (*move.tables, *move.exclude, *into)):
-        return move, list(tables.values())
+        return move, tables
     head = f"{session.default_schema}."
-    own = [table.full_name for table in tables.values() if table.schema_name is None]
+    own = [table.full_name for table in tables if table.schema_name is None]
 
     def local(name: str) -> Iterator[str]:
         rest = name.removeprefix(head)
@@ -318,4 +325,4 @@ def known(move: Move, session: Session) -> tuple[Move, list[Table]]:
     }
     if into:
         words["into"] = {next(local(name)): there for name, there in into.items()}
-    return move.model_copy(update=words), list(tables.values())
+    return move.model_copy(update=words), tables

@@ -15,7 +15,7 @@ from lading.connector import WHOLE, Load, Slice, Standing, ours
 from lading.dialect import Dialect
 from lading.digest import Reading
 from lading.driver import Driver, transaction
-from lading.errors import Unsupported
+from lading.errors import SpecError, Unsupported
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, Moved, fingerprint_of
 from lading.inplace import Rendered, reading, unrendered
@@ -72,12 +72,11 @@ class SqlSession:
 
     def describe(self, name: str) -> Table | None:
         mark = self.dialect.placeholder
-        for pair in self.meant(name):
-            condition = f" WHERE table_schema = {mark} AND table_name = {mark}"
-            found = self._catalogue(condition, pair)
-            if found:
-                return found[0]
-        return None
+        condition = f" WHERE table_schema = {mark} AND table_name = {mark}"
+        found = [table for pair in self.meant(name) for table in self._catalogue(condition, pair)]
+        if len(found) > 1:  # 'b' in the schema 'a', and 'a.b' in the default one
+            raise SpecError(f"Two tables are called '{name}'.", "Rename one, or leave both out.")
+        return found[0] if found else None
 
     def meant(self, name: str) -> list[tuple[str, str]]:
         """The schemas and tables that a full name can mean, as both may hold dots."""

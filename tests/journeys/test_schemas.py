@@ -234,3 +234,22 @@ def test_a_catalogue_is_listed_where_more_is_meant_than_a_table(
     monkeypatch.setattr(SqlSession, "tables", seen)
     bill = copied(source, place("sqlite"), **words)
     assert ([table.table for table in bill.tables], len(listed)) == (["clients"], lists)
+
+
+@pytest.mark.parametrize("tables", ["*", "s.orders"])
+def test_two_tables_of_one_name_are_refused_and_none_is_lost(tables: str, place: Callable[[str], str]):
+    source, target = place("postgres"), place("duckdb")
+    looks.query(source, 'CREATE SCHEMA s; CREATE TABLE s.orders AS SELECT 1; CREATE TABLE "s.orders" AS SELECT 2')
+    with pytest.raises(SpecError, match=r"wo tables (are )?called 's\.orders'"):
+        actions.copy(Move(source=source, target=target, tables=(tables,)))
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("names", [("s.orders", '"s.orders"'), ('"s.orders"', "s.orders")])
+def test_a_table_whose_name_only_reads_alike_is_left(kind: str, names: tuple[str, str], place: Callable[[str], str]):
+    source, target = place("postgres"), place(kind)
+    looks.query(source, f"CREATE SCHEMA s; CREATE TABLE {names[0]} AS SELECT 1 AS v")
+    looks.query(target, f"CREATE SCHEMA s; CREATE TABLE {names[1]} AS SELECT 2 AS v")
+    with pytest.raises(SpecError, match=r"'s\.orders' is another table in the target"):
+        actions.copy(Move(source=source, target=target))
+    assert looks.query(target, f"SELECT v FROM {names[1]}") == [(2,)]
