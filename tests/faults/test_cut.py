@@ -118,3 +118,15 @@ def _end_when_staged(work: Work, server, how: str) -> None:
     else:
         server.kill()
         server.start()
+
+
+def test_a_cut_in_the_middle_of_a_copy_is_told_by_nobody_but_us(request, place, own_store, proxy):
+    wide = Shape("whole", (("id", "int"),), 150_000)
+    work = Work(place("postgres"), place("postgres"), own_store, shapes=(wide,), slice_rows=1_000_000)
+    cable = proxy(request.getfixturevalue("postgres"))
+    work.reset()
+    cable.cut_after(500_000)  # of some 7 MB
+    output, errors = work.start(target=cable.url(work.target.url)).communicate(timeout=60)
+    assert (errors, '"state":"proved"' in output) == ("", True)
+    assert cable.connections > 2
+    work.check_end()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any
 
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what matters is raised too
 
 _BUSY = "Run again when sessions are free, or raise max_connections, or the role's own limit."
 # Classes of SQLSTATE, the most particular first: https://www.postgresql.org/docs/current/errcodes-appendix.html
