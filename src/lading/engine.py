@@ -260,13 +260,14 @@ def _equal(moving: Moving, expected: Digest, found: Digest, where: str) -> None:
     if expected.rows == found.rows and expected.columns == found.columns:
         return
     names = differing(expected, found, moving.load.table.columns)
-    told = f"columns that differ: {', '.join(names)}" if names else "values of some of them differ"
+    some = "; values of some of them differ" if expected.rows == found.rows else ""
+    told = f"; columns that differ: {', '.join(names)}" if names else some
     moving.proof = Proof(
         level=moving.plan.level, version=expected.version, snapshot=moving.snapshot, source_root=expected.root,
         target_root=found.root, differing=names, reasons=(f"the rows {where} differ from the rows that were read",),
     )  # fmt: skip
     raise ProofFailed(
-        f"'{moving.name}' has {expected.rows:,} rows in the source and {found.rows:,} {where}; {told}.",
+        f"'{moving.name}' has {expected.rows:,} rows in the source and {found.rows:,} {where}{told}.",
         "Nothing more was published. See 'lading bill', then run again.",
     )
 

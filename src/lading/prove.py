@@ -192,9 +192,9 @@ def compared_sums(read: Reading, found: Reading) -> int:
 
 
 def differing(source: Digest, target: Digest, columns: tuple[Column, ...]) -> tuple[str, ...]:
-    """The columns whose values differ; every column when only the number of rows does."""
+    """The columns whose values differ; none where that is not known of each, or only the number of rows differs."""
     names = source.differing(target)
-    return tuple(c.name for c in columns if c.name in names) or (("rows",) if source.rows != target.rows else ())
+    return tuple(c.name for c in columns if c.name in names)
 
 
 class Unfinished(BaseModel, frozen=True):

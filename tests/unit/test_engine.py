@@ -20,7 +20,7 @@ from lading.connectors.memory import Memory
 from lading.connectors.memory.session import Session
 from lading.connectors.postgres import Postgres
 from lading.driver import transaction
-from lading.errors import DataError, SpecError, Unreachable, Unsupported
+from lading.errors import DataError, ProofFailed, SpecError, Unreachable, Unsupported
 from lading.moving import Pace
 from lading.passing import reading
 from lading.plan import Side
@@ -937,3 +937,11 @@ def test_what_was_loaded_before_there_were_ways_is_compared_with(tmp_path, monke
         db.execute("DELETE FROM t")
         db.commit()
     assert lading.copy(source, target, quiet=True).state == "unproved"
+
+
+def test_rows_that_are_lacking_are_called_no_column(tmp_path, monkeypatch):
+    database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    monkeypatch.setattr(engine, "_count", lambda *_: 1)
+    with pytest.raises(ProofFailed, match=r"2 rows in the source and 1 staged\. Nothing") as failed:
+        lading.copy(f"sqlite:///{tmp_path}/crm.db", f"duckdb:///{tmp_path}/wh.duckdb", proof="counts", quiet=True)
+    assert failed.value.bill.tables[0].proof.differing == ()
