@@ -9,7 +9,7 @@ from lading.actions import store
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session, sensitive
 from lading.copying import Part, planned
-from lading.errors import AccessDenied, DataError, LadingError
+from lading.errors import AccessDenied, DataError, LadingError, SpecError
 from lading.moving import Watch
 from lading.picking import without
 from lading.prove import Bill
@@ -95,6 +95,8 @@ def _repaired(kept: Bill | Diff, mending: Mending, at: tuple[Store, Watch | None
         done = mended(kept.run if isinstance(kept, Bill) else kept.id, look(before), before.found, mending)
     except AccessDenied as error:
         raise lacking(error, mending, (left, right)) from error
+    if not right.can.merges and any(each.inserts or each.updates for each in done.tables):
+        raise SpecError(f"{right.address()} cannot merge rows by key.", "Copy the tables again.")
     if not mending.apply:
         return done
     accept = accepted(kept, mending)

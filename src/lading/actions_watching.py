@@ -26,7 +26,7 @@ def log(run: str, step: str = "", follow: bool = False) -> Iterator[tuple[str, s
     with store() as ledger:
         row = attempts.found(ledger, run)
         reader = Reader(config.logs() / row.id)
-        known = [*attempts.steps(ledger, row.id), *reader.names]
+        known = {*attempts.steps(ledger, row.id), *reader.names}
         if step and step not in known:
             raise SpecError(f"Run {row.id} has tried no step '{step}'.", near(step, known))
         if not reader.names and not here(row.owner):

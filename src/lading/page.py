@@ -166,7 +166,7 @@ def _told(table: TableBill) -> str:
         lines += [("Not proved", reason) for reason in proof.reasons]
         lines += [("Differs", ", ".join(proof.differing))] if proof.differing else []
         lines += [("Not compared", ", ".join(proof.not_compared))] if proof.not_compared else []
-        lines += [("Differing", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
+        lines += [("Narrowed", ", ".join(f"{k} {n:,}" for k, n in proof.narrowed.items()))] if proof.narrowed else []
         lines += [("Note", note) for note in proof.notes]
     lines += [("Accepted loss", str(loss)) for loss in table.losses]
     if table.rows.rejected:

@@ -38,7 +38,7 @@ def diff_part(diff: Diff) -> str:
     names = ("Left", "Right", "Only left", "Only right", "Changed", "Narrowed", "Time")
     columns = "<th></th><th>Table</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "<th>Way</th>"
     table = f"<section><h2>Tables</h2>{grid(columns, map(_line, diff.tables))}</section>"
-    told = "".join(map(_told, diff.tables))
+    told = "".join(map(_told, sorted(diff.tables, key=lambda table: table.verdict == Verdict.EQUAL)))
     foot = f"<footer>Made by Lading {escape(diff.version)} from reads of both sides.</footer>"
     return part(f"<header>{stamp}{head}{words}</header>{pairs('facts', facts)}{table}{told}{foot}")
 

@@ -182,7 +182,7 @@ def text(draw: Callable[..., RenderableType], found: Any, width: int | None = No
     page = StringIO()
     plain = console(file=page, width=wide, color_system=None, force_terminal=False, legacy_windows=False)
     plain.print(draw(found, wide))
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip("\n")
 
 
 def _head(found: Bill) -> Text:
@@ -269,7 +269,7 @@ def _told(table: TableBill) -> Iterable[RenderableType]:
         lines += [("differs: ", ", ".join(proof.differing))] if proof.differing else []
         lines += [("not compared: ", ", ".join(proof.not_compared))] if proof.not_compared else []
         narrowed = ", ".join(f"{name} {count:,}" for name, count in proof.narrowed.items())
-        lines += [("found in rows: ", narrowed)] if narrowed else []
+        lines += [("narrowed: ", narrowed)] if narrowed else []
         lines += [("note: ", note) for note in proof.notes]
     lines += [("accepted: ", str(loss)) for loss in table.losses]
     if table.rows.rejected:
@@ -291,7 +291,7 @@ def _warned(task: Task) -> Iterable[RenderableType]:
 
 
 def _loss(loss: Loss) -> str:
-    arrow = f" ({loss.source} → {loss.target})" if loss.target else ""
+    arrow = f" ({loss.source} → {loss.target})" if loss.target and loss.target not in loss.what else ""
     seen = f"; {loss.seen}" if loss.seen else ""
     return f"{loss.column}: {loss.kind}: {loss.what}{arrow}{seen}"
 

@@ -64,6 +64,8 @@ def test_what_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(Exception, match="There is no run 'last' of a pipeline"):
         shown()
     bill = project.run()
+    with pytest.raises(Exception, match=r"has tried no step 'x'\. There are: say\."):
+        shown("last", "x")
     with pytest.raises(Exception, match=f"Run {bill.run} has tried no step 'sai'. Did you mean 'say'"):
         shown("last", "sai")
     for log in (project.folder / "store/logs" / bill.run).iterdir():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -143,6 +144,27 @@ def test_what_differs_alone_is_told_with_one_number(inside, legacy):
         db.execute("UPDATE people SET name = 'x' WHERE id < 3")
     db.close()
     assert "only differs: name, in 3 rows\n" in inside("diff", "legacy.db#people", "new.db#people").out
+
+
+def test_a_page_of_a_diff_tells_first_what_differs(sides):
+    sides("diff", "legacy.db", "other.db", "--html", "diff.html", "--quiet")
+    page = (sides.folder / "diff.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h3 [^>]*>([^<]*)<", page) == ["people", "amounts", "an empty one"]
+
+
+def test_a_loss_is_told_with_its_types_once_and_its_count_by_its_name(inside, legacy):
+    import duckdb
+
+    with duckdb.connect(str(inside.folder / "new.duckdb")) as target:
+        target.execute("CREATE TABLE amounts (person INTEGER, amount DECIMAL(10,1))")
+    words = ("legacy.db", "new.duckdb", "--tables", "amounts")
+    plan = inside("plan", *words).out
+    assert "loses: person: narrows: int(64) is wider than int(32)\n" in plan
+    assert "loses: amount: rounds: 2 decimals are rounded to 1 (decimal(10,2) → decimal(10,1))\n" in plan
+    bill = inside("copy", *words, "--accept", "person:narrows", "--accept", "amount:rounds")
+    assert "\n  narrowed: amount 500\n" in bill.out
+    inside("bill", "--html", "bill.html")
+    assert "<dt>Narrowed</dt><dd>amount 500</dd>" in (inside.folder / "bill.html").read_text(encoding="utf-8")
 
 
 def test_texts_of_another_length_alone_are_not_told(inside, legacy):

@@ -94,7 +94,7 @@ def _check(data: bytes, line: int, path: str) -> None:
         at = line + lines(data[: error.start])
         raise DataError(
             f"{path}:{at}: the byte 0x{data[error.start]:02x} is not UTF-8.",
-            "Set 'encoding' to the file's own, such as latin-1, cp1252 or utf-16.",
+            "Set 'encoding' to the file's own, as in 'csv:///FILE?encoding=latin-1'; also cp1252 or utf-16.",
         ) from error
 
 
