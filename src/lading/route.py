@@ -115,7 +115,8 @@ class Code(BaseModel, frozen=True):
     do not fit are cut inside it, `loose_call` that they are when it is called. `skips_null` says that with a NULL it
     is not run at all. `columns` are those of a view. `tables` are those that the text names. `parts` are the partitions
     that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one;
-    empty where it is not known."""
+    empty where it is not known. `beside` are pairs of a table that a routine names and what else is done there to a
+    row that is written."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str
@@ -131,6 +132,7 @@ class Code(BaseModel, frozen=True):
     tables: tuple[Table, ...] = ()
     parts: tuple[str, ...] = ()
     within: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 class Route(BaseModel, frozen=True):

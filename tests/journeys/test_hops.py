@@ -427,6 +427,44 @@ def test_a_trigger_of_a_partition_is_seen(pg: Place, on: str, body: str, when: s
         assert [code.parts for code in session.route(sink).triggers] == [("public.sink_1",) if on == "sink_1" else ()]
 
 
+@pytest.mark.parametrize(
+    ("fired", "body", "stored"),
+    [
+        ("NEW.d := left(NEW.d, 4); RETURN NEW", "INSERT INTO w VALUES (1, p_d); INSERT INTO sink (d, id) SELECT d, 1 FROM w",
+         "BEFORE"),
+        ("INSERT INTO sink (id, d) VALUES (1, left(NEW.d, 4)); RETURN NEW", "INSERT INTO w VALUES (1, p_d)", "AFTER"),
+    ],
+)  # fmt: skip
+def test_a_trigger_of_a_table_on_the_way_is_unknown(pg: Place, fired: str, body: str, stored: str) -> None:
+    pg.run(
+        "CREATE TABLE w (id int, d text)",
+        f"CREATE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {fired}; END $$",
+        f"CREATE TRIGGER t {stored} INSERT ON w FOR EACH ROW EXECUTE FUNCTION fired()",
+        f"CREATE PROCEDURE save(p_d text) LANGUAGE plpgsql AS $$ BEGIN {body}; END $$",
+    )
+    pg.run("CALL save('abcdefgh')")
+    assert pg.run("SELECT d FROM sink") == [("abcd",)]
+    told = [each.what for each in pg.task(through="save").findings if each.column == "" and each.level == "unknown"]
+    assert told == ["'public.save' fills 'w': the trigger 'public.fired' of 'w' is not followed"]
+    pg.run("DROP TRIGGER t ON w")
+    assert "fills" not in str(pg.task(through="save").findings)
+
+
+@pytest.mark.parametrize(("language", "level"), [("sql", "unknown"), ("plpgsql", "")])
+def test_a_name_in_sql_means_the_column_before_the_parameter(pg: Place, language: str, level: str) -> None:
+    given = "INSERT INTO sink (id, d) SELECT 1, d FROM w;"
+    body = f"BEGIN {given} END" if language == "plpgsql" else given
+    pg.run("CREATE TABLE w (d text)", "INSERT INTO w VALUES ('other')")
+    pg.run(f"CREATE PROCEDURE save(d text) LANGUAGE {language} AS $$ {body} $$")
+    if language == "sql":
+        pg.run("CALL save('given')")
+        assert pg.run("SELECT d FROM sink") == [("other",)]
+    else:
+        assert pg.error("CALL save('given')") == "42702"
+    told = {each.level for each in pg.task(through="save").findings if each.column == "d"}
+    assert told == ({level} if level else set())
+
+
 def test_what_cannot_be_read_is_unknown(pg: Place) -> None:
     pg.run(declared("BEGIN EXECUTE 'SELECT 1'; RETURN p_d; END"))
     task = pg.task(through="save")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lading.connector import Routed, Session
 from lading.hops.chain import INSTALL, Facts, bodies, ways
+from lading.hops.flow import Body
 from lading.hops.judge import judged
+from lading.hops.nodes import same_table
 from lading.plan import Task, accepts, halted
-from lading.route import Arrival, Declared, Finding
+from lading.route import Arrival, Code, Declared, Finding
 from lading.spec import Move
 
 LOSSES = {"characters": "Characters that a character set on the way does not have."}
@@ -52,6 +56,15 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
     return [*away, *sent(task, session, found, beside, facts.source.charsets)]
 
 
+def _beside(code: Code, read: Body, task: Task) -> Iterator[Finding]:
+    """What else is done to the rows that a routine writes to other tables than the target, whose triggers are read."""
+    filled = {node.owner for node in read.filled if node.owner and not same_table(node.owner, task.target.full_name)}
+    for table, what in code.beside:
+        if any(same_table(owner, table, code.within) for owner in filled):
+            what = f"'{code.name}' fills '{table}': {what}"
+            yield Finding(column="", kind="unknown", level="unknown", what=what, fix="Look there for casts and cuts.")
+
+
 def findings(task: Task, facts: Facts) -> list[Finding]:
     """Every finding of a task once, the worst first."""
     found = [Finding(column="", kind="unknown", level="unknown", what=what, fix=fix) for what, fix in facts.unread]
@@ -70,6 +83,7 @@ def findings(task: Task, facts: Facts) -> list[Finding]:
             found.append(
                 Finding(column="", kind="unknown", level="unknown", what=f"'{code.name}'{line} {gap.what}", fix=gap.fix)
             )
+        found += _beside(code, known[code], task) if known else ()
     for column in task.source.columns:
         read = ways(task, column, facts, known)
         found += read.unknown

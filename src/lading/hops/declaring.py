@@ -50,7 +50,7 @@ class Declaring:
         natives = {each.name.lower(): each.native for each in self.body.parameters}
         natives |= {node.name: native for node, native in self.body.types.items() if not node.owner}
         known = Scope(grammar, frozenset(self.names), self.code.name, self.code.tables, places, own)
-        return known._replace(schema=self.code.within, natives=natives)
+        return known._replace(schema=self.code.within, natives=natives, columns_first=self.code.language == "sql")
 
     def gap(self, statement: Statement, what: str, fix: str = Gap._field_defaults["fix"]) -> None:
         self.body.gaps.append(Gap(statement.line, what, fix))

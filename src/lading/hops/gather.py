@@ -85,8 +85,21 @@ def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
         except ImportError:  # which is told where the code would be read
             named = []
         tables = [table for name in named if (table := session.describe(name)) is not None]
-        found.append(code.model_copy(update={"tables": tuple(tables), "within": within}))
+        beside = [each for table in tables for each in _beside(table, session)] if code.kind in _RUN else []
+        found.append(code.model_copy(update={"tables": tuple(tables), "within": within, "beside": tuple(beside)}))
     return tuple(found)
+
+
+_RUN = ("procedure", "function")
+
+
+def _beside(table: Table, session: Session) -> list[tuple[str, str]]:
+    """What changes rows that a routine writes, beside the routine."""
+    if table.view or not isinstance(session, Routed):
+        return []
+    route = session.route(table)
+    triggers = [f"the trigger '{each.name}' of '{table.full_name}' is not followed" for each in route.triggers]
+    return [(table.full_name, what) for what in (*triggers, *(what for what, _ in route.unread))]
 
 
 def system(session: Session) -> str:

@@ -72,8 +72,8 @@ Sources = Mapping[str, Source]
 
 class Scope(NamedTuple):
     """What names mean: local variables, the routine's name, the tables that are known, parameters by place, the columns
-    of the body's own tables, what the queries around this one read, the schema of names without one, and the types of
-    variables and parameters."""
+    of the body's own tables, what the queries around this one read, the schema of names without one, the types of
+    variables and parameters, and whether a name that both a column and a parameter have means the column."""
 
     grammar: str
     variables: frozenset[str] = frozenset()
@@ -84,6 +84,7 @@ class Scope(NamedTuple):
     around: Sources = MappingProxyType({})
     schema: str = ""
     natives: Mapping[str, str] = MappingProxyType({})
+    columns_first: bool = False
 
     def columns(self, name: str) -> tuple[str, ...] | None:
         """Those of a table; None where they are not known."""

@@ -82,9 +82,9 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
         return from_source(sources[owner] if owner in sources else scope.around[owner], name)
     if owner:
         return [Trace(Node(record(owner) if owner in scope.variables else owner, name))]
-    if name in scope.variables:
-        return [Trace(Node("", name))]
     named = [source for source in sources.values() if has(source, name, scope)]
+    if name in scope.variables and not (named and scope.columns_first):
+        return [Trace(Node("", name))]
     if len(named) == 1 or (len(sources) == 1 and not named):
         return from_source((named or list(sources.values()))[0], name)
     if isinstance(alone := sources.get(name), Unread):  # a function's only column has the function's name
