@@ -182,7 +182,12 @@ def text(draw: Callable[..., RenderableType], found: Any, width: int | None = No
     page = StringIO()
     plain = console(file=page, width=wide, color_system=None, force_terminal=False, legacy_windows=False)
     plain.print(draw(found, wide))
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip("\n")
+    return trimmed(page.getvalue())
+
+
+def trimmed(shown: str) -> str:
+    """The text without blanks at the ends of its lines, and without empty lines at its end."""
+    return "\n".join(line.rstrip() for line in shown.split("\n")).rstrip("\n")
 
 
 def _head(found: Bill) -> Text:

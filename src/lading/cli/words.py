@@ -37,7 +37,9 @@ def show(draw: Callable[..., RenderableType], found: Any) -> None:
         if console.is_terminal:
             console.print(draw(found, width), width=width)
         else:
-            console.file.write(f"{render.text(draw, found, width)}\n")
+            with console.capture() as held:
+                console.print(draw(found, width), width=width)
+            console.file.write(f"{render.trimmed(held.get())}\n")
             console.file.flush()
 
 
