@@ -249,3 +249,29 @@ def test_a_column_that_a_routine_was_not_given_is_not_compared(pg: Place) -> Non
     saves(pg, f"BEGIN {PUT} (p_id, p_d) ON CONFLICT (id) DO UPDATE SET n = sink.n + 1; END")
     arrivals = [each for each in pg.task(canary=True, through="save").arrivals if "save" in each.at]
     assert [(each.column, each.outcome) for each in arrivals] == [("id", "whole"), ("d", "whole")]
+
+
+RECURSIVE = (
+    "INSERT INTO sink (id, d) "
+    "WITH RECURSIVE r AS (SELECT 1 AS n, {} AS v UNION ALL SELECT n + 1, {} FROM r WHERE n < 2) "
+    "SELECT 1, v FROM r WHERE n = 2;"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "stored", "level"),
+    [
+        ("DECLARE r ROW (a varchar(5), b text); SET r.a = p_d; INSERT INTO sink (id, d) VALUES (1, r.a);", "abcde",
+         "blocks"),
+        ("DECLARE r ROW (a varchar(5), b text); SET r.b = p_d; INSERT INTO sink (id, d) VALUES (1, r.b);", "abcdefgh",
+         ""),
+        (RECURSIVE.format("'a'", "p_d"), "a", "blocks"),
+        (RECURSIVE.format("NULL", "p_d"), "", "unknown"),
+        (RECURSIVE.format("p_d", "v"), "abcdefgh", ""),
+    ],
+)  # fmt: skip
+def test_rows_and_recursion_of_mariadb(maria: Place, body: str, stored: str, level: str) -> None:
+    maria.run(f"CREATE PROCEDURE save(p_d text) BEGIN {body} END", mode="")
+    maria.run("CALL save('abcdefgh')", mode="")
+    assert maria.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(maria) == ({level} if level else set())

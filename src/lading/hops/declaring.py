@@ -126,6 +126,11 @@ class Declaring:
             names.append(statement.tokens[at + 1].text)
             at += 2
         at += words[at : at + 1] == ("CONSTANT",)
+        if words[at : at + 2] == ("ROW", "("):  # MariaDB's own kind of record
+            for name in names:
+                self.names.add(name.lower())
+                self._own_table(record(name.lower()), statement.tokens[at + 1 :])
+            return None
         stop = type_end(statement.tokens, at)
         native = joined(statement.tokens[at:stop])
         for name in names:

@@ -289,7 +289,24 @@ def ctes(e: Expression, scope: Scope, outer: Sources) -> dict[str, Source]:
         names, reach, name = aliased(part), {**outer, **found}, part.alias.lower()
         if given.args.get("recursive") and part.this.key == "union":
             reach[name] = renamed(outputs(part.this.this, scope, reach), names)
-        found[name] = renamed(outputs(part.this, scope, reach), names)
+        made = outputs(part.this, scope, reach)
+        if name in reach and given.args.get("recursive") and scope.grammar == "mysql":
+            made = _recurring(part.this, made, reach, scope)
+        found[name] = renamed(made, names)
+    return found
+
+
+def _recurring(e: Expression, made: Outputs, reach: Sources, scope: Scope) -> Outputs:
+    """The columns of a query that reads itself: in MariaDB they have the types of its first part alone."""
+    begun = outputs(e.this, scope, reach)
+    found: Outputs = []
+    for n, (name, traces) in enumerate(made):
+        first = begun[n][1]
+        natives = {native_of(item, first, scope) for item in _items(e.this, n)}
+        native = natives.pop() if len(natives) == 1 else ""
+        text = f"{name} of the query that reads itself"
+        step = Step("held", text, native) if native else Step("unknown", text)
+        found.append((name, [*first, *_with([trace for trace in traces if trace not in first], step)]))
     return found
 
 
