@@ -204,6 +204,9 @@ class Dialect:
     keyed: Rules = ()
     """Native type to the expression of a key's column that equals its literal, where the column itself may not: one
     value has several texts."""
+    sorts: Rules = ()
+    """Native type to the expression that sorts as a key's column compares with its literal, where the column itself
+    does not: one that sorts by numbers and compares by texts."""
     canon: Canon | None = None
     """How rows are hashed in place; None where they are not."""
 
@@ -312,6 +315,10 @@ class Dialect:
     def found(self, column: Column) -> str:
         """The expression by which rows are found that have a key's value."""
         return self._expression(self.keyed, column)
+
+    def sort(self, column: Column) -> str:
+        """The expression by whose order a key's column is cut into slices."""
+        return self._expression(self.sorts, column)
 
     def _expression(self, rules: Rules, column: Column) -> str:
         template = _first(rules, column.native.partition(":")[2].lower())

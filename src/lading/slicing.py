@@ -121,7 +121,8 @@ def even(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) 
 
 
 def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) -> list[tuple[str, ...]]:
-    """Quantiles of the key, in the database's own order, or `even`, which takes the same."""
+    """Quantiles of the key, in the order in which the database compares it with them, or `even`, which takes the
+    same."""
     if found := even(dialect, query, source, count):
         return found
     place, table = source
@@ -129,11 +130,17 @@ def bounds(dialect: Dialect, query: Query, source: tuple[str, Table], count: int
     rows = int(query(f"SELECT count(*) {place}")[0][0])
     step = max(rows // count, 1)
     columns = ", ".join(f"{dialect.show(c)} AS {dialect.quote(c.name)}" for c in table.keyed)
-    numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {quoted}) AS lading_n {place}"
+    order = ", ".join(map(dialect.sort, table.keyed))
+    numbered = f"SELECT {quoted}, row_number() OVER (ORDER BY {order}) AS lading_n {place}"
     turn = dialect.modulo.format(a="lading_n", b=step)
     picked = f"SELECT {columns} FROM ({numbered}) lading_q WHERE lading_n > 1 AND {turn} = 1 ORDER BY lading_n"
     found = query(picked) if step > 1 else []
-    return [tuple(str(value) for value in row) for row in found][: count - 1]
+    return [tuple(map(written, row)) for row in found][: count - 1]
+
+
+def written(value: Any) -> str:
+    """A key's value of a small result, as a bound is written."""
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def numbered(batches: Iterable[pa.RecordBatch], column: str, number: int) -> Iterator[pa.RecordBatch]:

@@ -81,6 +81,19 @@ def test_an_absent_file_is_made_when_it_is_written(file):
     assert os.path.exists(file)
 
 
+def test_slices_of_a_key_that_sorts_by_numbers_and_compares_by_texts_hold_every_row_once(file, sql):
+    sql(
+        "CREATE TABLE t (k ENUM('z', 'm', 'b', 'a', '', 'q'), n INTEGER, PRIMARY KEY (k, n))",
+        "INSERT INTO t SELECT k, n FROM (SELECT unnest(enum_range(NULL::ENUM('z', 'm', 'b', 'a', '', 'q'))) k), "
+        "range(20) r(n)",
+    )
+    with opened(file) as session:
+        there = found(session, "t")
+        cuts = session.slices(there, 7)
+        assert len(cuts) > 10
+        assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
+
+
 def test_a_file_that_another_process_has_is_unreachable(file, sql):
     sql("CREATE TABLE t (a INTEGER)")
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"

@@ -160,6 +160,21 @@ def test_mariadb_reads_as_the_native_connector_does(maria: Odbc, maria_database:
     assert mine == digest_through(MySQL.from_url(maria_database), "Wide one")
 
 
+@pytest.mark.parametrize(
+    "declared", ["enum('z','m','b','a','','q')", "set('z','m','b','a','q','c')", "varbinary(3)"], ids=str
+)
+def test_slices_of_mariadb_hold_every_row_once(maria: Odbc, declared: str):
+    keys = ", ".join(f"('{key}', {n})" for key in ("z", "m", "b", "a", "", "q") for n in range(20))
+    ran(maria, f"CREATE TABLE t (k {declared} NOT NULL, n int NOT NULL, PRIMARY KEY (k, n))",
+        f"INSERT INTO t VALUES {keys}")  # fmt: skip
+    with maria.open() as session:
+        there = session.describe("t")
+        assert there is not None
+        cuts = session.slices(there.model_copy(update={"rows": None}), 7)
+        assert len(cuts) > 10
+        assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
+
+
 @pytest.mark.parametrize("system", ["pg", "maria"])
 def test_a_copy_through_odbc_is_the_same(system: str, request: pytest.FixtureRequest):
     connection: Odbc = request.getfixturevalue(system)

@@ -200,5 +200,6 @@ dialect = Dialect(
         "timestamp(9)": "CAST({v} AS TIMESTAMP_NS)",
         "binary": "unhex({v})",
     },
+    sorts=((r"enum\(.*\)", "CAST({c} AS VARCHAR)"),),
     canon=canon,
 )

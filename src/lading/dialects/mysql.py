@@ -221,5 +221,6 @@ dialect = Dialect(
     placeholder="%s",
     call="CALL {name}({values})",
     literals={"string": "_utf8mb4{v}", "binary": "X{v}", "uuid": "_utf8mb4{v}"},
+    sorts=((rf"(?:enum|set)\(.*\){_SET}", "concat({c})"),),
     canon=canon,
 )

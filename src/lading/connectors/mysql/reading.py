@@ -8,7 +8,7 @@ from lading.connector import Slice
 from lading.dialects.mysql import dialect
 from lading.driver import spent
 from lading.schema import Table
-from lading.slicing import even
+from lading.slicing import even, written
 
 if TYPE_CHECKING:
     from lading.connectors.mysql.driver import Driver
@@ -33,7 +33,7 @@ def bounds(session: MySQLSession, table: Table, count: int, since: Slice) -> lis
         rest = session.driver.query(sql)
         if not rest:
             break
-        found.append(tuple(value.hex() if isinstance(value, bytes) else str(value) for value in rest[0]))
+        found.append(tuple(map(written, rest[0])))
     return found
 
 
