@@ -274,6 +274,8 @@ class Receiving:
         """The rows of a file, whose columns are those that are expected. Raises DataError when they are not."""
         if not found.size:
             return
+        if not (self.drop.settings.format or format_of(found.file, None)):
+            raise DataError("the file's name does not say its format, nor does 'format' of the connection")
         settings = self.drop.settings.model_copy(
             update={"path": str(copy), "storage": None, "table": "t", "columns": dict(self.step.columns),
                     "partitioned": None}

@@ -251,6 +251,18 @@ def test_a_file_of_another_layout_is_quarantined_with_the_reason(drop):
     assert drop.says.startswith("1 row of 1 file into prices, 9 quarantined; 'prices-")
 
 
+def test_a_file_whose_name_does_not_say_its_format_keeps_no_other_waiting(drop):
+    drop.put("prices-1", 1)
+    drop.put("prices-2.csv", 2)
+    assert drop.run() == "unproved"
+    assert (drop.ids(), drop.states()) == ([2], {"prices-1": "quarantined", "prices-2.csv": "loaded"})
+    assert "does not say its format" in drop.kept("_quarantine")["prices-1.reason.txt"]
+    text = (drop.folder / "connections.yaml").read_text("utf-8")
+    (drop.folder / "connections.yaml").write_text(text.replace("path: drop}", "path: drop, format: csv}"), "utf-8")
+    drop.put("prices-3", 3)
+    assert (drop.run(), drop.ids()) == ("proved", [2, 3])
+
+
 def test_a_file_without_rows_may_be_loaded(drop):
     drop.pipeline("empty: load")
     drop.put("prices-1.csv")
