@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from errno import EACCES, EEXIST, ENOTDIR, EPERM, EROFS
 from typing import Any
 
 _PASSWORD = re.compile(
@@ -153,4 +154,12 @@ def fault(error: Exception, hidden: bool = False) -> Bug:
 
 def refused(error: OSError) -> DataError:
     """What this machine did not let us do, such as to write to a disk that is full."""
-    return DataError(f"{error.filename or 'This machine'}: {error.strerror or error}.", "Mend that, then run again.")
+    fix = _MENDS.get(error.errno or 0, "Mend that, then run again.")
+    return DataError(f"{error.filename or 'This machine'}: {error.strerror or error}.", fix)
+
+
+_RIGHT = "Give this user the right to it, or name another place."
+_MENDS = {
+    EACCES: _RIGHT, EPERM: _RIGHT, EROFS: "Name another place.",
+    EEXIST: "Name another place, or remove what is there.", ENOTDIR: "Name another place, or remove what is there.",
+}  # fmt: skip

@@ -121,7 +121,9 @@ class Store:
             revisions.migrate(self.engine, HEAD)
         except (sa.exc.DBAPIError, OSError) as error:
             why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            raise Unreachable(f"The store at {where} cannot be opened: {why}.", "Check LADING_STORE.") from error
+            file = "Look at the file and its folder, or name another place in LADING_STORE."
+            fix = file if self.url.startswith("sqlite") else "Check LADING_STORE."
+            raise Unreachable(f"The store at {where} cannot be opened: {why}.", fix) from error
         except ModuleNotFoundError as error:
             what = f"The store at {where} needs the library '{error.name}', which is not installed."
             raise SpecError(what, "Install it: pip install 'lading[postgres]'.") from error

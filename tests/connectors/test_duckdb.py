@@ -14,7 +14,7 @@ from lading import actions
 from lading.connector import WHOLE, Connection
 from lading.connectors.duckdb import DuckDB
 from lading.connectors.duckdb.faults import error_of
-from lading.errors import DataError, SpecError, Unreachable
+from lading.errors import AccessDenied, DataError, SpecError, Unreachable
 from lading.spec import Move
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put, table
@@ -92,6 +92,17 @@ def test_slices_of_a_key_that_sorts_by_numbers_and_compares_by_texts_hold_every_
         cuts = session.slices(there, 7)
         assert len(cuts) > 10
         assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
+
+
+def test_a_file_that_may_only_be_read_is_a_source(file, sql, monkeypatch):
+    sql("CREATE TABLE people (id INTEGER)", "INSERT INTO people VALUES (1), (2)")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) and (path != file or mode != os.W_OK))
+    with opened(file) as session:
+        assert sum(each.num_rows for each in session.read(found(session, "people"), WHOLE)) == 2
+        with pytest.raises(AccessDenied, match="it may only be read"):
+            put(session, PEOPLE, ROWS)
+    assert sql("SELECT count(*) FROM people") == [(2,)]
 
 
 def test_a_file_that_another_process_has_is_unreachable(file, sql):

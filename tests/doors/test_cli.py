@@ -218,6 +218,16 @@ def test_our_own_fault_says_so(shell, legacy):
     )
 
 
+def test_what_the_machine_refuses_is_no_fault_of_ours(inside):
+    (inside.folder / "taken").write_text("a file")
+    for words in (("init", "taken/new"), ("demo", "--folder", "taken/new", "--quiet")):
+        done = inside(*words)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.splitlines()[-2:] == [
+            "error: taken/new: Not a directory.", "  Name another place, or remove what is there."
+        ]  # fmt: skip
+
+
 def test_the_code_of_a_library_s_error_is_no_exit_code(inside):
     class NotFound(Exception):
         code = 404

@@ -884,7 +884,7 @@ def test_a_store_that_cannot_be_opened(tmp_path):
     for path in (tmp_path / "file.db", tmp_path / "file.db" / "store.db"):
         with pytest.raises(Unreachable, match="cannot be opened") as caught:
             Store(str(path))
-        assert caught.value.fix == "Check LADING_STORE."
+        assert caught.value.fix == "Look at the file and its folder, or name another place in LADING_STORE."
 
 
 def test_a_source_without_rows_is_unproved_once_whatever_the_mode(tmp_path):

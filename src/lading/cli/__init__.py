@@ -99,7 +99,7 @@ def _failed(error: Exception) -> int:
         raise error
     if isinstance(error, errors.Bug) or not isinstance(error, errors.LadingError):
         code = error.code if isinstance(error, errors.LadingError) else 0  # others' codes are no exit codes
-        error = errors.fault(error)
+        error = errors.refused(error) if isinstance(error, OSError) else errors.fault(error)
         error.code = code
     cancelled = error.code == errors.CANCELLED
     _say("" if cancelled else "error: ", error.what, error.fix)

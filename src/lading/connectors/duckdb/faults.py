@@ -30,9 +30,10 @@ def opened(path: str, config: Mapping[str, Any]) -> DuckDBPyConnection:
     import duckdb as vendor
 
     until, there = time.monotonic() + _CLOSING, os.path.exists(path)
+    how = {"access_mode": "READ_ONLY"} if there and not os.access(path, os.W_OK) else {}
     while True:
         try:
-            return vendor.connect(path, config=dict(config))
+            return vendor.connect(path, config={**config, **how})
         except vendor.IOException as error:
             if not there and "No space left" in str(error):
                 with suppress(OSError):
@@ -61,6 +62,8 @@ def error_of(path: str, error: Exception, read: Table | None = None) -> LadingEr
         return Unreachable(
             f"{where}: {text}.", "Raise 'memory_mb' of the connection or 'memory' of the move, or free disk space."
         )
+    if "in read-only mode" in text:
+        return AccessDenied(f"{where}: it may only be read.", "Give this user the right to write it.")
     if isinstance(error, vendor.PermissionException) or "Permission denied" in text:
         return AccessDenied(f"{where}: {text}.", "Give this user the right to read and write the file.")
     if isinstance(error, vendor.IOException | vendor.ConnectionException | vendor.ResourceInUseException):
