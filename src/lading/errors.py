@@ -128,7 +128,7 @@ class DataError(LadingError):
 
 
 class ProofFailed(LadingError):
-    """A person must look: what arrived is not what left. Nothing was published."""
+    """A person must look: what arrived is not what left. The error says whether it was published."""
 
     kind = "proof"
 

@@ -40,5 +40,6 @@ def changes(found: Sequence[Any], width: int = 80) -> RenderableType:
     for number, each in enumerate(found):
         parts += [Text("")] if number else []
         parts.append(Text(each.file, style="bold"))
-        parts += [Text(line, style=_STYLES.get(line[:1], "")) for line in each.lines]
+        whole: Any = {"no_wrap": True, "overflow": "ignore"}  # a line that went on would begin with no sign
+        parts += [Text(line, style=_STYLES.get(line[:1], ""), **whole) for line in each.lines]
     return Group(*parts)

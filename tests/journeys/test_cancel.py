@@ -86,7 +86,7 @@ def test_history_names_the_runs_that_have_no_bill(project: Project):
     assert project("run-step", "--pipeline", "nightly", "--step", "b", "--run", "own").code == 0
     assert unfinished() == [(run, "interrupted")]
     assert len(project("history", "--limit", "1").out.splitlines()) == 3
-    assert project("history", "other").out == "There are no runs yet.\n"
+    assert project("history", "other").out == "There are no runs of 'other' yet.\n"
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,9 @@ def test_what_a_person_sees(project):
     assert project("release", "nightly").out == f"Nothing has changed. Release 1 of nightly ({hash_}) stays live.\n"
     assert project("diff-release", "nightly").out == "live and draft are the same.\n"
     project.report(2)
+    days = " and day" * 20
+    project.write("nightly.yaml", STEPS.replace("Nightly", f"Every night{days}"))
+    assert f"\n+title: Every night{days}\n" in project("diff-release", "nightly", code=1).out, "one line is one line"
     project.write("nightly.yaml", STEPS.replace("Nightly", "Every night"))
     said = project("diff-release", "nightly", code=1).out
     assert said == (

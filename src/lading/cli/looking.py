@@ -111,7 +111,8 @@ def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
     elif found or others:
         show(render.history, sorted([*found, *others], key=lambda each: each.started, reverse=True)[:limit])
     else:
-        click.echo("There are no runs yet.")
+        of = f" of '{pipeline}'" if pipeline else ""
+        click.echo(f"There are no runs{of} yet.")
 
 
 @click.command()

@@ -35,10 +35,10 @@ def show(draw: Callable[..., RenderableType], found: Any) -> None:
     width = console.width = max(min(console.width, 140), render.NARROWEST)
     with heard():
         if console.is_terminal:
-            console.print(draw(found, width), width=width)
+            console.print(draw(found, width), width=width, crop=False)
         else:
             with console.capture() as held:
-                console.print(draw(found, width), width=width)
+                console.print(draw(found, width), width=width, crop=False)
             console.file.write(f"{render.trimmed(held.get())}\n")
             console.file.flush()
 
