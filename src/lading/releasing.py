@@ -76,8 +76,10 @@ def back(store: Store, name: str, to: int | None) -> Release:
         earlier = (each for each in releases.of(store, name) if each.number < now.origin)
         found = next((each for each in earlier if each.state == releases.LIVE and each.hash != now.hash), None)
         if found is None:
-            what = f"'{name}' has no release before {now.number} with another content."
-            raise SpecError(what, f"See 'lading releases {name}'.")
+            what = (
+                f"What is live of '{name}' is the content of release {now.origin}, and none of another was live before."
+            )
+            raise SpecError(what, f"Name one that 'lading releases {name}' shows: lading rollback {name} --to NUMBER")
         return found
     found = releases.numbered(store, name, to)
     if found.state != releases.LIVE:

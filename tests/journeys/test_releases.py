@@ -134,7 +134,8 @@ def test_the_way_back(project):
     with pytest.raises(SpecError) as caught:
         actions_releases.rollback("nightly")
     assert str(caught.value) == (
-        "'nightly' has no release before 3 with another content. See 'lading releases nightly'."
+        "What is live of 'nightly' is the content of release 1, and none of another was live before. "
+        "Name one that 'lading releases nightly' shows: lading rollback nightly --to NUMBER"
     )
     assert actions_releases.rollback("nightly", 2).same_as == 2
     assert actions_releases.rollback("nightly").same_as == 1, "of what is live, not of its number"
