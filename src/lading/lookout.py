@@ -22,7 +22,7 @@ from lading.arrivals import (
     Box,
 )
 from lading.dropfolder import DropFolder, Seen
-from lading.errors import LadingError, Unreachable
+from lading.errors import LadingError, SpecError, Unreachable
 from lading.receiver import Receive
 from lading.store import Store
 
@@ -67,6 +67,22 @@ def look(store: Store, drop: DropFolder, receivers: Sequence[Receiver], every: S
             odd = {name: seen for name, seen in files.items() if _odd(name, here)}
             found.refused.extend(_misnamed(store, drop, strict, (known[strict.box(place)], odd)))
     return found
+
+
+def apart(store: Store, box: Box, step: Receive, others: Sequence[Receive]) -> None:
+    """Raises SpecError where another step of the pipeline expects one of the files, too: the first to put it away would
+    take it from the other."""
+    names = [each.name for each in arrivals.there(store, box).values() if step.expects(each.file)]
+    for other in others:
+        if other.key == step.key or other.folder != step.folder or not (step.archive or other.archive):
+            continue
+        if name := next((name for name in names if other.expects(name.rpartition("/")[2])), None):
+            what = (
+                f"'{name}' is expected by the steps '{step.key}' and '{other.key}', and only one of them would get it."
+            )
+            raise SpecError(
+                what, "Write 'files' of both so that each file is one step's, or give both 'archive: null'."
+            )
 
 
 def _one(store: Store, receiver: Receiver, there: Mapping[str, Arrival], listed: tuple[str, Mapping[str, Seen]]) -> int:

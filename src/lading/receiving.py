@@ -29,7 +29,7 @@ from lading.copying import copied
 from lading.desk import Desk, Outcome
 from lading.dropfolder import DropFolder
 from lading.errors import AccessDenied, DataError, ProofFailed
-from lading.lookout import Receiver, look, tidy
+from lading.lookout import Receiver, apart, look, tidy
 from lading.prove import Bill, State, worst
 from lading.receiver import Receive
 from lading.render import plural
@@ -90,6 +90,8 @@ def received(step: Receive, desk: Desk) -> Outcome:
         work = Receiving(step, desk, drop)
         tidy(desk.store, drop, work.receiver)
         look(desk.store, drop, [work.receiver])
+        beside = [each for each in desk.pipeline.steps if isinstance(each, Receive)]
+        apart(desk.store, work.box, step, [each for each in beside if desk.resolve(each.source)[1] == connection])
         arrivals.take(desk.store, work.box, desk.run, together=step.mode is Mode.APPEND)
         failed = work.all()
         work.sweep()

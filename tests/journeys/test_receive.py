@@ -263,6 +263,25 @@ def test_a_file_whose_name_does_not_say_its_format_keeps_no_other_waiting(drop):
     assert (drop.run(), drop.ids()) == ("proved", [2, 3])
 
 
+def test_two_steps_of_a_pipeline_take_no_file_from_each_other(drop):
+    second = STEP.replace("steps:\n", "").replace("key: prices", "key: again").replace("into: prices", "into: again")
+    drop.pipeline(text=STEP + second.replace('"prices-*"', '"prices-1*"'))
+    drop.put("prices-1.csv", 1)
+    drop.put("prices-2.csv", 2)
+    actions_arrivals.look("p")
+    errors = [(step.state.value, step.error) for step in actions.run("p").steps]
+    says = "'prices-1.csv' is expected by the steps '{}' and '{}', and only one of them would get it."
+    assert [(state, says.format(*pair) in error) for (state, error), pair in zip(
+        errors, [("prices", "again"), ("again", "prices")], strict=True
+    )] == [("failed", True)] * 2  # fmt: skip
+    assert drop.left() == {"prices-1.csv", "prices-2.csv"}
+    drop.pipeline(text=(STEP + second).replace("into:", "archive: null\n    into:"))
+    actions_arrivals.look("p")
+    assert [step.state.value for step in actions.run("p").steps] == ["proved", "proved"]
+    rows = "SELECT (SELECT COUNT(*) FROM prices), (SELECT COUNT(*) FROM again)"
+    assert looks.query(f"sqlite:///{drop.folder / 'wh.db'}", rows) == [(2, 2)]
+
+
 def test_a_file_without_rows_may_be_loaded(drop):
     drop.pipeline("empty: load")
     drop.put("prices-1.csv")
