@@ -89,10 +89,12 @@ def _open(store: Store, known: list[Arrival], calendar: Calendar, step: Receive,
 
 
 def _came(store: Store, known: list[Arrival], calendar: Calendar, due: datetime) -> Arrival | None:
-    """The first file, of those which stand for no other time, that was seen after the deadline of the time before."""
+    """The first file, of those which stand for no other time, that was seen after the deadline of the time before; after
+    that time itself, where its deadline is no sooner than this one's time."""
     before = max(moment for each in known if (moment := _moment(each)) < due)
     first = known[0].state == SINCE and _moment(known[0]) == before
     low = before if first else deadline(calendar.schedule, before) or before
+    low = low if low < due else before
     taken = {each.mark for each in known}
     found = arrivals.good(store, _box(known[0]), low, calendar.limit(due))
     return next((each for each in found if each.id not in taken), None)

@@ -138,3 +138,18 @@ def test_a_gap_after_the_deadline_changes_nothing(store):
     gap = Gap(FIRST + hours(2.5), FIRST + hours(4))
     put(store, "a.csv", FIRST + hours(3))
     assert [each.word for each in expect(store, BOX, STEP, FIRST + hours(4), gap)] == ["missing"]
+
+
+@pytest.mark.parametrize("deadline", ["30m", "1h", "90m", "3h"])
+def test_a_deadline_may_be_after_the_next_time(store, deadline):
+    step = Receive.model_validate(WORDS | {"expected": {"cron": "0 * * * *", "deadline": deadline}})
+    at(store, FIRST - hours(0.5), step)
+    for hour in range(6):
+        put(store, f"{hour}.csv", FIRST + hours(hour - 0.1))
+        assert at(store, FIRST + hours(hour), step) == []
+        assert at(store, FIRST + hours(hour + 0.5), step) == []
+    late = at(store, FIRST + hours(6), step)
+    assert late == ["late: no file '*.csv' has come by 2026-03-27 11:00 UTC"]
+    put(store, "6.csv", FIRST + hours(6.1))
+    assert [each[:4] for each in at(store, FIRST + hours(6.2), step)] == ["came"]
+    assert [each[:4] for each in at(store, FIRST + hours(7), step)] == ["late"]
