@@ -89,8 +89,8 @@ def _open(store: Store, known: list[Arrival], calendar: Calendar, step: Receive,
 
 
 def _came(store: Store, known: list[Arrival], calendar: Calendar, due: datetime) -> Arrival | None:
-    """The first file, of those which stand for no other time, that was seen after the deadline of the time before; after
-    that time itself, where its deadline is no sooner than this one's time."""
+    """The first file, of those which stand for no other time, that was seen after the deadline of the time before; or
+    after that time itself, where its deadline is no sooner than this one's time."""
     before = max(moment for each in known if (moment := _moment(each)) < due)
     first = known[0].state == SINCE and _moment(known[0]) == before
     low = before if first else deadline(calendar.schedule, before) or before
