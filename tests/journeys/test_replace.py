@@ -330,6 +330,32 @@ def test_a_row_whose_parent_is_gone_leaves_the_target_as_it_was(action, place):
     assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, 1), (11, 2), (12, 2)]
 
 
+@pytest.mark.parametrize("collated", ["", ' COLLATE "C"'])
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "SET DEFAULT"])
+def test_rows_of_a_table_that_is_not_moved_are_not_taken_along(action, collated, place):
+    source, target = place("sqlite"), place("postgres")
+    looks.query(source, "CREATE TABLE parents (id varchar(9) PRIMARY KEY)")
+    looks.query(
+        target, "CREATE TABLE parents (id varchar(9) PRIMARY KEY, up varchar(9) REFERENCES parents ON DELETE SET NULL)"
+    )
+    refers = f"varchar(9){collated} DEFAULT 'a' REFERENCES parents ON DELETE {action}"
+    looks.query(target, f"CREATE TABLE children (id bigint, parent {refers})")
+    looks.query(source, "INSERT INTO parents VALUES ('a')")
+    looks.query(target, "INSERT INTO parents VALUES ('a', NULL), ('b', 'a'), ('c', 'b')")
+    looks.query(target, "INSERT INTO children VALUES (10, 'a'), (11, 'b'), (12, 'b')")
+    bill = actions.copy(Move.model_validate({"from": source, "to": target}))
+    would = "delete" if action == "CASCADE" else "change"
+    assert (
+        f"2 rows of 'children' refer to rows of 'parents' that the source does not have, and PostgreSQL would {would}"
+        in (bill.tables[0].error)
+    )
+    assert looks.query(target, "SELECT id FROM parents ORDER BY id") == [("a",), ("b",), ("c",)]
+    assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, "a"), (11, "b"), (12, "b")]
+    looks.query(target, "DELETE FROM children WHERE id > 10")
+    assert actions.copy(Move.model_validate({"from": source, "to": target})).state == "proved"
+    assert looks.query(target, "SELECT * FROM children") == [(10, "a")]
+
+
 @pytest.mark.parametrize("later", ["", " INITIALLY DEFERRED"])
 def test_tables_in_a_circle_need_a_key_that_waits(later: str, place: Callable[[str], str]):
     source, target = place("sqlite"), place("postgres")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lading.connector import Load
 from lading.connectors.postgres.hashing import comparing
+from lading.connectors.postgres.referring import passed_on, refuse_taken
 from lading.connectors.postgres.rights import named
 from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
@@ -26,16 +27,18 @@ _CIRCLE = "Correct the row; if the tables refer to each other in a circle, make 
 def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
     """See `Session.publish`. Rows come into tables after those that they refer to, and go before them. What refers to
     a row that goes may first have to be changed, and a row that comes may need the unique value of one that goes: so
-    where rows cannot go first, they go last, unless they would then take along, or change, rows that have come."""
+    where rows cannot go first, they go last, unless they would then take along, or change, rows that have come. Rows
+    of other tables are never taken along."""
     driver, several = session.driver, len(loads) > 1
     with named(session, loads), transaction(driver):
         _alone(session, loads)
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
         made = [[*session._publishing(load), *_numbering(session, load)] for load in waiting]
+        refuse_taken(session, waiting)
         gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
         come = [text for texts in made for text in texts if not text.startswith(("DELETE ", "DO "))]
         looks = [text for texts in made for text in texts if text.startswith("DO ")]
-        only_first = len(waiting) < 2 or _passed_on(session, waiting)
+        only_first = len(waiting) < 2 or passed_on(session, waiting)
         driver.execute("SAVEPOINT lading")
         try:
             _all(driver, [*gone, *come], several)
@@ -80,13 +83,6 @@ def _known(driver: Driver, error: DataError) -> DataError:
     sql = f"SELECT conname FROM pg_constraint WHERE oid = {oid} UNION SELECT relname FROM pg_class WHERE oid = {oid}"
     names = driver.query(sql)
     return DataError(error.what.replace(made[0], names[0][0]), error.fix) if names else error
-
-
-def _passed_on(session: PostgresSession, loads: Sequence[Load]) -> bool:
-    """Whether what becomes of rows of these tables is passed on to rows that refer to them."""
-    listed = ", ".join(f"to_regclass({dialect.text(session.name(load.table))})" for load in loads)
-    sql = f"SELECT EXISTS (SELECT FROM pg_constraint WHERE confrelid IN ({listed}) AND confdeltype IN ('c', 'n', 'd'))"
-    return bool(session.driver.query(sql)[0][0])
 
 
 def _parents_first(session: PostgresSession, loads: Sequence[Load]) -> list[Load]:

@@ -1,0 +1,57 @@
+"""Tables that refer to others, and what would become of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lading.connector import Load
+from lading.dialects.postgres import dialect
+from lading.errors import DataError
+from lading.schema import Mode
+
+if TYPE_CHECKING:
+    from lading.connectors.postgres.session import PostgresSession
+
+# As PostgreSQL compares them: by the collation of what is referred to.
+_TAKERS = """
+    SELECT f.conname, f.conrelid::regclass::text, f.confdeltype::text, string_agg(format('c.%I = p.%I%s', own.attname,
+           other.attname, (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l
+                           JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = other.attcollation)), ' AND ')
+    FROM pg_constraint f CROSS JOIN LATERAL unnest(f.conkey, f.confkey) k (own, other)
+    JOIN pg_attribute own ON own.attrelid = f.conrelid AND own.attnum = k.own
+    JOIN pg_attribute other ON other.attrelid = f.confrelid AND other.attnum = k.other
+    WHERE f.contype = 'f' AND f.confdeltype IN ('c', 'n', 'd') AND f.confrelid = to_regclass({t})
+    AND (f.conrelid IN ({listed})) IS NOT TRUE GROUP BY f.oid, f.conname, f.conrelid, f.confdeltype ORDER BY 1"""
+
+
+def passed_on(session: PostgresSession, loads: Sequence[Load]) -> bool:
+    """Whether what becomes of rows of these tables is passed on to rows that refer to them."""
+    sql = f"SELECT EXISTS (SELECT FROM pg_constraint WHERE confrelid IN ({_listed(session, loads)})"
+    return bool(session.driver.query(f"{sql} AND confdeltype IN ('c', 'n', 'd'))")[0][0])
+
+
+def refuse_taken(session: PostgresSession, loads: Sequence[Load]) -> None:
+    """Raises DataError where rows that go would take along, or change, rows of tables that are not replaced with
+    them."""
+    listed = _listed(session, loads)
+    for load in loads:
+        if load.mode is not Mode.REPLACE or load.fresh:
+            continue
+        target, stage = session.name(load.table), session.name(load.stage)
+        gone = f"NOT EXISTS (SELECT FROM {stage} s WHERE {session._same('s', 'p', load.key)})"
+        for key, child, action, on in session.driver.query(
+            _TAKERS.replace("{t}", dialect.text(target)).replace("{listed}", listed)
+        ):
+            rows = session.driver.query(f"SELECT count(*) FROM {child} c JOIN {target} p ON {on} WHERE {gone}")[0][0]
+            if rows:
+                would = "delete" if action == "c" else "change"
+                raise DataError(
+                    f"{rows:,} rows of '{child}' refer to rows of '{load.table.full_name}' that the source does not "
+                    f"have, and PostgreSQL would {would} them, too (foreign key '{key}').",
+                    "Move both tables in one step, with 'together', or correct those rows first.",
+                )
+
+
+def _listed(session: PostgresSession, loads: Sequence[Load]) -> str:
+    return ", ".join(f"to_regclass({dialect.text(session.name(load.table))})" for load in loads)
