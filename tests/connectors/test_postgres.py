@@ -591,6 +591,18 @@ def plain(name: str) -> Table:
     return Table(name=name, columns=columns, key=("id",))
 
 
+@pytest.mark.parametrize("there", ["CREATE TABLE t (n int)", "CREATE TABLE x (n int); CREATE INDEX t ON x (n)"])
+def test_a_name_that_was_given_meanwhile_is_told_with_what_to_do(pg_database, there):
+    with opened(pg_database) as session:
+        load = Load(id="cafe", table=plain("t"), key=("id",), fresh=True)
+        session.prepare(load)
+        session.stage(load, [batch_of(1)], 0)
+        run(pg_database, there)
+        with pytest.raises(SpecError, match=r'"t" already exists\. Run again if it was made meanwhile; if not, rename'):
+            session.publish([load])
+        session.discard(load)
+
+
 def test_slices_are_staged_in_parallel_and_again(pg_database):
     load = Load(id="cafe", table=plain("t"), key=("id",), fresh=True)
     failed: list[BaseException] = []

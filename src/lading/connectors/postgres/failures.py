@@ -33,6 +33,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
     ("22|23|44", DataError, "Correct the value, or change what the table demands of it."),
     ("428C9", Unsupported, "Leave the column out: PostgreSQL computes it."),
     ("0A|54", Unsupported, "Choose another form of the table."),
+    ("42P07", SpecError, "Run again if it was made meanwhile; if not, rename what has that name, such as an index."),
     ("2BP01", SpecError, "Drop what depends on the table, or load another one."),
     ("42", SpecError, "Discover the tables again, and correct the names and types."),
 )
