@@ -84,7 +84,7 @@ def bill(found: Bill, width: int = 80) -> RenderableType:
     ends = [Text(f"{found.source} → {found.target}")] if found.source else []
     parts: list[RenderableType] = [_head(found), *ends, _when(found), Text("")]
     if any(step.do != "move" for step in found.steps) or len(found.steps) > 1:
-        parts += [_step_grid(found, width), Text("")]
+        parts += [_step_grid(found, width), *([Text("")] if found.tables else [])]
     if found.tables:
         parts += [_bill_grid(found, width), Text("")]
         parts += [_pair(name, value) for name, value in _foot(found)]

@@ -120,7 +120,7 @@ class Store:
                 sa.event.listen(self.engine, "connect", revisions.durable)
             revisions.migrate(self.engine, HEAD)
         except (sa.exc.DBAPIError, OSError) as error:
-            why = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            why = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).partition("\n")[0]
             file = "Look at the file and its folder, or name another place in LADING_STORE."
             fix = file if self.url.startswith("sqlite") else "Check LADING_STORE."
             raise Unreachable(f"The store at {where} cannot be opened: {why}.", fix) from error
@@ -396,4 +396,4 @@ def _shown(url: str) -> str:
         raise SpecError("The store's address cannot be read.", fix) from None
     if found.get_backend_name() not in ("sqlite", "postgresql"):
         raise SpecError(f"A store cannot be kept in '{found.get_backend_name()}'.", fix)
-    return found.render_as_string(hide_password=True)
+    return found.render_as_string(hide_password=True).replace("+psycopg:", ":", 1)

@@ -96,6 +96,8 @@ def test_a_store_that_cannot_be_opened(folder, monkeypatch):
     monkeypatch.setenv("LADING_STORE", "postgresql://me:geheim@127.0.0.1:9/d")
     (store,) = found("store")
     assert (store.level, "geheim" in store.what, store.fix) == ("error", False, "Check LADING_STORE.")
+    assert store.what.startswith("The store at postgresql://me:***@127.0.0.1:9/d cannot be opened: ")
+    assert store.what.endswith(" failed: Connection refused."), "no second line of the driver's"
 
 
 def test_a_library_that_lacks(folder, monkeypatch):

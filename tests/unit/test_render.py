@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lading import page, progress, render, render_diff
-from lading.prove import Unfinished
+from lading.prove import StepBill, Unfinished
 from lading.record import TableVerdict
 from tests.unit.bills import MIXED, PLAN, PROVED
 
@@ -336,3 +336,10 @@ def test_a_trend_names_both_sides():
     shown = [each.rstrip() for each in render.text(render_diff.trend, [line, there, line], 80).splitlines()]
     assert [each.split()[1:3] for each in shown[2:5]] == [["t", "1"], ["t", "2"], ["t", "1"]]
     assert shown[6:] == ["1  sqlite:///a.db ↔ sqlite:///b.db", "2  sqlite:///a.db ↔ duckdb:///c.duckdb"]
+
+
+def test_a_bill_of_steps_alone_has_one_empty_line_before_what_went_wrong():
+    steps = (StepBill(key="ask", do="approve", state="failed", error="Nobody approved."),)
+    text = render.text(render.bill, MIXED.model_copy(update={"tables": (), "steps": steps}), 80)
+    assert text.splitlines()[-3:] == ["", "ask", "  Nobody approved."]
+    assert "\n\n\n" not in text
