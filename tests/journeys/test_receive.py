@@ -217,6 +217,17 @@ def test_a_file_is_held_against_what_its_marker_says(drop, kind):
     assert drop.left() == set()
 
 
+def test_the_name_of_a_file_in_its_marker_is_no_hash(drop):
+    drop.pipeline("ready: marker")
+    for name, wrong in ((f"prices-{'0f' * 16}.csv", b""), (f"prices-{'0f' * 20}.csv", b"\n")):
+        text = drop.put(name, len(name)).read_bytes()
+        (drop.drop / f"{name}.done").write_text(f"{hashlib.md5(text + wrong).hexdigest()}  ./{name}\n")
+    assert drop.run() == "unproved"
+    assert drop.states() == {
+        f"prices-{'0f' * 16}.csv": "loaded", f"prices-{'0f' * 20}.csv": "quarantined"
+    }  # fmt: skip
+
+
 def test_a_file_of_another_layout_is_quarantined_with_the_reason(drop):
     drop.put("prices-0.csv", 1)
     drop.put("prices-1.csv", 1, head="id,day,cost\n")
