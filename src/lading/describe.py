@@ -37,6 +37,8 @@ class Row:
         match self.default:
             case None | "" | [] | ():
                 return ""
+            case dict() if self.default:
+                return ""  # its parts have their own
             case bool():
                 return "yes" if self.default else "no"
             case list() | tuple():
@@ -114,7 +116,7 @@ def _values(form: dict[str, Any]) -> list[Any]:
 def _word(form: dict[str, Any]) -> str:
     values = _values(form)
     if values:
-        return ("one of " if len(values) > 1 else "") + ", ".join(str(value) for value in values)
+        return ("one of " if len(values) > 1 else "") + ", ".join("yes" if v is True else str(v) for v in values)
     if form.get("type") == "array":
         item = form.get("items", {})
         return f"list of {_WORDS.get(item.get('type', ''), 'value')}s"

@@ -33,6 +33,12 @@ def test_help_starts_at_once(shell):
     assert "..." not in done.stdout.partition("Commands:")[2]
 
 
+def test_what_is_compared_is_not_moved(inside):
+    text = " ".join(inside("diff", "--help").out.split())
+    assert "--tables TEXT Tables to compare;" in text
+    assert "to move" not in text
+
+
 @pytest.mark.parametrize("columns", ["60", "80"])
 def test_without_a_command_the_commands_are_shown_in_whole_sentences(inside, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)

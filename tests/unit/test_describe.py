@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 from lading import describe, find
 from lading.errors import SpecError
 from lading.spec import Move
+from lading.steps.check import Rule
 
 
 class Sample(BaseModel):
@@ -66,3 +67,9 @@ def test_an_unknown_kind_is_named():
     with pytest.raises(SpecError) as caught:
         describe.connector("duckbd")
     assert str(caught.value) == "There is no connector of the kind 'duckbd'. Did you mean 'duckdb'?"
+
+
+def test_defaults_and_values_are_written_as_people_write_them():
+    prove, rule = describe.rows(find.step_class("prove")), describe.rows(Rule)
+    assert [row.shown for row in prove if row.name == "compare"] == [""]
+    assert [row.kind for row in rule if row.name == "not_empty"] == ["yes"]

@@ -39,12 +39,15 @@ class Compare(Verdicts):
     """A command whose options are those of a comparison."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from dataclasses import replace
+
         from lading import describe
         from lading.compare import Asked
         from lading.spec import Move
 
         own = super().get_params(ctx)
         places = [row for row in describe.rows(Move) if row.field in PLACES and self.name == "diff"]
+        places = [replace(row, help=row.help.replace("to move", "to compare")) for row in places]
         rows = [*places, *describe.rows(Asked)]
         return [*own[:-1], *map(option, rows), own[-1]]
 
