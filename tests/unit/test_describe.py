@@ -9,6 +9,7 @@ from lading import describe, find
 from lading.errors import SpecError
 from lading.spec import Move
 from lading.steps.check import Rule
+from lading.steps.prove import Prove
 
 
 class Sample(BaseModel):
@@ -70,6 +71,6 @@ def test_an_unknown_kind_is_named():
 
 
 def test_defaults_and_values_are_written_as_people_write_them():
-    prove, rule = describe.rows(find.step_class("prove")), describe.rows(Rule)
+    prove, rule = describe.rows(Prove), describe.rows(Rule)
     assert [row.shown for row in prove if row.name == "compare"] == [""]
     assert [row.kind for row in rule if row.name == "not_empty"] == ["yes"]
