@@ -272,7 +272,8 @@ def _besides(old: Table | None, found: Table, mode: Mode) -> Iterable[str]:
 def _key(move: Move, table: Table) -> tuple[str, ...]:
     for name in move.merge_key:
         if table.column(name) is None:
-            raise SpecError(f"'{table.full_name}' has no column '{name}'.", "Correct 'merge_key'.")
+            fix = f"Correct 'merge_key'. {meant(name, [c.name for c in table.columns])}"
+            raise SpecError(f"'{table.full_name}' has no column '{name}'.", fix)
     if move.since:
         column = table.column(move.since)
         if column is None:

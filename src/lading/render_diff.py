@@ -23,6 +23,7 @@ MARKS = {Verdict.EQUAL: "=", Verdict.INCONCLUSIVE: "?", Verdict.DIFFERENT: "≠"
 SHOWN = 20
 """Differences of a table that are shown; more are kept, and exported."""
 _LENGTHS = re.compile(r"string\([^)]*\)(?: and string\([^)]*\))? as string(?:\([^)]*\))?")
+_DRY = "Nothing was changed. Do it with --apply."
 _KINDS = {"only_left": "only left", "only_right": "only right"}
 _STATES = {"proved": "green", "unproved": "yellow", "failed": "red"}
 
@@ -81,7 +82,8 @@ def repair(found: Repair, width: int = 80) -> RenderableType:
     parts += [Text(_left_out(each), style="dim") for each in found.tables if each.left_out]
     left = sum(each.after.only_right for each in found.tables if each.after) if found.applied else 0
     if not found.applied:
-        parts += [Text(""), Text("Nothing was changed. Do it with --apply.", style="dim")]
+        todo = any(each.inserts or each.updates or each.deletes for each in found.tables)
+        parts += [Text(""), Text(_DRY if todo else "There is nothing to do.", style="dim")]
     elif left and not found.deletes:
         more = f"{plural(left, 'row')} that only the target has {'is' if left == 1 else 'are'} left: add --deletes."
         parts += [Text(""), Text(more, style="dim")]

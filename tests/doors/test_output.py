@@ -168,6 +168,13 @@ def test_a_loss_is_told_with_its_types_once_and_its_count_by_its_name(inside, le
     assert "<dt>Narrowed</dt><dd>amount 500</dd>" in (inside.folder / "bill.html").read_text(encoding="utf-8")
 
 
+def test_a_repair_that_has_nothing_to_do_says_so(sides):
+    sides("diff", "legacy.db#people", "same.db#people")
+    assert sides("repair", "--quiet").out.splitlines()[-1] == "There is nothing to do."
+    sides("diff", "legacy.db#people", "other.db#people")
+    assert sides("repair", "--quiet").out.splitlines()[-1] == "Nothing was changed. Do it with --apply."
+
+
 def test_texts_of_another_length_alone_are_not_told(inside, legacy):
     inside("copy", "legacy.db", "new.duckdb", "--tables", "people")
     done = inside("diff", "legacy.db#people", "new.duckdb#people", "--html", "diff.html")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel
 
-from lading.errors import SpecError
+from lading.errors import SpecError, meant
 from lading.schema import Column, Table, gaps
 from lading.types import Type
 
@@ -120,9 +120,8 @@ def _key(left: Table, right: Table, asked: Sequence[str], pairs: Sequence[Pair])
     names = {pair.name for pair in pairs if pair.type is not None}
     for name in asked:
         if name not in names:
-            raise SpecError(
-                f"'{name}' is no column that both '{left.full_name}' and '{right.full_name}' have.", "Correct the key."
-            )
+            what = f"'{name}' is no column that both '{left.full_name}' and '{right.full_name}' have."
+            raise SpecError(what, f"Correct the key. {meant(name, names)}")
     if asked:
         return tuple(asked)
     if left.key and names.issuperset(left.key):
