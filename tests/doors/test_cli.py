@@ -153,7 +153,7 @@ def test_a_failed_table_ends_with_1_and_the_others_arrive(inside, legacy):
         (["copy", "legacy.db", "x.duckdb", "--tables", "people", "--since", "bron", "--mode", "merge"],
          "error: 'people' cannot be moved: 'people' has no column 'bron'.\n  Correct 'since'. Did you mean 'born'?\n"),
         (["copy", "legacy.db", "x.duckdb", "--tables", "people", "--merge-key", "nmae", "--mode", "merge"],
-         "error: 'people' cannot be moved: 'people' has no column 'nmae'.\n  Correct 'merge_key'. Did you mean 'name'?"),
+         "error: 'people' cannot be moved: 'people' has no column 'nmae'.\n  Correct 'merge_key'. Did you mean 'name'"),
         (["diff", "legacy.db#people", "legacy.db#people", "--key", "ID", "--quiet"],
          "error: 'ID' is no column that both 'people' and 'people' have.\n  Correct the key. Did you mean 'id'?\n"),
         (["copy", "legacy.db", "x.duckdb", "--into", "a", "--into", "b=c"],
