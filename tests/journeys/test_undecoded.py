@@ -197,6 +197,20 @@ def test_a_row_that_is_refused_is_named(pg_database: str, other_database: str):
     assert looks.query(other_database, "SELECT count(*) FROM plain") == [(0,)]
 
 
+@pytest.mark.parametrize("rule", ["CHECK (value <> 1234)", "NOT NULL"])
+def test_a_row_that_a_domain_refuses_is_set_aside(pg_database: str, other_database: str, rule: str):
+    value = "nullif(n, 1234)" if rule == "NOT NULL" else "n"
+    looks.query(pg_database, "CREATE TABLE plain (id int PRIMARY KEY, v int)")
+    looks.query(pg_database, f"INSERT INTO plain SELECT n, {value} FROM generate_series(1, 3000) n")
+    looks.query(other_database, f'CREATE SCHEMA "S"; CREATE DOMAIN "S"."D" AS int {rule}')
+    looks.query(other_database, 'CREATE TABLE plain (id int PRIMARY KEY, v "S"."D")')
+    for room, state in ((0, State.FAILED), (1, State.PROVED)):
+        bill = actions.copy(Move.model_validate({"from": pg_database, "to": other_database, "max_rejects": room}))
+        assert bill.state is state, bill.tables[0].error
+        assert [each.row["id"] for each in actions.rejects(bill.run)] == ["1234"]
+    assert looks.query(other_database, "SELECT count(*), count(v) FROM plain") == [(2999, 2999)]
+
+
 def test_a_target_that_changes_values_is_found_out(pg_database: str, other_database: str):
     """The rows that differ are told as anywhere else."""
     looks.query(pg_database, "CREATE TABLE plain (id int PRIMARY KEY, v text)")

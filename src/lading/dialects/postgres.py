@@ -141,15 +141,22 @@ dialect = Dialect(
             FROM pg_class p WHERE p.oid = c.oid AND c.relkind <> 'p' OR c.relkind = 'p' AND p.relkind <> 'p'
                  AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid))) s
         WHERE c.relkind IN ('r', 'p', 'm', 'f') AND {_OWN}""",
-    # Checks of whole rows name their table, and are left to it.
+    # Checks of whole rows name their table, and are left to it. A stage has no domains: a cast to them, whose NULLs are
+    # counted so that it is not left out, refuses what they refuse.
     refusals="""
-        SELECT CASE c.contype WHEN 'c' THEN 'CONSTRAINT ' || quote_ident(c.conname) || ' ' ELSE '' END
-               || pg_get_constraintdef(c.oid), CASE c.contype WHEN 'c' THEN 0 ELSE 1 END,
-               (SELECT coalesce(array_agg(attname::text), '{}') FROM pg_attribute
-                WHERE attrelid = c.conrelid AND attnum = ANY(coalesce(x.indkey::int2[], c.conkey)))
-        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
-        LEFT JOIN pg_index x ON x.indexrelid = c.conindid
-        WHERE c.contype IN ('c', 'u', 'p') AND 0 < ALL(c.conkey) AND n.nspname = %s AND t.relname = %s""",
+        SELECT r.* FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace CROSS JOIN LATERAL (
+            SELECT CASE c.contype WHEN 'c' THEN 'CONSTRAINT ' || quote_ident(c.conname) || ' ' ELSE '' END
+                   || pg_get_constraintdef(c.oid), CASE c.contype WHEN 'c' THEN 0 ELSE 1 END,
+                   (SELECT coalesce(array_agg(attname::text), '{}') FROM pg_attribute
+                    WHERE attrelid = c.conrelid AND attnum = ANY(coalesce(x.indkey::int2[], c.conkey)))
+            FROM pg_constraint c LEFT JOIN pg_index x ON x.indexrelid = c.conindid
+            WHERE c.contype IN ('c', 'u', 'p') AND 0 < ALL(c.conkey) AND c.conrelid = t.oid
+            UNION ALL
+            SELECT 'CHECK (num_nulls(' || quote_ident(a.attname) || '::' || format_type(y.oid, NULL) || ') >= 0)', 0,
+                   ARRAY[a.attname::text]
+            FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid AND y.typtype = 'd'
+            WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped) r
+        WHERE n.nspname = %s AND t.relname = %s""",
     triggers="""
         SELECT g.tgname FROM pg_trigger g
         JOIN pg_class t ON t.oid = g.tgrelid JOIN pg_namespace n ON n.oid = t.relnamespace
