@@ -157,10 +157,13 @@ def history(found: Sequence[Bill | Unfinished], width: int = 80) -> RenderableTy
 
 def reject(found: Any, width: int = 80) -> RenderableType:
     """A row that was refused, and why."""
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
     shown = ", ".join(f"{name}={'NULL' if value is None else repr(value)}" for name, value in found.row.items())
-    return Text.assemble((found.table, "bold"), f"  {found.reason}\n  ", (shown, "dim"))
+    head = Text.assemble((found.table, "bold"), f"  {found.reason}")
+    return Group(head, Padding(Text(shown, style="dim"), (0, 0, 0, 2)))
 
 
 def console(**how: Any) -> Console:

@@ -308,8 +308,8 @@ def test_a_connection_is_a_url_or_a_file_and_says_whether_that_is_there(inside, 
     assert inside("connect", "crm", "legacy.db").out == "'crm' is in connections.yaml\nNext: lading check crm\n"
     done = inside("connect", "wh", "duckdb:///new.duckdb")
     assert done.out == (
-        f"'wh' is in connections.yaml\n{inside.folder}/new.duckdb is not there: it is made when it is written to. "
-        "To read it, correct the path.\n"
+        f"'wh' is in connections.yaml\n{inside.folder}/new.duckdb is not there. "
+        "Correct the path, unless it is yet to be made.\n"
     )
     assert inside("copy", "crm", "wh").code == 0
     assert inside("check", "wh").out == f"wh answers: duckdb:///{inside.folder}/new.duckdb, 3 tables\n"

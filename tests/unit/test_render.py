@@ -12,6 +12,7 @@ from rich.table import Table
 from lading import page, progress, render, render_diff
 from lading.prove import StepBill, Unfinished
 from lading.record import TableVerdict
+from lading.store import Reject
 from tests.unit.bills import MIXED, PLAN, PROVED
 
 UNFINISHED = [
@@ -343,3 +344,10 @@ def test_a_bill_of_steps_alone_has_one_empty_line_before_what_went_wrong():
     text = render.text(render.bill, MIXED.model_copy(update={"tables": (), "steps": steps}), 80)
     assert text.splitlines()[-3:] == ["", "ask", "  Nobody approved."]
     assert "\n\n\n" not in text
+
+
+def test_a_row_that_was_refused_stands_below_its_reason():
+    refused = Reject(table="t", slice=0, row={f"column{n}": "x" * 9 for n in range(12)}, reason="No.")
+    first, *rest = render.text(render.reject, refused, 60).splitlines()
+    assert (first, len(rest) > 3) == ("t  No.", True)
+    assert all(re.match("  [^ ]", line) for line in rest)

@@ -85,7 +85,7 @@ def connect(name: str, url: str) -> None:
     path, variable, missing = actions.connect(name, url)
     click.echo(f"'{name}' is in {path.name}")
     if missing:
-        click.echo(f"{missing} is not there: it is made when it is written to. To read it, correct the path.")
+        click.echo(f"{missing} is not there. Correct the path, unless it is yet to be made.")
         return
     if variable:
         click.echo(f"Its password is not: set the environment variable {variable}.")
