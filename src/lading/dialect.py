@@ -205,8 +205,8 @@ class Dialect:
     """Native type to the expression of a key's column that equals its literal, where the column itself may not: one
     value has several texts."""
     sorts: Rules = ()
-    """Native type to the expression that sorts as a key's column compares with its literal, where the column itself
-    does not: one that sorts by numbers and compares by texts."""
+    """Native type to the expression that compares with a key's literal and sorts so, where the column itself does not:
+    one that sorts by numbers and compares by texts, or cannot be compared."""
     canon: Canon | None = None
     """How rows are hashed in place; None where they are not."""
 

@@ -67,7 +67,8 @@ def _one_of(dialect: Dialect, table: Table, on: Sequence[str], keys: Sequence[Se
 
 def _before(dialect: Dialect, table: Table, on: Sequence[str], bound: Sequence[str]) -> str:
     """Rows whose key sorts before the bound."""
-    column, value = dialect.quote(on[0]), _literal(dialect, table, on[0], bound[0])
+    found, value = table.column(on[0]), _literal(dialect, table, on[0], bound[0])
+    column = dialect.sort(found) if found else dialect.quote(on[0])
     if len(on) == 1:
         return f"{column} < {value}"
     return f"({column} < {value} OR ({column} = {value} AND {_before(dialect, table, on[1:], bound[1:])}))"

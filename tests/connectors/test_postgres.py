@@ -417,6 +417,29 @@ def numbers(pg_database: str) -> str:
     return pg_database
 
 
+@pytest.mark.parametrize(
+    ("native", "value", "finds"),
+    [("money", "(n - 50)::money", True), ("place", "(n, 'a')::place", True), ("int[]", "ARRAY[n, n / 2]", False)],
+)
+def test_slices_of_a_key_that_compares_with_no_literal_hold_every_row_once(pg_database, native, value, finds):
+    run(
+        pg_database,
+        "CREATE TYPE place AS (a int, b text)",
+        f"CREATE TABLE parts (k {native}, PRIMARY KEY (k)) PARTITION BY RANGE (k)",
+        "CREATE TABLE parts_all PARTITION OF parts DEFAULT",
+        f"INSERT INTO parts SELECT {value} FROM generate_series(1, 100) n",
+        "ANALYZE",
+    )
+    with opened(pg_database) as session:
+        cuts = session.slices(described(session, "parts"), 10)
+        assert len(cuts) == 10
+        parts = [row for cut in cuts for row in rows(session, "parts", cut)]
+        assert sorted(map(str, parts)) == sorted(map(str, rows(session, "parts")))
+        if finds:
+            one = Slice(on=("k",), keys=((str(parts[0][0]),),))
+            assert rows(session, "parts", one) == parts[:1]
+
+
 @pytest.mark.parametrize("by", ["pages", "key"])
 def test_slices_hold_every_row_once(numbers, by):
     with opened(numbers) as session:

@@ -125,6 +125,20 @@ def test_a_key_of_any_type_finds_its_rows(kind: str, native: str, one: str, two:
     assert (done.verdict, table.inserts, table.updates, table.deletes, table.problem) == ("equal", 1, 2, 1, "")
 
 
+@pytest.mark.parametrize(
+    ("native", "one", "copied"), [("money", "1.5", "numeric(19,2)"), ("spot", "'(1,a)'::spot", "text")]
+)
+def test_a_copy_of_a_key_that_compares_with_no_literal_is_repaired(native: str, one: str, copied: str, place: Place):
+    source, target = place("postgres"), place("duckdb" if copied == "text" else "postgres")
+    made(source, "CREATE TYPE spot AS (a integer, b text)", f"CREATE TABLE t (k {native} PRIMARY KEY, v text)",
+         f"INSERT INTO t VALUES ({one}, 'new')")  # fmt: skip
+    made(target, f"CREATE TABLE t (k {copied} PRIMARY KEY, v text)",
+         f"INSERT INTO t VALUES ({one.removesuffix('::spot')}, 'old')")  # fmt: skip
+    done = repair(diff(source, target).id, apply=True, source=source, target=target)
+    table = table_of(done)
+    assert (done.verdict, table.updates, table.problem) == ("equal", 1, "")
+
+
 def test_a_key_that_finds_no_row_is_told(place: Place):
     """The number is 1.5, and its text is another."""
     source, target = place("sqlite"), place("sqlite")

@@ -33,6 +33,8 @@ _LONG = rf"numeric(?!\({_TO_76},\d+\)$)(?!.*/\*{_TO_76},\d+\*/$)(?!.*money).*"
 _ARRAY = (
     "CASE WHEN array_ndims({c}) > 1 OR array_lower({c}, 1) <> 1 THEN '!' ELSE array_to_json(({c})::text[])::text END"
 )
+# What compares with no literal as it is read.
+_UNLIKE = ((r".*/\*money\*/", "({c})::numeric"), (r".*/\*row\*/", "({c})::text"))
 
 # The binary forms, which no setting of a session changes: microseconds since 2000, and the bits of floats.
 _ENDLESS = "CASE {c} WHEN 'infinity' THEN 'inf' WHEN '-infinity' THEN '-inf' ELSE "
@@ -293,6 +295,8 @@ dialect = Dialect(
     placeholder="%s",
     call="CALL {name}({values})",
     literals={"binary": "decode({v}, 'hex')"},
+    keyed=_UNLIKE,
+    sorts=(*_UNLIKE, (r".*\[\]", _ARRAY)),
     canon=canon,
 )
 
