@@ -71,12 +71,14 @@ class SqlSession:
         yield from (table for table in found if not table.view and not ours(table.name))
 
     def describe(self, name: str) -> Table | None:
-        mark = self.dialect.placeholder
-        condition = f" WHERE table_schema = {mark} AND table_name = {mark}"
-        found = [table for pair in self.meant(name) for table in self._catalogue(condition, pair)]
+        found = [table for pair in self.meant(name) for table in self._named(pair)]
         if len(found) > 1:  # 'b' in the schema 'a', and 'a.b' in the default one
             raise SpecError(f"Two tables are called '{name}'.", "Rename one, or leave both out.")
         return found[0] if found else None
+
+    def _named(self, pair: tuple[str, str]) -> list[Table]:
+        mark = self.dialect.placeholder
+        return self._catalogue(f" WHERE table_schema = {mark} AND table_name = {mark}", pair)
 
     def meant(self, name: str) -> list[tuple[str, str]]:
         """The schemas and tables that a full name can mean, as both may hold dots."""

@@ -236,12 +236,18 @@ def test_a_catalogue_is_listed_where_more_is_meant_than_a_table(
     assert ([table.table for table in bill.tables], len(listed)) == (["clients"], lists)
 
 
-@pytest.mark.parametrize("tables", ["*", "s.orders"])
-def test_two_tables_of_one_name_are_refused_and_none_is_lost(tables: str, place: Callable[[str], str]):
-    source, target = place("postgres"), place("duckdb")
-    looks.query(source, 'CREATE SCHEMA s; CREATE TABLE s.orders AS SELECT 1; CREATE TABLE "s.orders" AS SELECT 2')
-    with pytest.raises(SpecError, match=r"wo tables (are )?called 's\.orders'"):
-        actions.copy(Move(source=source, target=target, tables=(tables,)))
+@pytest.mark.parametrize(
+    ("kind", "quote", "every"), [("postgres", '"', True), ("postgres", '"', False), ("mysql", "`", False)]
+)
+def test_two_tables_of_one_name_are_refused_and_none_is_lost(
+    kind: str, quote: str, every: bool, schema: str, place: Callable[[str], str]
+):
+    source, name = place(kind), f"{schema}.orders"
+    looks.query(source, f"CREATE SCHEMA {schema}")
+    for table in (name, f"{quote}{name}{quote}"):
+        looks.query(source, f"CREATE TABLE {table} (id int)")
+    with pytest.raises(SpecError, match=rf"wo tables (are )?called '{name}'"):
+        actions.copy(Move(source=source, target=place("duckdb"), tables=("*" if every else name,)))
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])

@@ -48,13 +48,9 @@ class MySQLSession(SqlSession):
         found = self._catalogue(condition, [value for value in values if value])
         yield from (table for table in found if not table.view and not ours(table.name))
 
-    def describe(self, name: str) -> Table | None:
+    def _named(self, pair: tuple[str, str]) -> list[Table]:
         """As everywhere, but the catalogue compares names without case and accents, and tables may not."""
-        for pair in self.meant(name):
-            for table in self._catalogue(" WHERE table_schema = %s AND table_name = %s", pair):
-                if self.mysql.server.same(table.name, pair[1]):
-                    return table
-        return None
+        return [table for table in super()._named(pair) if self.mysql.server.same(table.name, pair[1])]
 
     def _place(self, table: Table) -> Place:
         return (table.schema_name or self.default_schema, table.name)
