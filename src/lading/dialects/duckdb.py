@@ -174,7 +174,10 @@ dialect = Dialect(
         text="CAST({v} AS VARCHAR)",
         head="left({v}, {n})",
         matches="regexp_full_match({v}, '{p}')",
-        looks={"json": "left(ltrim({v}), 1) IN ('{', '[') AND json_valid({v})"},
+        looks={  # json_valid takes [1,] and [NaN], too
+            "json": "left(ltrim({v}), 1) IN ('{', '[') AND json_valid({v}) AND NOT regexp_matches("
+            r"""regexp_replace({v}, '"(\\.|[^"\\])*"', '0', 'g'), ',\s*[\]}]|(?i:nan|inf)')"""
+        },
         whole="ltrim(split_part({v}, '.', 1), '+-0')",
         tail="rtrim(split_part({v}, '.', 2), '0')",
         scale="length(rtrim(split_part(CAST({v} AS VARCHAR), '.', 2), '0'))",
