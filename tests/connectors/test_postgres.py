@@ -848,6 +848,23 @@ def test_a_role_that_owns_the_table_only_when_it_says_so_refills_it(pg_database,
     run(pg_database, f"DROP OWNED BY o{name}, r{name}", f"DROP ROLE o{name}, r{name}")
 
 
+def test_who_may_not_see_what_would_be_taken_along_is_told_which_right_is_lacking(pg_database, postgres):
+    name = pg_database.rpartition("/")[2]
+    run(
+        pg_database,
+        "CREATE TABLE t (id int PRIMARY KEY, t text); INSERT INTO t VALUES (1, 'x'), (2, 'x')",
+        "CREATE TABLE c (id int REFERENCES t ON DELETE CASCADE); INSERT INTO c VALUES (2)",
+        f"CREATE ROLE r{name} LOGIN PASSWORD 'x'; GRANT CREATE ON SCHEMA public TO r{name}; GRANT ALL ON t TO r{name}",
+    )
+    with opened(f"postgresql://r{name}:x@127.0.0.1:{postgres.port}/{name}") as session:
+        lacking = [right.fix for right in session.rights(described(session, "t"), Mode.REPLACE) if not right.held]
+        assert lacking == [f'GRANT SELECT ON c TO "r{name}";']
+        with pytest.raises(AccessDenied, match="GRANT SELECT ON c TO"):
+            replaced(session, load_of(session, "t"), [batch_of(1)])
+    assert run(pg_database, "SELECT id FROM c") == [(2,)]
+    run(pg_database, f"DROP OWNED BY r{name}", f"DROP ROLE r{name}")
+
+
 def test_rows_that_others_refer_to_are_kept(pg_database):
     run(
         pg_database,

@@ -64,6 +64,7 @@ def rights(session: PostgresSession, table: Table, mode: Mode | None) -> list[Ri
     for each in (*needed[mode], *more):
         has = held(f"has_table_privilege({relation}, '{each}')")
         found.append(Right(f"{each} ON {name}", has, f"GRANT {each} ON {name} TO {user};"))
+    found += _referring(session, relation, user) if mode is Mode.REPLACE else []
     return [*found, *_readable(session, table, (name, relation, user))]
 
 
@@ -78,6 +79,15 @@ def named(session: PostgresSession, loads: Sequence[Load]) -> Iterator[None]:
             if not right.held:
                 raise AccessDenied(error.what, f"Have its owner run: {right.fix}") from error
         raise
+
+
+def _referring(session: PostgresSession, relation: str, user: str) -> list[Right]:
+    """The right to see whether rows of other tables would be deleted, or changed, with those that go."""
+    rows = session.driver.query(
+        "SELECT DISTINCT conrelid::regclass::text, has_table_privilege(conrelid, 'SELECT') FROM pg_constraint "
+        f"WHERE confrelid = {relation} AND conrelid <> confrelid AND confdeltype IN ('c', 'n', 'd') ORDER BY 1"
+    )
+    return [Right(f"SELECT ON {child}", bool(held), f"GRANT SELECT ON {child} TO {user};") for child, held in rows]
 
 
 def _readable(session: PostgresSession, table: Table, words: tuple[str, str, str]) -> list[Right]:
