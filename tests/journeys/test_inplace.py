@@ -13,6 +13,7 @@ from lading import config
 from lading.canon import Compared
 from lading.compare.pairing import pairing
 from lading.connector import WHOLE
+from lading.digest import Tally
 from lading.driver import transaction
 from lading.errors import Unsupported
 from lading.fingerprint import Fingerprint, differing, fingerprint_of
@@ -275,6 +276,24 @@ def test_what_is_no_value_equals_none(place: Callable[[str], str]):
                     marks.append(session.fingerprints(there, compared(there), (), 1))
                 assert marks[0] != marks[1], (kind, column)
                 assert [mark[0].rows for mark in marks] == [1, 1]
+
+
+def test_the_days_of_the_year_0_are_counted_as_they_are_read(place: Callable[[str], str]):
+    """MariaDB has a year 0 of 365 days, everybody else one of 366."""
+    days = ("0000-01-01", "0000-02-28", "0000-03-01", "0000-12-31", "0001-01-01", "0004-02-29")
+    with opened("mysql", place("mysql")) as session:
+        session.driver.execute("CREATE TABLE t (id INT PRIMARY KEY, d DATE, m DATETIME(6))")
+        for n, day in enumerate(days):
+            session.driver.execute(f"INSERT INTO t VALUES ({n}, '{day}', '{day} 23:59:59.000001')")
+        there = found(session, "t")
+        read = list(session.read(there, WHOLE))
+        marks = session.fingerprints(there, compared(there), ("id",), 64)
+        assert marks == fingerprint_of(read, there.columns, compared(there), ("id",), 64)
+        told, tally = session.digest(there, WHOLE), Tally(there.columns)
+        for batch in read:
+            tally.add(batch)
+        assert told is not None
+        assert told.columns["d"] == tally.reading().columns["d"]
 
 
 def test_a_row_too_long_to_hash_is_refused(place: Callable[[str], str], mariadb: MariaDB):

@@ -13,8 +13,11 @@ _REAL_DAY = (
     "CASE WHEN {c} IS NULL OR (month({c}) > 0 AND dayofmonth({c}) BETWEEN 1 AND dayofmonth(last_day({c}))) "
     "THEN {{t}} ELSE concat('!', {c}) END"
 )
-_DAY = _REAL_DAY.replace("{{t}}", "to_days({c}) - 719528")
-_MOMENT = _REAL_DAY.replace("{{t}}", "timestampdiff(MICROSECOND, '1970-01-01', {c})")
+# The year 0 has no 29 February here, so that the days before are counted one too high.
+_EARLY = "(year({c}) = 0 AND month({c}) < 3)"
+_DAYS = f"(to_days({{c}}) - {_EARLY} - 719528)"
+_DAY = _REAL_DAY.replace("{{t}}", _DAYS)
+_MOMENT = _REAL_DAY.replace("{{t}}", f"timestampdiff(MICROSECOND, '1970-01-01', {{c}}) - {_EARLY} * 86400000000")
 _INSTANT = _REAL_DAY.replace("{{t}}", "CAST(unix_timestamp({c}) * 1000000 AS SIGNED)")
 _TIME = "CASE WHEN {c} < 0 THEN concat('!', {c}) ELSE time_to_sec({c}) DIV 1 * 1000000 + microsecond({c}) END"
 _UTF8 = "CONVERT({r} USING utf8mb4)"
@@ -32,7 +35,7 @@ canon = Canon(
         (r"uuid|(?:string.*|uuid) as uuid", f"CAST(lower({_UTF8}) AS BINARY)"),
         (r"binary.*", "lower(hex({c}))"),
         (r"date", _DAY),
-        (r"date as timestamp", _DAY.replace("- 719528", "* 86400000000 - 719528 * 86400000000")),
+        (r"date as timestamp", _DAY.replace(_DAYS, f"{_DAYS} * 86400000000")),
         (r"time\([0-6]\)", _TIME),
         (
             r"time\([0-6]\) as nanoseconds",
@@ -181,7 +184,7 @@ dialect = Dialect(
         "string": "sum(octet_length({c}))",
         "uuid": "sum(octet_length({c}))",
         "binary": "sum(octet_length({c}))",
-        "date": "sum(to_days({c}) - 719528)",
+        "date": f"sum{_DAYS}",
     },
     # Texts of every character set and collation are asked about as UTF-8, and differ where their bytes do.
     aspects=Aspects(
