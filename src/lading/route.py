@@ -13,6 +13,8 @@ PlaceKind = Literal[
     "source column", "view column", "file field", "column", "inner view column", "cast", "expression", "parameter",
     "variable", "result", "stage column", "target column", "API attribute", "export field",
 ]  # fmt: skip
+LATER_ROWS = "where STRICT_TRANS_TABLES cuts all rows of a statement but the first without an error"
+"""Of tables of MySQL and MariaDB without transactions."""
 Fact = Literal["catalogue", "parsed", "measured", "declared"]
 Level = Literal["blocks", "warns", "notes", "unknown"]
 

@@ -251,6 +251,22 @@ def test_a_column_that_a_routine_was_not_given_is_not_compared(pg: Place) -> Non
     assert [(each.column, each.outcome) for each in arrivals] == [("id", "whole"), ("d", "whole")]
 
 
+@pytest.mark.parametrize("engine", ["ENGINE=MEMORY", "ENGINE Aria", "MyISAM", "ENGINE = InnoDB"])
+def test_tables_without_transactions_cut_later_rows(maria: Place, engine: str) -> None:
+    own = engine.startswith("ENGINE")
+    made = f"CREATE TEMPORARY TABLE t (id int, d varchar(5)) {engine};" if own else ""
+    if not own:
+        maria.run(f"CREATE TABLE t (id int, d varchar(5)) ENGINE={engine}")
+    body = f"{made} INSERT INTO t VALUES (0, 'a'), (1, p_d); INSERT INTO sink (id, d) SELECT id, d FROM t WHERE id = 1;"
+    maria.run(f"CREATE PROCEDURE save(p_d text) BEGIN {body} END", mode="STRICT_TRANS_TABLES")
+    if "InnoDB" in engine:
+        assert maria.error("CALL save('abcdefgh')") == "1406"
+    else:
+        maria.run("CALL save('abcdefgh')", mode="STRICT_TRANS_TABLES")
+        assert maria.run("SELECT d FROM sink") == [("abcde",)]
+    assert levels(maria) == ({"warns"} if "InnoDB" in engine else {"warns", "unknown"})
+
+
 RECURSIVE = (
     "INSERT INTO sink (id, d) "
     "WITH RECURSIVE r AS (SELECT 1 AS n, {} AS v UNION ALL SELECT n + 1, {} FROM r WHERE n < 2) "

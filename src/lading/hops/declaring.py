@@ -19,10 +19,11 @@ from lading.hops.words import (
     filling,
     joined,
     outer,
+    outside,
     short,
     type_end,
 )  # fmt: skip
-from lading.route import Code, Parameter
+from lading.route import LATER_ROWS, Code, Parameter
 
 
 class Declaring:
@@ -200,6 +201,10 @@ class Declaring:
         while end < len(statement.words) and statement.tokens[end].text == ".":
             end += 2
         name = joined(statement.tokens[at:end]).replace("# ", "#").lower()
+        kept = next((n + 1 for n in outside(statement.tokens) if statement.words[n] == "ENGINE"), 0)
+        engine = statement.tokens[kept + (statement.tokens[kept].text == "=")].text if kept else "InnoDB"
+        if self.code.system == "mysql" and engine.lower() != "innodb":
+            self.gap(statement, f"makes a table that is kept by {engine}, {LATER_ROWS}")
         self.body.commits |= self.code.system == "mysql" and "TEMPORARY" not in statement.words
         if start is not None and statement.tokens[start].text == "(":
             self._own_table(name, statement.tokens[start:])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lading.connectors.mysql.rights import account, all_grants, holds
-from lading.route import Code, Parameter, Route
+from lading.route import LATER_ROWS, Code, Parameter, Route
 from lading.schema import Table
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ def route(session: MySQLSession, table: Table) -> Route:
         what = f"the triggers of '{table.full_name}' cannot be seen: the account has no right TRIGGER"
         grant = f"GRANT TRIGGER ON {session.name(table)} TO {account(session.mysql)};"
         unread.append((what, f"{grant} Or look in them for casts and cuts."))
+    found = session._look(table)
+    if found is not None and found.engine not in ("InnoDB", ""):
+        what = f"'{table.full_name}' is kept by {found.engine}, {LATER_ROWS}"
+        unread.append((what, "Make it ENGINE=InnoDB, or the sql_mode STRICT_ALL_TABLES."))
     waiting = [place]
     while waiting and len(views) < 100:
         at = waiting.pop(0)
