@@ -1,6 +1,7 @@
 """The SQLite connector."""
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -108,6 +109,24 @@ def test_the_value_itself_is_in_the_message(session, sql):
     sql("CREATE TABLE orders (v INTEGER)")
     sql("INSERT INTO orders VALUES (1), ('twelve')")
     assert "twelve" in refused(session, "orders")
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "shown"),
+    [
+        ("NUMERIC", "12345678901234567890", r"1\.2345678901234567e\+19"),
+        ("NUMERIC", "x'00'", "X'00'"),
+        ("DECIMAL(10,2)", "0.1234567890123456789", r"0\.1234567890123456\d*"),
+    ],
+)
+@pytest.mark.parametrize("target", ["duckdb", "sqlite"])
+def test_it_is_the_number_that_does_not_fit(file, sql, tmp_path, declared, value, shown, target):
+    sql(f"CREATE TABLE t (id INTEGER PRIMARY KEY, v {declared})")
+    sql(f"INSERT INTO t VALUES (1, 1.5), (2, {value})")
+    with pytest.raises(
+        DataError, match=rf"^'t': Column 'v' of 't' is declared {re.escape(declared)} and holds {shown}\."
+    ):
+        lading.copy(SQLite(path=file).address(), f"{target}:///{tmp_path}/out.db", quiet=True)
 
 
 def test_it_is_in_the_message_where_rows_are_hashed_too(session, sql):

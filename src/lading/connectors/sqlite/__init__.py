@@ -90,6 +90,14 @@ class _Session(SqlSession):
         columns = [c.model_copy(update={"null": c.null and c.name not in table.key}) for c in table.columns]
         return table.model_copy(update={"columns": tuple(columns)})
 
+    def measure(self, table: Table, columns: Sequence[str]) -> dict[str, Type]:
+        try:
+            return super().measure(table, columns)
+        except DataError as error:
+            if "malformed JSON" not in str(error):
+                raise
+            return {}  # a value is no number, and the read will say which
+
     def profile(self, table: Table, targets: Mapping[str, Type]) -> tuple[int, list[Facts]]:
         try:
             return super().profile(table, targets)

@@ -47,11 +47,13 @@ def misfit(driver: Driver, path: str, table: Table, error: Exception) -> LadingE
         try:
             driver.query(f"SELECT count({expression}) FROM {source}")
         except LadingError:
-            whole = stored(column.type) != "string" or column.type.kind == "decimal"
-            known = ", ".join(f"'{word}'" for word in CLASSES[stored(column.type)]) if whole else "'text'"
-            # A value of the right class may still be wrong: a double that is no decimal.
+            digits = column.type.kind == "decimal"
+            known = CLASSES["decimal" if digits else stored(column.type)]
+            listed = ", ".join(f"'{word}'" for word in known)
             shown = f"SELECT quote({quoted}) FROM {source} WHERE typeof({quoted})"
-            odd = driver.query(f"{shown} NOT IN ('null', {known}) LIMIT 1") or driver.query(f"{shown} = 'real' LIMIT 1")
+            odd = driver.query(f"{shown} NOT IN ('null', {listed}) LIMIT 1")
+            if digits and not odd:  # a double that is no decimal
+                odd = driver.query(f"{shown} = 'real' AND CAST(printf('%.15g', {quoted}) AS REAL) <> {quoted} LIMIT 1")
         else:  # or a decimal that is a text, and no number
             text = f"SELECT quote({quoted}) FROM {source} WHERE NOT ({number}) LIMIT 1"
             if column.type.kind != "decimal" or not (odd := driver.query(text)):

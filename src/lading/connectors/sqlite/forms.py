@@ -16,7 +16,10 @@ from lading.values import cast, texts
 from lading.years import beyond
 
 FIRST = {"int64": "0", "double": "0.5", "binary": "x''", "string": "''"}
-CLASSES = {"int64": ("integer",), "double": ("real", "integer"), "binary": ("blob",), "string": ("text", "integer")}
+CLASSES = {
+    "int64": ("integer",), "double": ("real", "integer"), "binary": ("blob",), "string": ("text",),
+    "decimal": ("text", "integer", "real"),
+}  # fmt: skip
 _STORED = {"int64": Type("int", 64), "double": Type("float", 64), "binary": Type("binary"), "string": Type("string")}
 
 
