@@ -378,6 +378,14 @@ def test_a_folder_that_may_not_be_written_to_is_told_as_that(monkeypatch):
     assert found.what == "SQLite file 'ro/t.db': it may not be written."
 
 
+def test_a_file_that_may_not_be_read_is_told_as_that(file, sql, monkeypatch):
+    sql("CREATE TABLE t (id INTEGER)")
+    monkeypatch.setattr(os, "access", lambda path, _way: path != file)
+    found = error_of(file, Exception(f"[SQLite] failed to open 'file:{file}?mode=ro': unable to open database file"))
+    assert isinstance(found, AccessDenied)
+    assert found.what == f"SQLite file '{file}': it may not be read."
+
+
 @pytest.mark.parametrize(("mode", "rows"), [("merge", [(2, "b"), (1, "b")]), ("append", [(2, "b")])])
 @pytest.mark.parametrize("clause", ["REPLACE", "IGNORE"])
 def test_rows_of_other_keys_do_not_give_way(sql, session, clause, mode, rows):

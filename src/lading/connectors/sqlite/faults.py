@@ -21,7 +21,7 @@ def error_of(path: str, error: Exception) -> LadingError:
     if "disk is full" in text:
         return Unreachable(f"{where}: {short}.", "Free space on its disk, then run again.")
     place = path if os.path.exists(path) else os.path.dirname(path) or "."
-    if "failed to open" in text and not os.access(place, os.R_OK):
+    if "failed to open" in text and place == path and not os.access(path, os.R_OK):
         return AccessDenied(f"{where}: it may not be read.", "Give this user the right to read it.")
     if "failed to open" in text and not os.access(place, os.W_OK):
         return AccessDenied(f"{where}: it may not be written.", "Give this user the right to write it and its folder.")
