@@ -389,6 +389,7 @@ def _close(moving: Moving, target: Session) -> None:
     moving.store.change(moving.load.id, state="done", rows=rows.source, cursor=top, bill=told, way=went)
     moving.watch.state(moving.name, state.value)
     tidy(moving, target)
+    moving.lines = {}  # of hundreds of tables they would fill the memory
 
 
 def tidy(moving: Moving, target: Session) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lading.connectors.files.naming import fitting, format_of, hidden, names_of, path_values, shadow, stem
+from lading.connectors.files.naming import called, fitting, format_of, hidden, names_of, path_values, shadow, stem
 from lading.connectors.files.note import NOTE, Form, Format, Note, read_note
 from lading.connectors.files.place import Entry, Place
 from lading.connectors.files.strays import content, stray
@@ -57,8 +57,8 @@ class Found:
         return path_values(file.path.removeprefix(f"{self.folder}/")) if self.folder else {}
 
 
-def tables(place: Place, settings: Settings) -> list[Found]:
-    """Every table there is. Raises SpecError when the path is not there."""
+def tables(place: Place, settings: Settings, wanted: str = "") -> list[Found]:
+    """Every table there is, or may be called as one that is `wanted`. Raises SpecError when the path is not there."""
     kind = place.kind(place.root)
     if kind == "file":
         entry = Entry(place.root, place.root.rpartition("/")[2], False, place.size(place.root))
@@ -69,15 +69,15 @@ def tables(place: Place, settings: Settings) -> list[Found]:
             found = folder(place, place.root, settings)
             found.name, found.schema = (settings.table, None) if settings.table else (found.name, found.schema)
             return [found]
-        return _doubled(_inside(place, settings))
+        return _doubled(_inside(place, settings, wanted))
     if place.is_pattern:
         return _globbed(place, settings)
     raise SpecError(f"'{place.root}' is not there.", "Correct the path, or make the folder.")
 
 
-def _inside(place: Place, settings: Settings) -> Iterator[Found]:
+def _inside(place: Place, settings: Settings, wanted: str) -> Iterator[Found]:
     for entry in place.entries(place.root):
-        if hidden(entry.name) or shadow(entry.name):
+        if hidden(entry.name) or shadow(entry.name) or (wanted and wanted not in called(entry.name)):
             continue
         if entry.folder:
             found = folder(place, entry.path, settings)

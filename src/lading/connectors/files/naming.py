@@ -33,6 +33,12 @@ def names_of(folder: str) -> tuple[str | None, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 
+def called(base: str) -> set[str]:
+    """What a table may be called that lies in a file or a folder of that name, whatever is in it."""
+    pairs = (names_of(plain.removeprefix(".")) for plain in (base, stem(base)))
+    return {stem(base), *(f"{schema}.{name}" if schema else name for schema, name in pairs)}
+
+
 def _decoded(part: str) -> str:
     name = unquote(part)
     return name if _plain(name) == part else part

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -80,7 +79,7 @@ class Note(BaseModel, frozen=True):
     files: tuple[str, ...] | None = None
 
     def text(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+        return self.model_dump_json(indent=1) + "\n"
 
     def after(self, old: Note | None, load: str) -> Note:
         """The note once a load is published over what was there."""

@@ -57,8 +57,8 @@ class FilesSession:
     def _source(self, found: Found) -> Source:
         return Source(self.place, found, self.settings.columns, self.settings.batch_mb)
 
-    def _tables(self) -> list[Found]:
-        return tables(self.place, self.settings) if self._pinned is None else self._pinned
+    def _tables(self, wanted: str = "") -> list[Found]:
+        return tables(self.place, self.settings, wanted) if self._pinned is None else self._pinned
 
     def _named(self, name: str) -> Found | None:
         if self._pinned is None or shadow(name):
@@ -70,7 +70,7 @@ class FilesSession:
                     return found if found.there else None
             if self.place.kind(self.place.root) == "" and not self.place.is_pattern:
                 return None
-        return next((found for found in self._tables() if found.full_name == name), None)
+        return next((found for found in self._tables(name) if found.full_name == name), None)
 
     def fit(self, table: Table) -> Table:
         self._room(table)
