@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lading.connector import Cancels, Connection, Session
-
-AGAIN_SECONDS = 1
-"""How often a statement is ended that goes on, or that began a moment later."""
+from lading.threads import AGAIN_SECONDS
 
 
 class Stopped(Exception):

@@ -18,9 +18,9 @@ from lading.ending import Ending, Stopped
 from lading.errors import AT_WORK, CANCELLED, SpecError, Unreachable
 from lading.moving import Watch
 from lading.prove import Bill, State, StepBill, worst
-from lading.run import STOP_SECONDS, TICK_SECONDS, lading_version, new_id, peak_memory
+from lading.run import STOP_SECONDS, lading_version, new_id, peak_memory
 from lading.spec import OnFailure, Step
-from lading.threads import apart
+from lading.threads import TICK_SECONDS, apart
 from lading.trying import LOOK_SECONDS, attempt, digest, word
 
 BEAT_SECONDS = 30

@@ -29,10 +29,8 @@ from lading.moving import Moving, Pace, Watch, fail, new_load, told_of
 from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
-from lading.threads import apart
+from lading.threads import TICK_SECONDS, apart
 
-TICK_SECONDS = 0.2
-"""How often it is looked whether the run was interrupted: the signal may wake another library's thread than ours."""
 STOP_SECONDS = 5
 """How long an interrupted run waits for its workers; statements that cannot be ended are left to the server."""
 ATTEMPTS = 4

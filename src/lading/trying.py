@@ -14,10 +14,10 @@ from lading.desk import Desk, Heard, Outcome
 from lading.ending import Ending, Stopped, Stuck
 from lading.errors import DataError, LadingError, Unreachable, masked, refused
 from lading.prove import State
-from lading.run import STOP_SECONDS, TICK_SECONDS
+from lading.run import STOP_SECONDS
 from lading.shares import Shares, shares
 from lading.spec import Step
-from lading.threads import apart
+from lading.threads import TICK_SECONDS, apart
 
 LOOK_SECONDS = 1
 """How often it is looked whether a run is to end, or others have left what a step needs."""

@@ -3,6 +3,7 @@
 import random
 import secrets
 import shutil
+import threading
 from collections import Counter
 from contextlib import ExitStack
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading import config
+from lading import config, threads
 from lading.compare import Asked, Mark, Side, compare, comparing
 from lading.compare.choosing import CHANGE_OVER
 from lading.compare.pairing import meet, pairing
@@ -543,3 +544,33 @@ def test_many_rows_of_many_columns_are_joined():
     assert (found.verdict, found.reasons, found.columns) == ("different", (), {"last": 1_000})
     (one,) = told(found)
     assert one == ("changed", "0", "last", "0", "1")
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_interruption_while_both_sides_begin_ends_them(monkeypatch, after):
+    """The first of them may be at work already; one that has not begun never does. Who does not hear is told again."""
+    begun, told, ended = [], [], threading.Event()
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        begun.append(thread)
+        if len(begun) == after:
+            raise KeyboardInterrupt
+
+    def failed(error):
+        told.append(error)
+        if len(told) == 3:
+            ended.set()
+
+    def work(_side):
+        assert ended.wait(20)
+        raise ValueError
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(threads, "AGAIN_SECONDS", 0.01)
+    with pytest.raises(KeyboardInterrupt):
+        threads.both(work, failed)
+    assert len(begun) == after
+    assert not any(thread.is_alive() for thread in begun if thread.join(5) is None)
+    assert [type(error) for error in told[:3]] == [KeyboardInterrupt] * 3
