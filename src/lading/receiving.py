@@ -310,10 +310,8 @@ class Receiving:
         if self.step.ready != "marker":
             return
         name = self.step.marks(found.file)
-        text = self.drop.text(f"{self.step.folder}/{name}".lstrip("/")).replace(
-            found.file, ""
-        )  # it may look like a hash
-        for word in re.findall(r"(?i)\b[0-9a-f]{32,64}\b", text):
+        text = self.drop.text(f"{self.step.folder}/{name}".lstrip("/"))
+        for word in re.findall(r"(?i)\b[0-9a-f]{32,64}\b", text.replace(found.file, "")):  # a name may look like one
             if len(word) in HASHES and (own := _hash(copy, HASHES[len(word)])) != word.lower():
                 raise DataError(f"its {HASHES[len(word)]} is {own}, and its marker says {word}")
         if (rows := re.search(r"(?i)\brows\s*[=:]\s*(\d+)", text)) and int(rows[1]) != found.rows:

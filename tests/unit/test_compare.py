@@ -3,7 +3,9 @@
 import random
 import secrets
 import shutil
+import signal
 import threading
+import time
 from collections import Counter
 from contextlib import ExitStack
 
@@ -574,3 +576,24 @@ def test_an_interruption_while_both_sides_begin_ends_them(monkeypatch, after):
     assert len(begun) == after
     assert not any(thread.is_alive() for thread in begun if thread.join(5) is None)
     assert [type(error) for error in told[:3]] == [KeyboardInterrupt] * 3
+
+
+def test_an_interruption_is_heard_that_another_thread_got():
+    """Python tells the main thread when that goes on, so it must not wait for longer than a moment."""
+    heard = threading.Event()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    def work(side):
+        if side == 0:
+            time.sleep(0.5)  # by then the main thread waits
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        assert heard.wait(10)
+
+    before = signal.signal(signal.SIGUSR1, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            threads.both(work, lambda _error: heard.set())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
