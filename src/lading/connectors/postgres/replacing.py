@@ -34,11 +34,12 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
         _alone(session, loads)
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
         made = [[*session._publishing(load), *_numbering(session, load)] for load in waiting]
-        refuse_taken(session, waiting)
+        if taken := bool(waiting) and passed_on(session, waiting):
+            refuse_taken(session, waiting)
         gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
         come = [text for texts in made for text in texts if not text.startswith(("DELETE ", "DO "))]
         looks = [text for texts in made for text in texts if text.startswith("DO ")]
-        only_first = len(waiting) < 2 or passed_on(session, waiting)
+        only_first = len(waiting) < 2 or taken
         driver.execute("SAVEPOINT lading")
         try:
             _all(driver, [*gone, *come], several)
