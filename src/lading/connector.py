@@ -15,7 +15,7 @@ from lading.canon import Compared
 from lading.digest import Digest, Reading
 from lading.facts import Facts
 from lading.fingerprint import Fingerprint, Moved
-from lading.route import Code, Fact, Route
+from lading.route import Code, Computed, Fact, Route
 from lading.schema import Mode, Table
 from lading.types import Type
 
@@ -194,6 +194,12 @@ class Routed(Protocol):
     def routines(self, names: Sequence[str]) -> list[Code]:
         """The routines of these names (`name` or `schema.name`), several where one name has several; those that
         are absent are left out."""
+
+    def computed(self, table: Table) -> list[Computed]:
+        """The columns of a table that the system computes by itself."""
+
+    def own(self, names: Sequence[str]) -> set[str]:
+        """Those of some names, all in lower case, that people gave to functions of theirs."""
 
 
 @runtime_checkable

@@ -111,6 +111,16 @@ class Parameter(BaseModel, frozen=True):
     charset: str = ""
 
 
+class Computed(BaseModel, frozen=True):
+    """A column that a system computes by itself, with its expression. `virtual` says that no value is kept, so that one
+    which does not fit the column's type is refused by nobody."""
+
+    table: str
+    column: str
+    text: str
+    virtual: bool = False
+
+
 class Code(BaseModel, frozen=True):
     """A view, a routine or a trigger, as a catalogue has it. `text` is a query, or a body with or without its head.
     `language` is the one of the text: sql, plpgsql, tsql, mysql; others are not read. `loose` says that values which
@@ -118,7 +128,8 @@ class Code(BaseModel, frozen=True):
     is not run at all. `columns` are those of a view. `tables` are those that the text names. `parts` are the partitions
     that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one;
     empty where it is not known. `beside` are pairs of a table that a routine names and what else is done there to a
-    row that is written."""
+    row that is written. `computed` are columns of those tables. `own` are functions that it calls by a name which
+    people gave to one of theirs."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str
@@ -135,6 +146,8 @@ class Code(BaseModel, frozen=True):
     parts: tuple[str, ...] = ()
     within: str = ""
     beside: tuple[tuple[str, str], ...] = ()
+    computed: tuple[Computed, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Route(BaseModel, frozen=True):

@@ -65,6 +65,13 @@ def _beside(code: Code, read: Body, task: Task) -> Iterator[Finding]:
             yield Finding(column="", kind="unknown", level="unknown", what=what, fix="Look there for casts and cuts.")
 
 
+def _borrowed(code: Code, name: str) -> Finding:
+    what = f"'{code.name}' calls '{name}', and there is a function of that name which is not the system's"
+    fix = "Look which of them it calls, and what that keeps."
+    fix += f" The system's is pg_catalog.{name}." if code.system == "postgres" else ""
+    return Finding(column="", kind="unknown", level="unknown", what=what, fix=fix)
+
+
 def findings(task: Task, facts: Facts) -> list[Finding]:
     """Every finding of a task once, the worst first."""
     found = [Finding(column="", kind="unknown", level="unknown", what=what, fix=fix) for what, fix in facts.unread]
@@ -84,6 +91,7 @@ def findings(task: Task, facts: Facts) -> list[Finding]:
                 Finding(column="", kind="unknown", level="unknown", what=f"'{code.name}'{line} {gap.what}", fix=gap.fix)
             )
         found += _beside(code, known[code], task) if known else ()
+    found += [_borrowed(code, name) for code in (*facts.source.views, *codes) for name in code.own]
     for column in task.source.columns:
         read = ways(task, column, facts, known)
         found += read.unknown

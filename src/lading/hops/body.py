@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lading.hops.catching import caught
-from lading.hops.flow import ODD, Body, Gap, quiet
+from lading.hops.computing import computed
+from lading.hops.flow import ODD, Body, Flow, Gap, quiet
 from lading.hops.nodes import same_table
 from lading.hops.reading import Reading
 from lading.hops.split import GRAMMARS, statements, tokens
@@ -28,4 +29,6 @@ def body(code: Code) -> Body:
     for name in dict.fromkeys(node.owner for node in reading.body.filled if node.owner):
         if any(table.view and same_table(table.full_name, name) for table in code.tables):
             reading.body.gaps.append(Gap(0, f"fills the view '{name}', which is not followed to its tables"))
+    for node, traces in computed(code):
+        reading.body.flows += [Flow(node, trace, 0, computed=True) for trace in traces]
     return reading.body

@@ -6,11 +6,27 @@ import re
 from typing import Any
 
 from lading.hops.flow import Gap, parsed
-from lading.hops.split import Statement
+from lading.hops.split import GRAMMARS, Statement, tokens
 from lading.hops.words import joined, short
+from lading.route import Code
 
 _HARMLESS = re.compile(r"(?:pg_catalog\.)?(?:pg_\w+|set_config|setval|nextval)")
 """Functions of PostgreSQL that people run for what they do beside: they change no table."""
+
+
+def borrowed(code: Code) -> set[str]:
+    """The functions that it calls by a name alone, in lower case, and which are taken for the system's."""
+    from sqlglot.dialects.dialect import Dialect
+
+    if code.language not in GRAMMARS:
+        return set()
+    parser, names = Dialect.get_or_raise(GRAMMARS[code.language]).parser_class, set[str]()
+    for text in (code.text, *(each.text for each in code.computed)):
+        found = tokens(text, code.language)
+        for n, token in enumerate(found[:-1]):
+            if found[n + 1].text == "(" and (n == 0 or found[n - 1].text != "."):
+                names.add(token.text.lower())
+    return {name for name in names if name.upper() in {*parser.FUNCTIONS, *parser.FUNCTION_PARSERS}}
 
 
 def called(statement: Statement, language: str) -> list[Gap]:

@@ -227,7 +227,7 @@ def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table
         names = {
             flow.into.name
             for flow in read.flows
-            if flow.into.owner and same_table(flow.into.owner, table.full_name, code.within)
+            if flow.into.owner and not flow.computed and same_table(flow.into.owner, table.full_name, code.within)
         }
         wrote = {
             c.name: values[n]

@@ -10,21 +10,17 @@ from itertools import islice, product
 from typing import NamedTuple
 
 from lading.hops.body import body
+from lading.hops.computing import is_virtual
 from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, parsed, quiet
-from lading.hops.native import of_column, of_declared, placed
-from lading.hops.nodes import UNREAD, Node, Outputs, Scope, Step, same_table
-from lading.hops.split import GRAMMARS, body_start, tokens
-from lading.hops.trace import outputs
-from lading.hops.words import SHOWN, short
+from lading.hops.native import of_column, of_declared
+from lading.hops.nodes import UNREAD, Node, same_table
+from lading.hops.placing import origin, parameter, stepped, typed
+from lading.hops.split import body_start, tokens
+from lading.hops.viewing import MOST, Way, viewed
 from lading.plan import Task
-from lading.route import Code, Declared, Finding, Parameter, Place, PlaceKind, Route
+from lading.route import Code, Declared, Finding, Place, Route
 from lading.schema import NO_VALUES, Column
-from lading.types import Type
 
-Way = tuple[Place, ...]
-MOST = 64
-"""The most ways that are followed for one column."""
-_DEEPEST = 8
 _MOST_STEPS = 4_096
 """The most steps back that are taken for one place."""
 _MORE = Node(UNREAD, f"more ways than the {MOST} that are followed")
@@ -115,100 +111,13 @@ def _begun(task: Task, column: Column, facts: Facts, unknown: list[Finding]) -> 
     if view is None:
         return [(end,)]
     try:
-        found = _viewed(view, column.name, facts.source, 0)
+        found = viewed(view, column.name, facts.source, 0)
     except (*ODD, ImportError) as error:
         fix = INSTALL if isinstance(error, ImportError) else _TRY
         what = f"the definition of the view '{view.name}' was not read"
         unknown.append(Finding(column=column.name, kind="unknown", level="unknown", what=what, fix=fix))
         return [(end,)]
     return [(*way, end) for way in found] or [(end,)]
-
-
-def view_outputs(view: Code) -> Outputs:
-    """The columns of a view. Raises ValueError for one that is not read."""
-    if view.language not in GRAMMARS:
-        raise ValueError(view.language)
-    with quiet():
-        found = tokens(view.text, view.language)
-        text = view.text[found[body_start(found)].start :] if found else ""
-        text = re.sub(r"\bWITH\s+(?:(?:LOCAL|CASCADED)\s+)?CHECK\s+OPTION\s*;?\s*$", "", text, flags=re.I)
-        scope = Scope(GRAMMARS[view.language], tables=view.tables, schema=view.within)
-        made = outputs(parsed(text, view.language), scope)
-    if len(view.columns) == len(made):
-        return [(view.columns[n], traces) for n, (_, traces) in enumerate(made)]
-    return made
-
-
-def _viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
-    named = [(own, traces) for own, traces in view_outputs(view) if own.lower() == name.lower()]
-    exact = [(own, traces) for own, traces in named if own == name]
-    if not named:
-        raise ValueError(name)
-    found: list[Way] = []
-    # A view tells the case of its own columns; of those that it reads it may be any.
-    for trace in dict.fromkeys(t for _, traces in (exact if depth == 0 and exact else named) for t in traces):
-        if len(found) > MOST:
-            break  # which is told
-        steps = tuple(_stepped(step, view, 0) for step in trace.steps)
-        inner = _inner(trace.node.owner, view, route)
-        origin = _origin(trace.node, view, "inner view column" if inner else "column")
-        begun = () if inner and origin.type is None else (origin,)
-        before: list[Way] = [()]
-        if inner is not None and depth < _DEEPEST:
-            before = _viewed(inner, trace.node.name, route, depth + 1)
-        elif inner is not None:
-            before = [(Place(kind="expression", name=inner.name, why=f"more than {_DEEPEST} views stand on another"),)]
-        found += [(*way, *begun, *steps) for way in before]
-    return found[: MOST + 1]
-
-
-def _inner(owner: str, view: Code, route: Route) -> Code | None:
-    """The view of a name that another view reads; None for a table, and for one of several that it could be."""
-    alike = [each for each in route.views[1:] if same_table(each.name, owner, view.within)]
-    if not alike and view.within and not any(same_table(t.full_name, owner, view.within) for t in view.tables):
-        alike = [each for each in route.views[1:] if same_table(each.name, owner)]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _origin(node: Node, code: Code, kind: PlaceKind = "column") -> Place:
-    """The column of a table that code reads or writes."""
-    if node.owner == UNREAD:
-        why = f"it comes from {short(node.name, SHOWN)}"
-        return Place(kind="expression", name=node.name, system=code.system, code=code.name, why=why)
-    name = node.text
-    table = next((t for t in code.tables if same_table(t.full_name, node.owner, code.within)), None)
-    columns = [c for c in table.columns if c.name.lower() == node.name] if table else []
-    if len(columns) != 1:
-        what = "one of several columns that differ in case alone" if columns else "a column that was not found"
-        why = f"'{name}' is {what}"
-        return Place(kind="column", name=name, system=code.system, code=code.name, why=why)
-    return of_column(code.system, columns[0], kind=kind, name=name, code=code.name, loose=code.loose)
-
-
-def _stepped(step: Step, code: Code, line: int) -> Place:
-    given = {"name": step.text, "system": code.system, "code": code.name, "line": line, "fact": "parsed"}
-    match step.kind:
-        case "cast" | "held" | "met":
-            kind = {"cast": "cast", "held": "column"}.get(step.kind, "expression")
-            return placed(
-                code.system, step.native, kind=kind, name=step.text, code=code.name, line=line, fact="parsed",
-                loose=code.loose,
-            )  # fmt: skip
-        case "unknown":
-            return Place.model_validate(
-                {**given, "kind": "expression", "why": f"it goes through {short(step.text, SHOWN)}"}
-            )
-        case "cuts":
-            type_: Type = Type("string", step.size)
-        case "rounds":
-            type_ = Type("timestamp", step.size) if step.native else Type("decimal", 76, step.size)
-        case "day":
-            type_ = Type("date")
-            given["native"] = step.native
-        case _:
-            type_ = Type("string")
-            given |= {"grows": True, "characters": step.size if step.size >= 0 else None}
-    return Place.model_validate({**given, "kind": "expression", "type": type_})
 
 
 # The middle: routines
@@ -218,7 +127,8 @@ def _through(code: Code, read: Body, wanted: tuple[Task, str, list[str]]) -> Ite
     """The ways of a column through one routine: into the columns of its name, and from the parameter of its name."""
     task, name, mapped = wanted
     back = {Node("", each.name.lower()) for each in read.parameters if each.back}
-    filled = [flow.into for flow in read.flows if flow.into.owner or flow.into == RESULT or flow.into in back]
+    flows = [flow for flow in read.flows if not flow.computed]
+    filled = [flow.into for flow in flows if flow.into.owner or flow.into == RESULT or flow.into in back]
     sinks = list(dict.fromkeys(node._replace(name=name.lower()) if node.name == EVERY else node for node in filled))
     alike = [node for node in sinks if node.name == name.lower()]
     own = [node for node in alike if same_table(node.owner, task.target.full_name, code.within)]
@@ -303,7 +213,8 @@ def _one_of(node: Node, tables: tuple[str, ...], within: str) -> bool:
 def _placed_path(code: Code, read: Body, path: Path, task: Task, row: tuple[str, ...] = ()) -> Iterator[Place]:
     code = code.model_copy(update={"loose": True}) if read.loose else code
     for node, flow in path:
-        places = [_stepped(step, code, flow.line) for step in flow.trace.steps] if flow else []
+        at = code.model_copy(update={"name": flow.into.owner}) if flow and flow.computed else code
+        places = [stepped(step, at, flow.line) for step in flow.trace.steps] if flow else []
         if not _one_of(node, row, read.within) and (place := _place(code, read, node, flow, task)) is not None:
             places.append(place)
         caught = {"caught": flow.caught if flow else 0}
@@ -314,41 +225,26 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
     line = flow.line if flow else 0
     code = code.model_copy(update={"loose": True}) if flow and flow.loose else code
     if node == RESULT:
-        return _typed(code, code.returns, "result", f"the result of {code.name}", line) if code.returns else None
+        return typed(code, code.returns, "result", f"the result of {code.name}", line) if code.returns else None
     if node.owner == RESULT.name:
         return None
     if node.owner:
         if node in read.types:
-            return _typed(code, read.types[node], "column", node.text, line)
+            return typed(code, read.types[node], "column", node.text, line)
         ends = same_table(node.owner, task.target.full_name, code.within) and node.owner.count(".") < 2
         if node.owner in read.own or (ends and flow and not code.loose):
             return None  # the body's own table takes what comes; the target's column follows by itself
-        return _origin(node, code)
+        return origin(node, code, "inner view column" if is_virtual(node, code) else "column")
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)
     if given is not None and node not in read.types:
-        place = _parameter(code, given)  # which the body fills by its own rules
+        place = parameter(code, given)  # which the body fills by its own rules
         return place.model_copy(update={"loose": code.loose, "null": None, "line": line}) if flow else place
     native = read.types.get(node)
     if given is not None:
         native = f"{given.native} or {native}"  # a variable has the parameter's name
     if native is None:
         return Place(kind="variable", name=node.name, code=code.name, line=line, why=f"'{node.name}' has no type here")
-    return _typed(code, native, "variable", node.name, line)
-
-
-def _parameter(code: Code, given: Parameter) -> Place:
-    return placed(
-        code.system, given.native, kind="parameter", name=given.name, code=code.name, charset=given.charset,
-        loose=code.loose_call, null=False if code.skips_null else None,
-    )  # fmt: skip
-
-
-def _typed(code: Code, native: str, kind: str, name: str, line: int) -> Place:
-    if found := re.fullmatch(r"(?i)(.+)\.(\w+) ?% ?type", native):
-        place = _origin(Node(found[1].lower(), found[2].lower()), code)
-        return place.model_copy(update={"kind": kind, "name": name, "line": line, "fact": "parsed"})
-    fact = "catalogue" if kind == "result" else "parsed"
-    return placed(code.system, native, kind=kind, name=name, code=code.name, line=line, fact=fact, loose=code.loose)
+    return typed(code, native, "variable", node.name, line)
 
 
 def plain(name: str) -> str:

@@ -90,13 +90,19 @@ class Declaring:
 
     def seen(self, e: Any) -> None:
         """Remembers the tables of a statement, and what it compares."""
+        named = {full_name(each) for each in e.walk() if each.key == "table"}
+        self.body.tables |= {name for name in named if name and name not in self.body.own and name not in self.rows}
+        scope, routine = self.scope, self.code.name.rpartition(".")[2].lower()
+        columns = {c.lower() for name in named if scope.columns_first for c in scope.columns(name) or ()}
+        setting = {"update", "onconflict", *(["select"] if self.code.language == "tsql" else [])}
         for each in e.walk():
-            name = full_name(each) if each.key == "table" else ""
-            if name and name not in self.body.own and name not in self.rows:
-                self.body.tables.add(name)
-            if each.key in ("eq", "nullsafeeq"):
-                sides = [side for side in (each.this, each.expression) if side.key in ("column", "parameter")]
-                self.body.asked |= {f"{'@' * (side.key == 'parameter')}{side.name}".lower() for side in sides}
+            sets = each.arg_key == "expressions" and each.parent is not None and each.parent.key in setting
+            if each.key not in ("eq", "nullsafeeq") or sets:
+                continue
+            for side in (each.this, each.expression):
+                if side.key == "parameter" or (side.key == "column" and (side.table or "").lower() in ("", routine)):
+                    name = f"{'@' * (side.key == 'parameter')}{side.name}".lower()
+                    self.body.asked |= set() if not side.args.get("table") and name in columns else {name}
 
     def _named(self, text: str) -> Node:
         return filling(text, self.code.name, self.names, self.rows)

@@ -23,13 +23,15 @@ EVERY = "\0every"
 
 class Flow(NamedTuple):
     """A value that goes into a variable, a column or the result. `loose`: by a statement that cuts what has no room.
-    `caught` is the line that catches its errors for good; 0 where none does."""
+    `caught` is the line that catches its errors for good; 0 where none does. `computed`: by the system
+    itself, into a column that it computes of others."""
 
     into: Node
     trace: Trace
     line: int
     loose: bool = False
     caught: int = 0
+    computed: bool = False
 
 
 class Gap(NamedTuple):

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from lading.connector import Fielded, Routed, Session
 from lading.errors import SpecError
+from lading.hops.calls import borrowed
 from lading.hops.chain import Facts, mentioned
+from lading.hops.flow import ODD
 from lading.plan import Task
 from lading.route import Code, Declared, Route
 from lading.schema import Table
@@ -85,9 +87,18 @@ def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
         except ImportError:  # which is told where the code would be read
             named = []
         tables = [table for name in named if (table := session.describe(name)) is not None]
+        made = [each for table in tables if isinstance(session, Routed) for each in session.computed(table)]
         beside = [each for table in tables for each in _beside(table, session)] if code.kind in _RUN else []
-        found.append(code.model_copy(update={"tables": tuple(tables), "within": within, "beside": tuple(beside)}))
+        code = code.model_copy(update={"tables": tuple(tables), "within": within, "beside": tuple(beside)})
+        found.append(code.model_copy(update={"computed": tuple(made), "own": _own(code, session)}))
     return tuple(found)
+
+
+def _own(code: Code, session: Session) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(session.own(sorted(borrowed(code))))) if isinstance(session, Routed) else ()
+    except (*ODD, ImportError):  # which is told where the code would be read
+        return ()
 
 
 _RUN = ("procedure", "function")

@@ -83,6 +83,9 @@ def _column(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
     if owner:
         return [Trace(Node(record(owner) if owner in scope.variables else owner, name))]
     named = [source for source in sources.values() if has(source, name, scope)]
+    outside = [source for source in scope.around.values() if has(source, name, scope)] if scope.columns_first else []
+    if outside and not named and name in scope.variables:  # a column of the query around this one
+        return from_source(outside[0], name) if len(outside) == 1 else unread(f"the column '{name}'")
     if name in scope.variables and not (named and scope.columns_first):
         return [Trace(Node("", name))]
     if len(named) == 1 or (len(sources) == 1 and not named):
@@ -115,6 +118,8 @@ def _cast(e: Expression, scope: Scope, sources: Sources) -> list[Trace]:
 
 
 def _number(e: Expression | None) -> int | None:
+    while e is not None and e.key == "paren":
+        e = e.this
     return int(e.name) if e is not None and e.key == "literal" and not e.is_string and e.name.isdigit() else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lading.connectors.mysql.rights import account, all_grants, holds
-from lading.route import LATER_ROWS, Code, Parameter, Route
+from lading.route import LATER_ROWS, Code, Computed, Parameter, Route
 from lading.schema import Table
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ _PARAMETERS = """
     SELECT parameter_name, dtd_identifier, coalesce(character_set_name, ''), parameter_mode
     FROM information_schema.parameters WHERE specific_schema = %s AND specific_name = %s AND ordinal_position > 0
     AND routine_type = %s ORDER BY ordinal_position"""
+
+_COMPUTED = """
+    SELECT column_name, generation_expression, extra FROM information_schema.columns
+    WHERE table_schema = %s AND table_name = %s AND generation_expression <> '' ORDER BY ordinal_position"""
+_OWN = """
+    SELECT DISTINCT lower(routine_name) FROM information_schema.routines
+    WHERE routine_type = 'FUNCTION' AND lower(routine_name) IN ({})"""
 
 
 def route(session: MySQLSession, table: Table) -> Route:
@@ -93,6 +100,21 @@ def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
                 loose=not strict(mode), loose_call=calls,
             ))  # fmt: skip
     return found
+
+
+def computed(session: MySQLSession, table: Table) -> list[Computed]:
+    """See `connector.Routed`."""
+    rows = session.driver.query(_COMPUTED, (table.schema_name or session.default_schema, table.name))
+    return [
+        Computed(table=table.full_name, column=str(name), text=str(text), virtual="VIRTUAL" in str(extra).upper())
+        for name, text, extra in rows
+    ]
+
+
+def own(session: MySQLSession, names: Sequence[str]) -> set[str]:
+    """See `connector.Routed`."""
+    rows = session.driver.query(_OWN.format(", ".join(["%s"] * len(names))), tuple(names)) if names else ()
+    return {str(name) for (name,) in rows}
 
 
 def strict(mode: str) -> bool:

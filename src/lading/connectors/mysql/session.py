@@ -65,6 +65,7 @@ class MySQLSession(SqlSession):
         return super().called(self.mysql.server.kept(table))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
+    computed, own = routes.computed, routes.own
     _begun, _bounds, refuse_mode = begun, bounds, refuse_mode
 
     # Reading

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lading.route import Code, Parameter, Route
+from lading.route import Code, Computed, Parameter, Route
 from lading.schema import Table
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ _PARAMETERS = f"""
     FROM pg_proc p CROSS JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]))
     WITH ORDINALITY a (type, place) JOIN pg_type t ON t.oid = a.type WHERE p.oid = %s ORDER BY a.place"""
 
+_COMPUTED = """
+    SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
+    JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = to_regclass(%s) AND to_jsonb(a) ->> 'attgenerated' <> '' ORDER BY a.attnum"""
+# Not those that an extension brought.
+_OWN = """
+    SELECT DISTINCT lower(p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND lower(p.proname) IN ({}) AND NOT EXISTS (
+        SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')"""
+
 
 def route(session: PostgresSession, table: Table) -> Route:
     """See `connector.Routed`."""
@@ -123,3 +133,15 @@ def _code(session: PostgresSession, row: Sequence[Any]) -> Code:
         text=body[0] if body else str(text), parameters=tuple(parameters),
         returns=str(returns), skips_null=bool(strict),
     )  # fmt: skip
+
+
+def computed(session: PostgresSession, table: Table) -> list[Computed]:
+    """See `connector.Routed`."""
+    rows = session.driver.query(_COMPUTED, (session.name(table),))
+    return [Computed(table=table.full_name, column=str(name), text=str(text)) for name, text in rows]
+
+
+def own(session: PostgresSession, names: Sequence[str]) -> set[str]:
+    """See `connector.Routed`."""
+    rows = session.driver.query(_OWN.format(", ".join(["%s"] * len(names))), tuple(names)) if names else ()
+    return {str(name) for (name,) in rows}

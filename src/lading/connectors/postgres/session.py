@@ -49,6 +49,7 @@ class PostgresSession(SqlSession):
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
+    computed, own = routes.computed, routes.own
     form, decoded, give, take, total = passing.form, passing.decoded, passing.give, passing.take, passing.total
 
     def _own(self, column: Column) -> str:

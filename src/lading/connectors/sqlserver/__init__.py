@@ -84,7 +84,7 @@ class SqlServerSession(SqlSession):
         plain = [c.model_copy(update={"native": ""}) if "rowversion" in c.native else c for c in table.columns]
         return super().fit(table.model_copy(update={"columns": tuple(plain)}))
 
-    route, routines = routes.route, routes.routines
+    route, routines, computed, own = routes.route, routes.routines, routes.computed, routes.own
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
         # A uniqueidentifier sorts by its last bytes first; nothing is cut by it.

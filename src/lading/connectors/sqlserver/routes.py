@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lading.route import Code, Route
+from lading.route import Code, Computed, Route
 from lading.schema import Table
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ TRIGGERS = f"""
     ORDER BY o.name"""
 ROUTINES = f"""
     {_DEFINED} FROM sys.objects o WHERE o.object_id = OBJECT_ID(?) AND o.type IN ('P', 'FN', 'IF', 'TF')"""
+COMPUTED = """
+    SELECT c.name, c.definition FROM sys.computed_columns c
+    WHERE c.object_id = OBJECT_ID(?) AND c.definition IS NOT NULL ORDER BY c.column_id"""
 RETURNS = """
     SELECT CASE WHEN p.max_length = -1 THEN CONCAT(TYPE_NAME(p.system_type_id), '(max)')
                 WHEN TYPE_NAME(p.system_type_id) IN ('nvarchar', 'nchar')
@@ -61,6 +64,17 @@ def routines(session: SqlServerSession, names: Sequence[str]) -> list[Code]:
             returned = session.driver.query(RETURNS, (row[3],))
             found.append(_code(row).model_copy(update={"returns": str(returned[0][0]) if returned else ""}))
     return found
+
+
+def computed(session: SqlServerSession, table: Table) -> list[Computed]:
+    """See `connector.Routed`."""
+    rows = session.driver.query(COMPUTED, (session.name(table),))
+    return [Computed(table=table.full_name, column=str(name), text=str(text)) for name, text in rows]
+
+
+def own(session: SqlServerSession, names: Sequence[str]) -> set[str]:
+    """See `connector.Routed`. Own functions are called by their schema, so that none is taken for the system's."""
+    return set()
 
 
 _KINDS = {"V": "view", "P": "procedure", "TR": "trigger"}

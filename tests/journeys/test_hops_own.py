@@ -1,0 +1,161 @@
+"""What people made of their own, on real servers: functions, computed columns, and parameters by names of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.test_hops import Place
+
+LONG = "abcdef" * 10
+VIEW = {"tables": "v", "into": {"v": "sink"}}
+
+
+@pytest.fixture
+def pg(own_store: Path, place: Callable[[str], str]) -> Place:
+    made = Place(place("postgres"))
+    made.run(*(f"CREATE TABLE {name} (id int PRIMARY KEY, d varchar(4000))" for name in ("items", "sink")))
+    return made
+
+
+@pytest.fixture
+def maria(own_store: Path, place: Callable[[str], str]) -> Place:
+    made = Place(place("mysql"))
+    made.run(*(f"CREATE TABLE {name} (id int PRIMARY KEY, d varchar(4000))" for name in ("items", "sink")))
+    return made
+
+
+def levels(at: Place, **words: Any) -> set[str]:
+    return {each.level for each in at.task(**words).findings if each.column in ("d", "")}
+
+
+def named(at: Place, **words: Any) -> list[str]:
+    return [each.what for each in at.task(**words).findings if "not the system's" in each.what]
+
+
+# Functions
+
+
+@pytest.mark.parametrize("name", ["upper", "initcap", "nvl", '"coalesce"', "left"])
+def test_a_function_of_postgres_by_a_name_of_the_systems(pg: Place, name: str) -> None:
+    cuts = "LANGUAGE sql IMMUTABLE AS $$ SELECT pg_catalog.left($1::text, 3) $$"
+    given, call = ("varchar, int", "d, 60") if name == "left" else ("varchar, varchar", "d, 'x'") if "v" in name else (
+        "varchar", "d")  # fmt: skip
+    pg.run(
+        f"CREATE FUNCTION public.{name}({given}) RETURNS varchar {cuts}",
+        f"CREATE VIEW v AS SELECT id, {name}({call}) AS d FROM items",
+        "CREATE FUNCTION save(p_id int, p_d varchar) RETURNS void LANGUAGE plpgsql AS "
+        f"$$ BEGIN INSERT INTO sink (id, d) VALUES (p_id, {name}({call.replace('d', 'p_d', 1)})); END $$",
+    )
+    pg.run("SELECT save(1, %s)", values=(LONG,))
+    assert pg.run("SELECT d FROM sink") == [("abc",)]
+    assert len(named(pg, **VIEW)) == len(named(pg, through="save")) == 1
+
+
+def test_functions_of_postgres_by_other_names_and_those_of_extensions(pg: Place) -> None:
+    pg.run(
+        "CREATE FUNCTION public.tidy(text) RETURNS text LANGUAGE sql AS $$ SELECT $1 $$",
+        "CREATE VIEW v AS SELECT id, upper(d)::varchar(4000) AS d FROM items",
+    )
+    assert named(pg, **VIEW) == []
+
+
+@pytest.mark.parametrize("name", ["initcap", "any_value", "upper"])
+def test_a_function_of_mariadb_by_a_name_of_other_systems(maria: Place, name: str) -> None:
+    maria.run(
+        f"CREATE FUNCTION {name} (x text) RETURNS text RETURN left(x, 3)",
+        f"CREATE PROCEDURE save(p_id int, p_d text) INSERT INTO sink (id, d) VALUES (p_id, {name}(p_d))",
+    )
+    maria.run("CALL save(1, %s)", values=(LONG,))
+    assert maria.run("SELECT d FROM sink") == [(LONG.upper() if name == "upper" else "abc",)]
+    assert len(named(maria, through="save")) == 1
+
+
+# Computed columns
+
+BETWEEN = "INSERT INTO mid (id, a) VALUES (p_id, p_d); INSERT INTO sink (id, d) SELECT id, {} FROM mid WHERE id = p_id;"
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "level"),
+    [
+        ("d text GENERATED ALWAYS AS (left(a, 3)) STORED", "abc", "blocks"),
+        ("d varchar(4000) GENERATED ALWAYS AS (a::varchar(5)) STORED", "abcde", "blocks"),
+        ("d text GENERATED ALWAYS AS (md5(a)) STORED", None, "unknown warns"),
+        ("d text GENERATED ALWAYS AS (coalesce(a, '')) STORED", LONG, ""),
+        ("d varchar(5) GENERATED ALWAYS AS (a) STORED", "22001", "warns"),
+    ],
+)
+def test_a_column_that_postgres_computes(pg: Place, column: str, stored: str | None, level: str) -> None:
+    pg.run(
+        f"CREATE TABLE mid (id int, a varchar(4000), {column})",
+        "CREATE VIEW v AS SELECT id, d::varchar(4000) AS d FROM mid",
+        "CREATE FUNCTION save(p_id int, p_d varchar) RETURNS void LANGUAGE plpgsql AS "
+        f"$$ BEGIN {BETWEEN.format('d')} END $$",
+    )
+    if stored == "22001":
+        assert pg.error(f"SELECT save(1, '{LONG}')") == stored
+    else:
+        pg.run("SELECT save(1, %s)", values=(LONG,))
+        assert stored is None or pg.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(pg, through="save") == set(level.split())
+    if "warns" not in level:
+        assert levels(pg, **VIEW) == set(level.split())
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "level"),
+    [
+        ("d varchar(4000) AS (left(a, 3)) VIRTUAL", "abc", "blocks"),
+        ("d varchar(4000) AS (left(a, 3)) PERSISTENT", "abc", "blocks"),
+        ("d varchar(3) AS (a) VIRTUAL", "abc", "blocks"),  # in strict mode too
+        ("d varchar(3) AS (a) PERSISTENT", "1406", "warns"),
+        ("b varchar(4000) AS (left(a, 3)), d varchar(4000) AS (b)", "abc", "blocks"),
+        ("d varchar(4000) AS (coalesce(a, ''))", LONG, ""),
+    ],
+)
+def test_a_column_that_mariadb_computes(maria: Place, column: str, stored: str, level: str) -> None:
+    maria.run(
+        f"CREATE TABLE mid (id int, a varchar(4000), {column})",
+        "CREATE VIEW v AS SELECT id, d FROM mid",
+        f"CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN {BETWEEN.format('d')} END",
+    )
+    if stored == "1406":
+        assert maria.error(f"CALL save(1, '{LONG}')") == stored
+    else:
+        maria.run("CALL save(1, %s)", values=(LONG,))
+        assert maria.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(maria, through="save") == set(level.split())
+    assert levels(maria, **VIEW) == set(level.split())
+
+
+# Names of columns that parameters have too
+
+
+@pytest.mark.parametrize(
+    ("body", "stored"),
+    [
+        ("INSERT INTO sink (id, d) VALUES (save.id, ''); UPDATE sink SET d = d WHERE sink.id = save.id", ""),
+        ("INSERT INTO sink (id, d) VALUES (save.id, ''); UPDATE sink SET d = coalesce(d) WHERE d = d", ""),
+        ("INSERT INTO sink (id, d) SELECT save.id, (SELECT d) FROM (SELECT 'x' AS d) s", "x"),
+        ("INSERT INTO sink (id, d) VALUES (save.id, d)", LONG),
+        ("INSERT INTO sink (id, d) VALUES (save.id, ''); UPDATE sink SET d = save.d WHERE sink.id = save.id", LONG),
+    ],
+)
+def test_a_column_hides_a_parameter_in_sql(pg: Place, body: str, stored: str) -> None:
+    pg.run(f"CREATE FUNCTION save(id int, d varchar) RETURNS void LANGUAGE sql AS $$ {body} $$")
+    pg.run("SELECT save(1, %s)", values=(LONG,))
+    assert pg.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(pg, through="save") == (set() if stored == LONG else {"unknown"})
+
+
+@pytest.mark.parametrize(("value", "stored"), [("d", LONG), ("sink.d", "")])
+def test_a_parameter_hides_a_column_in_mariadb(maria: Place, value: str, stored: str) -> None:
+    body = f"INSERT INTO sink (id, d) VALUES (p_id, ''); UPDATE sink SET d = {value} WHERE id = p_id;"
+    maria.run(f"CREATE PROCEDURE save(p_id int, d varchar(4000)) BEGIN {body} END")
+    maria.run("CALL save(1, %s)", values=(LONG,))
+    assert maria.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(maria, through="save") == (set() if stored == LONG else {"unknown"})
