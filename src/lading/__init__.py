@@ -115,9 +115,8 @@ def repair(run: str = "last", *, quiet: bool = False, **words: Any) -> Repair:
     """Copies exactly the rows again that differ, of the tables of a run or a diff; with `apply=True`, else only says
     what that would do. `deletes=True` also deletes the rows that only the target has."""
     from lading import actions_repairing, progress
-    from lading.repair import Mending
 
-    return actions_repairing.repair(run, Mending(**words), progress.watch(quiet))
+    return actions_repairing.repair(run, actions_repairing.mending(words), progress.watch(quiet))
 
 
 def discover(address: str) -> list[Table]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lading import config, copying, record
-from lading.actions import store
+from lading.actions import kept_store
 from lading.compare.outcome import Diff
 from lading.connector import Connection, Session, sensitive
 from lading.copying import Part, planned
@@ -37,13 +38,19 @@ from lading.run import run as run_plan
 from lading.schema import Mode, Table
 from lading.spec import Move
 from lading.store import Store
+from lading.written import checked
+
+
+def mending(words: Mapping[str, Any]) -> Mending:
+    """How the words of a call repair."""
+    return checked(Mending, words, None, (), "")
 
 
 def repair(run: str, mending: Mending, watch: Watch | None = None) -> Repair:
     """Compares the tables of a bill or a diff again, and copies exactly the rows that differ; unless it is applied,
     only says what that would do. Of the last prove, those of every step; a step that cannot be repaired does not stop
     the others."""
-    with store() as ledger:
+    with kept_store() as ledger:
         wanted = record.asked_for(ledger, run)
         if len(wanted) == 1:
             return _repaired(wanted[0], mending, (ledger, watch))

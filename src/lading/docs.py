@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, hops, revisions
+from lading import cli, config, describe, dialects, docs_canon, docs_comparing, find, revisions
 from lading.cli.protocol import CODES
 from lading.connector import Capabilities
 from lading.dialect import Dialect
 from lading.errors import LadingError
 from lading.prove import Level
 from lading.schedule import Arrival, Schedule
-from lading.schema import Column, Table, gaps
+from lading.schema import LOSSES, Column, Table, gaps
 from lading.spec import Param, Pipeline, Step
 from lading.types import KINDS, parse
 from lading.written import models
@@ -54,15 +54,6 @@ PARAMS = (
     "A parameter is given with `--param NAME=VALUE`. In SQL it stands as `:name` and is bound, never pasted; in other "
     "options as `${param:name}`; scripts find it in their environment as `PARAM_NAME`."
 )
-LOSSES = {
-    "narrows": "Numbers can be too great for the target.",
-    "rounds": "Digits after the point, or of a second, are rounded.",
-    "cuts": "Text or bytes can be too long for the target, or the time of day is dropped.",
-    "zone": "A zone is dropped or assumed.",
-    "null": "NULL is allowed in the source and refused by the target.",
-    "type": "The value becomes one of another kind.",
-    "column": "The target's table has no such column.",
-}
 
 
 def pages() -> dict[Path, str]:
@@ -205,7 +196,7 @@ def _step(kind: type[Step]) -> list[str]:
 
 def _types() -> str:
     rows = [(kind, f"`{KINDS_SAID[kind][0]}`", KINDS_SAID[kind][1]) for kind in KINDS]
-    losses = [(f"`{kind}`", what) for kind, what in (LOSSES | hops.LOSSES).items()]
+    losses = [(f"`{kind}`", what) for kind, what in LOSSES.items()]
     head = "# Types and losses\n\nEvery system's types are mapped to these and back, never to another system's.\n"
     return "\n".join(
         [head, *_table(["Kind", "Forms", "Values"], rows), "", "## Losses", "", "Words that `accept` takes.", "",

@@ -68,7 +68,7 @@ def run(desk: Desk, told: Told, start: str = "", failed: str = "") -> Bill:
 def run_step(desk: Desk, told: Told, key: str, run: str) -> StepBill:
     """Carries out one step of a run once, unless it is done: for those who keep the order themselves. The run has its
     bill when every step has ended well."""
-    step = _step(desk, key)
+    step = desk.pipeline.own(key)
     desk = _within(desk, run)
     if attempts.at_step(desk.store, run, key):
         raise attempts.busy(f"Step '{key}' of run {run}")
@@ -106,22 +106,16 @@ def _cut_off(desk: Desk, error: BaseException) -> bool:
     return code != AT_WORK
 
 
-def _step(desk: Desk, key: str) -> Step:
-    step = desk.pipeline.step(key)
-    if step is None:
-        known = ", ".join(each.key for each in desk.pipeline.steps)
-        raise SpecError(f"'{desk.pipeline.name}' has no step '{key}'.", f"There are: {known}.")
-    return step
-
-
 def _begun(desk: Desk, start: str, failed: str) -> Desk | None:
     """The desk of a new run, which has what was done in a failed one; or of the interrupted one where a step of it
     still stands; of the run that the desk names, if it does. None where that one has ended."""
     name, release, most = desk.pipeline.name, desk.release, desk.pipeline.runs
     if start:
-        _step(desk, start)
+        desk.pipeline.own(start)
     if desk.run:
         return _within(desk, desk.run) if attempts.own(desk.store, desk.run, name, release, most) else None
+    if failed and not _undone(desk, failed):
+        raise SpecError(f"Run {failed} left nothing undone.", f"To run it all again: lading run {name}")
     before = None if start or failed else attempts.interrupted(desk.store, name, release)
     if before is not None:
         known_now = {step.key: digest(step, desk) for step in desk.pipeline.steps}
@@ -133,6 +127,17 @@ def _begun(desk: Desk, start: str, failed: str) -> Desk | None:
     if failed:
         attempts.carry(desk.store, failed, run, [step.key for step in desk.pipeline.steps if not step.closing])
     return _within(desk, run)
+
+
+def _undone(desk: Desk, run: str) -> bool:
+    """Whether a run left something to be done, as the steps are now; of those that close it, only what failed."""
+    tried = attempts.last(desk.store, run)
+    for step in desk.pipeline.steps:
+        before = tried.get(step.key)
+        failed = before is not None and before.state == State.FAILED
+        if failed or not (step.closing or (before is not None and before.done(digest(step, desk)))):
+            return True
+    return False
 
 
 def _within(desk: Desk, run: str) -> Desk:
@@ -235,7 +240,7 @@ class Course:
         self._before = attempts.last(self.desk.store, self.desk.run)
         for step in self.desk.pipeline.order:
             if step.key != but and step.key not in self.lines:
-                self.remember(step, _step(self.desk, but).closing)
+                self.remember(step, self.desk.pipeline.own(but).closing)
 
     def recall(self, step: Step) -> bool:
         """Whether the step was done before the run was interrupted, and what it follows too."""

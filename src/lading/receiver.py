@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from lading.connectors.files.naming import hidden
 from lading.schedule import Cron, Deadline, Schedule, Zone
 from lading.schema import Mode
-from lading.spec import Step, Words
+from lading.spec import Accepted, Step, Words
 from lading.types import typed
 
 
@@ -46,7 +46,7 @@ class Receive(Step):
     into: str = Field(min_length=1, description="The table that the rows go into: 'table' or 'schema.table'.")
     mode: Mode = Field(Mode.APPEND, description="append, or file by file replace or merge.")
     merge_key: Words = Field((), description="Columns that identify a row.")
-    accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
+    accept: Accepted = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
     ready: Literal["stable", "marker", "renamed"] = Field(
         "stable",
         description="How it is known that a file is whole: it no longer changes, a marker stands beside it, or its "

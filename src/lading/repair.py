@@ -20,6 +20,7 @@ from lading.plan import Plan, Task
 from lading.prove import Bill
 from lading.render import plural
 from lading.schema import Column, Table
+from lading.spec import Accepted
 from lading.values import STRING, cast
 
 MOST = 200_000
@@ -29,12 +30,12 @@ ERASED = 10_000
 Key = tuple[str | None, ...]
 
 
-class Mending(BaseModel, frozen=True):
+class Mending(BaseModel, frozen=True, extra="forbid"):
     """How to repair. `source` and `target` are given where the addresses that were kept lack a password."""
 
     apply: bool = False
     deletes: bool = False
-    accept: tuple[str, ...] = ()
+    accept: Accepted = ()
     source: str = ""
     target: str = ""
 

@@ -83,12 +83,25 @@ def in_small(name: str) -> str:
     return name.encode().lower().decode()
 
 
+LOSSES = {
+    "narrows": "Numbers can be too great for the target.",
+    "rounds": "Digits after the point, or of a second, are rounded.",
+    "cuts": "Text or bytes can be too long for the target, or the time of day is dropped.",
+    "zone": "A zone is dropped or assumed.",
+    "null": "NULL is allowed in the source and refused by the target.",
+    "type": "The value becomes one of another kind.",
+    "column": "The target's table has no such column.",
+    "characters": "Characters that a character set on the way does not have.",
+}
+"""The words that `accept` takes."""
+
+
 class Loss(BaseModel, frozen=True):
     """What a value of a column can lose on its way. `kind` is the word that `accept` takes. `seen` says that what was
     there when the table was profiled would not lose it, and when that was."""
 
     column: str
-    kind: str  # narrows, rounds, cuts, zone, null, type
+    kind: str  # one of LOSSES
     source: str
     target: str
     what: str

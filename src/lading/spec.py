@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,7 +29,7 @@ from lading.errors import SpecError, masked
 from lading.prove import Level
 from lading.route import Declared
 from lading.schedule import Interval, Schedule
-from lading.schema import Mode
+from lading.schema import LOSSES, Mode
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
@@ -38,6 +40,16 @@ def listed(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(listed)]
+
+
+def _losses(words: tuple[str, ...]) -> tuple[str, ...]:
+    for each in words:  # a bill that accepts all has what is unknown among its losses, and a repair accepts those
+        if not any(fnmatchcase(kind, each.rpartition(":")[2]) for kind in (*LOSSES, "unknown")):
+            raise ValueError(f"'accept' names '{each}', which is no loss. There are: {', '.join(sorted(LOSSES))}.")
+    return words
+
+
+Accepted = Annotated[Words, AfterValidator(_losses)]
 
 
 class OnFailure(StrEnum):
@@ -131,7 +143,7 @@ class Move(Step):
     since: str | None = Field(None, description="Move only rows whose value in this column is new; merged by key.")
     overlap_seconds: int = Field(300, ge=0, description="How far 'since' reaches back before the last moment or day.")
     overlap_values: int = Field(1_000, ge=0, description="How far 'since' reaches back before the last number.")
-    accept: Words = Field(
+    accept: Accepted = Field(
         (), description="Losses to accept: 'rounds', 'amount:rounds' or 'sales.orders.amount:rounds'."
     )
     through: Annotated[tuple[str | Declared, ...], BeforeValidator(listed)] = Field(
@@ -295,6 +307,14 @@ class Pipeline(BaseModel):
 
     def step(self, key: str) -> Step | None:
         return next((step for step in self.steps if step.key == key), None)
+
+    def own(self, key: str) -> Step:
+        """The step of a key. Raises SpecError where there is none."""
+        if (found := self.step(key)) is None:
+            raise SpecError(
+                f"'{self.name}' has no step '{key}'.", f"There are: {', '.join(s.key for s in self.steps)}."
+            )
+        return found
 
     @property
     def moves(self) -> tuple[Move, ...]:

@@ -84,6 +84,12 @@ def test_wrong_words_raise_before_anything_runs(legacy, tmp_path):
     assert not (tmp_path / "new.duckdb").exists()
 
 
+def test_a_repair_takes_no_other_words(legacy):
+    lading.copy(str(legacy), "duckdb:///new.duckdb", quiet=True)
+    with pytest.raises(lading.SpecError, match="There is no option 'aply'"):
+        lading.repair("last", aply=True)
+
+
 def test_a_pipeline_runs(legacy, tmp_path):
     text = "connections: {crm: sqlite:///legacy.db, wh: duckdb:///wh.duckdb}\n"
     (tmp_path / "connections.yaml").write_text(text, encoding="utf-8")

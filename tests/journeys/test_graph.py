@@ -397,6 +397,9 @@ def test_a_failed_run_is_resumed_where_it_failed(project):
     assert actions.bill(first.run) == first
     with pytest.raises(SpecError, match="is one of 'p', not of 'q'"):
         actions.run("q", how=actions.How(resume=first.run))
+    with pytest.raises(SpecError, match=f"Run {third.run} left nothing undone. To run it all again: lading run p"):
+        actions.run("p", how=actions.How(resume="last"))
+    assert [bill.run for bill in actions.history()] == [third.run, again.run, first.run]
 
 
 # One step at a time

@@ -109,6 +109,12 @@ def of(found: Report, look: str) -> list[Finding]:
     return [each for each in found.findings if each.look == look]
 
 
+def test_what_nothing_finds_cannot_be_accepted(company):
+    company("preflight", "nightly", "--accept", "report:litera*", "--accept", "*")
+    ended = company("preflight", "nightly", "--accept", "literal", code=2)
+    assert "'accept' names 'literal', which nothing finds." in ended.err
+
+
 def test_nothing_is_wrong_but_a_literal(company):
     """The literal is the account that is used: it works, as long as that stays so."""
     found = company.look()

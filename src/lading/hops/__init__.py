@@ -13,8 +13,6 @@ from lading.plan import Task, accepts, halted
 from lading.route import Arrival, Code, Declared, Finding
 from lading.spec import Move
 
-LOSSES = {"characters": "Characters that a character set on the way does not have."}
-"""Words for `accept` besides those of losses between two types."""
 _RANKS = {"blocks": 0, "warns": 1, "unknown": 2, "notes": 3}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from lading.errors import SpecError
@@ -26,6 +27,10 @@ def preflight(ground: Ground, accept: tuple[str, ...] = ()) -> Report:
             of = ground.pipeline.name
             what = f"The old account of '{shown(name)}' is given, and no step of '{of}' uses that connection."
             raise SpecError(what, f"There are: {', '.join(map(shown, used)) or 'none'}.")
+    known_looks = sorted(each.LOOK for each in LOOKS)
+    for word in accept:
+        if not any(fnmatchcase(look, word.rpartition(":")[2]) for look in known_looks):
+            raise SpecError(f"'accept' names '{word}', which nothing finds.", f"There are: {', '.join(known_looks)}.")
     with ground:
         found = [passwords.hidden(ground, finding) for each in LOOKS for finding in each.look(ground)]
         held = passwords.held(ground)

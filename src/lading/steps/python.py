@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from lading.schema import Mode
-from lading.spec import Input, Move, Step, Words
+from lading.spec import Accepted, Input, Move, Step, Words
 
 if TYPE_CHECKING:
     from lading.desk import Desk, Outcome
@@ -36,7 +36,7 @@ class Python(Step):
     into: str | None = Field(None, description="The table that it goes into: 'table' or 'schema.table'.")
     mode: Mode = Field(Mode.REPLACE, description="replace, append or merge.")
     merge_key: Words = Field((), description="Columns that identify a row.")
-    accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
+    accept: Accepted = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
     keep_inputs: int = Field(
         0, ge=0, description="So many rows of each table that it reads are kept for 'lading open --run', of seven runs."
     )

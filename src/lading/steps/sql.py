@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lading.binding import select
 from lading.schema import Mode
-from lading.spec import Input, Step, Words
+from lading.spec import Accepted, Input, Step, Words
 
 if TYPE_CHECKING:
     from lading.desk import Desk, Outcome
@@ -41,7 +41,7 @@ class Sql(Step):
     merge_key: Words = Field(
         (), description="Columns that identify a row; also the primary key of a table that is made, but for DuckDB."
     )
-    accept: Words = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
+    accept: Accepted = Field((), description="Losses to accept: 'rounds' or 'amount:rounds'.")
     keep_inputs: int = Field(
         0, ge=0, description="So many rows of each table that it reads are kept for 'lading open --run', of seven runs."
     )
