@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lading import attempts, config, moments, notebook, opening, releasing
-from lading.actions import store
+from lading.actions import kept_store
 from lading.errors import SpecError
 from lading.opening import ROWS, Bringing
 from lading.steps.sql import Sql
 from lading.workbench import FILE, Opened
+from lading.written import put
 
 NOTEBOOKS = "notebooks"
 
@@ -21,31 +24,28 @@ def open_step(
 ) -> tuple[Path, Opened]:
     """Brings what a step reads and made, and writes its notebook, as a script and as .ipynb; of a run, the step as the
     release had it that the run took, and what it read and made where the step kept that. Returns the script's path."""
-    release, of, kept = None, "The draft", None
+    release, of, held = None, "The draft", None
     if run:
-        with store() as ledger:
+        with kept_store() as ledger:
             row = attempts.found(ledger, run, pipeline)
             if row.pipeline != pipeline:
                 raise SpecError(f"Run {row.id} is one of '{row.pipeline}', not of '{pipeline}'.", "Give its own.")
             release = releasing.pinned(ledger, pipeline, row.id)
             given = moments.of_run(ledger, pipeline, row.id, given, releasing.kept(release))
             version = f"release {release.number}" if release else "the draft as it is now"
-            kept = opening.inputs_folder(config.logs() / row.id, pipeline, step)
+            held = opening.inputs_folder(config.logs() / row.id, pipeline, step)
             of = f"Run {row.id} of {row.started[:16].replace('T', ' ')} UTC, {version}"
     found = config.pipeline(pipeline, given, releasing.kept(release))
-    folder = _folder(pipeline, step)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    bringing = Bringing(folder, config.resolve, rows)
-    own, opened = found.step(step), opening.taken(kept, folder) if kept else None
-    so = "The tables are as the run had them"
-    if opened is None or own is None:
-        so = "The tables are as they were when this was opened"
-        opened, own = opening.opened(found, step, found.values(given or {}), bringing)
-        opened = opened.model_copy(update={"output": opening.made(own, bringing)})
-    draft = config.pipeline(pipeline, given).step(step)
-    opened = opened.model_copy(update={"draft": opening.text_of(draft) if draft else ""})
-    opening.put(folder, opened)
+    own, folder = found.own(step), _folder(pipeline, step)
+    with _anew(folder) as made:
+        opened, so = opening.taken(held, made) if held else None, "The tables are as the run had them"
+        if opened is None:
+            so, bringing = "The tables are as they were when this was opened", Bringing(made, config.resolve, rows)
+            opened = opening.opened(pipeline, own, found.values(given or {}), bringing)
+            opened = opened.model_copy(update={"output": opening.made(own, bringing)})
+        draft = config.pipeline(pipeline, given).step(step)
+        opened = opened.model_copy(update={"draft": opening.text_of(draft) if draft else ""})
+        opening.put(made, opened)
     cells = opening.cells(own, opened, folder, f"{of}. {so}")
     path = _script(pipeline, step)
     path.parent.mkdir(exist_ok=True)
@@ -76,15 +76,24 @@ def save_step(pipeline: str, step: str, given: Mapping[str, str] | None = None) 
         return ""
     file, after = opening.changed((config.project() or Path()) / config.pipeline_file(pipeline).shown, draft, text)
     before = file.read_text(encoding="utf-8")
-    file.write_text(after, encoding="utf-8")
+    put(file, after)
     try:
         saved = config.pipeline(pipeline, given).step(step)
     except SpecError:
-        file.write_text(before, encoding="utf-8")
+        put(file, before)
         raise
-    kept = opened.model_copy(update={"draft": opening.text_of(saved) if saved else ""})
-    opening.put(_folder(pipeline, step), kept)
+    saved_so = opened.model_copy(update={"draft": opening.text_of(saved) if saved else ""})
+    opening.put(_folder(pipeline, step), saved_so)
     return opening.diff(f"{config.PIPELINES}/{file.name}", before, after)
+
+
+@contextmanager
+def _anew(folder: Path) -> Iterator[Path]:
+    """A folder that takes the place of another once it is whole; what was opened before stays until then."""
+    with TemporaryDirectory() as beside:
+        yield Path(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(beside, folder)
 
 
 def _folder(pipeline: str, step: str) -> Path:

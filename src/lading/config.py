@@ -19,7 +19,7 @@ from lading.drafting import Around, Kept, Option
 from lading.errors import SpecError
 from lading.schedule import Schedule
 from lading.spec import Move, Param, Pipeline
-from lading.written import File, checked, near, read
+from lading.written import File, checked, near, put, read
 
 CONNECTIONS = "connections.yaml"
 PIPELINES = "pipelines"
@@ -346,7 +346,7 @@ def add_connection(name: str, url: str) -> tuple[Path, str]:
     values.update({secret: "${env:" + variable + "}" for secret, variable in zip(secrets, variables, strict=True)})
     file = folder / CONNECTIONS
     text = file.read_text(encoding="utf-8") if file.is_file() else "connections:\n"
-    file.write_text(_with(text, {name: values}), encoding="utf-8")
+    put(file, _with(text, {name: values}))
     return file, variables[0] if variables else ""
 
 

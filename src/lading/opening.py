@@ -28,7 +28,7 @@ from lading.lineage import LANGUAGES
 from lading.notebook import Cell
 from lading.origins import origins
 from lading.schema import Column, Table
-from lading.spec import Input, Pipeline, Step
+from lading.spec import Input, Step
 from lading.sql import SqlSession
 from lading.steps.python import Python
 from lading.steps.sql import Sql
@@ -121,23 +121,20 @@ def _written(batch: pa.RecordBatch, table: Table, held: pa.Schema) -> pa.RecordB
     return pa.RecordBatch.from_arrays(columns, schema=held)
 
 
-def opened(pipeline: Pipeline, key: str, params: Mapping[str, Any], bringing: Bringing) -> tuple[Opened, Step]:
-    """Brings what a step reads. Raises SpecError or Unsupported for a step that cannot be opened."""
-    step = pipeline.step(key)
-    if step is None:
-        known = ", ".join(each.key for each in pipeline.steps)
-        raise SpecError(f"'{pipeline.name}' has no step '{key}'.", f"There are: {known}.")
+def opened(of: str, step: Step, params: Mapping[str, Any], bringing: Bringing) -> Opened:
+    """Brings what a step of a pipeline reads. Raises Unsupported for a step that cannot be opened."""
     plain = {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in params.items()}
     dates = tuple(name for name, value in params.items() if hasattr(value, "isoformat"))
-    found = Opened(pipeline=pipeline.name, step=key, do=step.do, params=plain, dates=dates)
+    found = Opened(pipeline=of, step=step.key, do=step.do, params=plain, dates=dates)
     if isinstance(step, Sql) and not step.inputs:
-        return _of_select(step, found, bringing), step
+        return _of_select(step, found, bringing)
     if isinstance(step, Sql):
         named = {name: kept.model_copy(update={"name": name}) for name, kept in _given(step.inputs, bringing).items()}
-        return found.model_copy(update={"language": "duckdb", "inputs": named}), step
+        return found.model_copy(update={"language": "duckdb", "inputs": named})
     if isinstance(step, Python) and step.code is not None:
-        return found.model_copy(update={"inputs": _given(step.inputs, bringing), "frames": step.frames}), step
-    raise Unsupported(f"Step '{key}' is of the kind '{step.do}', which cannot be opened.", "Open one of SQL or Python.")
+        return found.model_copy(update={"inputs": _given(step.inputs, bringing), "frames": step.frames})
+    what = f"Step '{step.key}' is of the kind '{step.do}', which cannot be opened."
+    raise Unsupported(what, "Open one of SQL or Python.")
 
 
 def made(step: Step, bringing: Bringing) -> Kept | None:
@@ -202,7 +199,7 @@ class Keeping:
             older = sorted(folder.parent.parent.glob(f"*/{folder.name}"), key=lambda path: path.stat().st_mtime)
             for path in older[:-RUNS]:
                 shutil.rmtree(path, ignore_errors=True)
-            found, _ = opened(self._desk.pipeline, self._step.key, self._desk.params, self._bringing)
+            found = opened(self._desk.pipeline.name, self._step, self._desk.params, self._bringing)
             put(folder, found)
             self._found = found
 

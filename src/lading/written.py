@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -88,6 +89,21 @@ def read(path: Path, shown: str) -> File:
     except OSError as error:
         raise SpecError(f"{shown}:1: the file cannot be read ({error.strerror}).", "Check its permissions.") from error
     return parsed(text, shown)
+
+
+def put(path: Path, text: str) -> None:
+    """Writes a file that people write, with the ends of lines that it has, in one piece: what was there stays until
+    the new text is whole."""
+    path = path.resolve()
+    windows = path.is_file() and b"\r\n" in path.read_bytes()
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\r\n" if windows else "\n")
+        if path.exists():
+            shutil.copymode(path, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def parsed(text: str, shown: str) -> File:

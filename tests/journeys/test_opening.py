@@ -164,6 +164,21 @@ def test_what_cannot_be_opened(project):
         actions_opening.open_step("p", "none")
     with pytest.raises(SpecError, match="'f' of 'p' is not open"):
         actions_opening.save_step("p", "f")
+    assert not (project.folder / ".lading/open").exists()
+
+
+def test_what_cannot_be_opened_again_leaves_what_was_opened(project, monkeypatch):
+    file = project.folder / "pipelines/p.yaml"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    path, _ = actions_opening.open_step("p", "report")
+    with monkeypatch.context() as patch:
+        patch.setattr("lading.opening.opened", lambda *_: (_ for _ in ()).throw(OSError(28, "no space left")))
+        with pytest.raises(OSError, match="no space left"):
+            actions_opening.open_step("p", "report")
+    path.write_text(path.read_text(encoding="utf-8").replace("sum(amount)", "min(amount)"), encoding="utf-8")
+    assert "min(amount)" in actions_opening.save_step("p", "report")
+    assert b"min(amount) AS total\r\n" in file.read_bytes()
+    assert b"\n" not in file.read_bytes().replace(b"\r\n", b"")
 
 
 def test_a_select_of_postgresql_runs_here(project, pg_database):
