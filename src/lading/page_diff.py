@@ -35,6 +35,7 @@ def diff_part(diff: Diff) -> str:
     facts = [("Started", f"{diff.started:%Y-%m-%d %H:%M:%S} UTC"), ("Took", clock(diff.seconds))]
     facts += [("Peak memory", size(diff.peak_memory)), ("Tables", f"{len(diff.tables):,}")]
     facts += [("Not recorded", diff.unrecorded)] if diff.unrecorded else []
+    facts += [("Not exported", diff.unexported)] if diff.unexported else []
     names = ("Left", "Right", "Only left", "Only right", "Changed", "Narrowed", "Time")
     columns = "<th></th><th>Table</th>" + "".join(f'<th class="n">{name}</th>' for name in names) + "<th>Way</th>"
     table = f"<section><h2>Tables</h2>{grid(columns, map(_line, diff.tables))}</section>"

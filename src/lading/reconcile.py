@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
 
 from lading.compare import Asked, Comparison, Found, Mark, Side, comparing
 from lading.compare.asked import Way
@@ -25,6 +27,10 @@ from lading.memory import LEAST, within
 from lading.moving import Watch
 from lading.run import Silent, lading_version, lean, new_id, peak_memory
 from lading.schema import Table
+
+if TYPE_CHECKING:
+    import pyarrow.csv as csv
+    import pyarrow.parquet as parquet
 
 Seen = Callable[[Found], None]
 """Is shown each comparison while all its differences can be read."""
@@ -180,7 +186,6 @@ def _absent(left: Table, right: Table, address: str) -> Comparison:
 
 def _exported(path: Path) -> bool:
     """Whether a file holds differences that were exported before."""
-    import pyarrow as pa
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
 
@@ -195,14 +200,49 @@ def _exported(path: Path) -> bool:
 EXPORTED = ("table", "kind", "key", "column", "left", "right")
 
 
+class Export:
+    """Writes every difference that it is shown to a file. A disk that is full is no reason to show none: `failed` says
+    what kept it from going on."""
+
+    def __init__(self, path: Path, schema: pa.Schema, writer: csv.CSVWriter | parquet.ParquetWriter) -> None:
+        self.failed, self._path, self._schema, self._writer = "", path, schema, writer
+
+    def __call__(self, found: Found) -> None:
+        differences = (each.masked(found.asked.hides) for each in found.differences())
+        while not self.failed and (some := list(islice(differences, 10_000))):
+            name = found.comparison.left
+            rows = [
+                {"table": name, "kind": each.kind, "key": json.dumps(each.key, ensure_ascii=False),
+                 "column": each.column, "left": each.left, "right": each.right}
+                for each in some
+            ]  # fmt: skip
+            with self.kept():
+                self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
+
+    def close(self) -> None:
+        with self.kept():
+            self._writer.close()
+        if self.failed and self._path.is_file():
+            self._path.unlink()  # a part of the differences would be taken for all of them
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failed = self.failed or f"{self._path}: {error.strerror or error}"
+
+    def told(self, found: Diff) -> Diff:
+        return found.model_copy(update={"unexported": self.failed})
+
+
 @contextmanager
-def exporting(path: Path | None) -> Iterator[Seen | None]:
+def exporting(path: Path | None) -> Iterator[Export | None]:
     """Writes every difference that is seen to a file, Parquet or CSV by its ending; keys are JSON. Only an export is
     written over: another file may be one that is compared."""
     if path is None:
         yield None
         return
-    import pyarrow as pa
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
 
@@ -215,17 +255,10 @@ def exporting(path: Path | None) -> Iterator[Seen | None]:
         writer = (parquet.ParquetWriter if path.suffix == ".parquet" else csv.CSVWriter)(str(path), schema)
     except OSError as error:
         raise SpecError(f"'{path}' cannot be written.", "Name a file in a folder that is there.") from error
-
-    def seen(found: Found) -> None:
-        differences = (each.masked(found.asked.hides) for each in found.differences())
-        while some := list(islice(differences, 10_000)):
-            name = found.comparison.left
-            rows = [
-                {"table": name, "kind": each.kind, "key": json.dumps(each.key, ensure_ascii=False),
-                 "column": each.column, "left": each.left, "right": each.right}
-                for each in some
-            ]  # fmt: skip
-            writer.write_table(pa.Table.from_pylist(rows, schema))
-
-    with writer:
-        yield seen
+    export = Export(path, schema, writer)
+    with closing(export):
+        try:
+            yield export
+        except BaseException as error:
+            export.failed = str(error)
+            raise

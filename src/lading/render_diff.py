@@ -58,6 +58,8 @@ def diff(found: Diff, width: int = 80) -> RenderableType:
         parts += [Text(""), Text(names, style="yellow")]
     if found.unrecorded:
         parts += [Text(""), Text(f"Not recorded in 'lading_bills': {found.unrecorded}", style="red")]
+    if found.unexported:
+        parts += [Text(""), Text(f"Not exported: {found.unexported}", style="red")]
     return Group(*parts, *([Text(""), *told] if told else []))
 
 

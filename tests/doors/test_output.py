@@ -109,6 +109,15 @@ def test_what_is_compared_is_not_written_over(sides, tmp_path, place):
             assert sides("diff", "legacy.db", right, "--export", export, "--html", "all.html").code == code
 
 
+@pytest.mark.parametrize(("right", "code"), [("same.db", 3), ("other.db", 1)])
+def test_a_page_that_has_no_room_hides_nothing(sides, right, code):
+    done = sides("diff", "legacy.db", right, "--html", "/dev/full")
+    assert (done.code, "Diff  2" in done.out, "equal" in done.out) == (code, True, True), done
+    assert "error: /dev/full is not written: This machine: No space left on device." in done.err
+    done = sides("diff", "legacy.db", right, "--html", "/dev/full", "--json")
+    assert (done.code, len(done.json["tables"])) == (code, 3), done
+
+
 def test_no_wait_is_too_long_to_be_waited_for(sides):
     for seconds in ("inf", "1e300", "604801"):
         done = sides("diff", "legacy.db", "other.db", "--wait-seconds", seconds)

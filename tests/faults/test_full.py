@@ -156,6 +156,20 @@ def test_rows_that_differ_have_no_room(place, disk, monkeypatch):
     assert list(disk.folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["all.csv", "all.parquet"])
+def test_an_export_has_no_room(place, disk, name):
+    """What differs is told all the same, and half of it is not taken for all."""
+    sides = place("sqlite"), place("sqlite")
+    for number, side in enumerate(sides):
+        fill(side, "t", 8_000, number)
+    disk.resize(disk.used + 100)
+    export = disk.folder / name
+    found = actions.diff(config.move({"source": sides[0].url, "target": sides[1].url}), Asked(), None, export)
+    assert (found.verdict, found.tables[0].changed, len(found.tables[0].differences)) == ("different", 8_000, 100)
+    assert "No space left on device" in found.unexported
+    assert not export.exists()
+
+
 def test_rows_that_are_kept_have_no_room(place, disk, monkeypatch):
     """Others fill the disk while the rows come: they are read twice instead."""
     monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))

@@ -6,7 +6,18 @@ from typing import Any
 
 import click
 
-from lading.cli.words import FILE, as_object, heard, move_words, option, page_file, show, watched, writable
+from lading.cli.words import (
+    FILE,
+    as_object,
+    heard,
+    move_words,
+    option,
+    page_file,
+    page_written,
+    show,
+    watched,
+    writable,
+)
 
 EXITS = {"equal": 0, "different": 1, "inconclusive": 3}
 PLACES = ("tables", "into")
@@ -71,18 +82,17 @@ def diff(left: str, right: str, as_json: bool, quiet: bool, **given: Any) -> int
     places = {name: words.pop(name) for name in PLACES if name in words}
     move = config.move({"source": left, "target": right, **places})
     found = actions.diff(move, config.asked(words), progress.watch(quiet), export)
-    if html:
-        html.write_text(page_diff.diff_page(found), encoding="utf-8")
     if as_json:
         as_object(found.model_dump(mode="json", exclude=KEPT))
     else:
         show(render_diff.diff, found)
-    return _exit(found)
+    written = not html or page_written(html, page_diff.diff_page(found))
+    return _exit(found) or (0 if written else EXITS["inconclusive"])
 
 
 def _exit(found: Any) -> int:
-    """What could not be recorded as it was asked for is not all that was asked for."""
-    return EXITS[found.verdict] or (EXITS["inconclusive"] if found.unrecorded else 0)
+    """What could not be recorded or exported as it was asked for is not all that was asked for."""
+    return EXITS[found.verdict] or (EXITS["inconclusive"] if found.unrecorded or found.unexported else 0)
 
 
 @click.command(cls=Compare)
@@ -124,9 +134,8 @@ def repair(run: str, as_json: bool, quiet: bool, **given: Any) -> int:
     Exit codes: 0 equal now, 1 different, 2 wrong usage, 3 inconclusive, also when a system does not answer.
     """
     from lading import actions_repairing, progress, render_diff
-    from lading.repair import Mending
 
-    found = actions_repairing.repair(run, Mending(**given), progress.watch(quiet))
+    found = actions_repairing.repair(run, actions_repairing.mending(given), progress.watch(quiet))
     if as_json:
         as_object(found.model_dump(mode="json"))
     else:

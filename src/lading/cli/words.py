@@ -74,6 +74,21 @@ def page_file(ctx: click.Context, option: click.Parameter, path: Path | None) ->
     return path
 
 
+def page_written(path: Path, page: str) -> bool:
+    """Writes a page beside what is shown; what keeps it from that is said, and no half of it stays."""
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        from lading import errors
+
+        if path.is_file():
+            path.unlink()
+        found = errors.refused(error)
+        click.echo(f"error: {path} is not written: {found.what}\n  {found.fix}", err=True)
+        return False
+    return True
+
+
 class Copy(click.Command):
     """A command whose options are the fields of a move."""
 

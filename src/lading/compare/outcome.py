@@ -152,6 +152,8 @@ class Diff(BaseModel, frozen=True):
     """Tables that only the right has, of those that a pattern asked for: not compared."""
     unrecorded: str = ""
     """Why its verdicts are not in the table `lading_bills`, where that was asked for."""
+    unexported: str = ""
+    """Why not all its differences are in the file to which they were to be exported, which is not there then."""
     peak_memory: int = 0
     version: str = ""
 
