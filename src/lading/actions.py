@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from glob import glob
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, settings
+from lading import attempts, config, graph, joining, moments, profiles, record, releases, releasing, revisions, settings
 from lading.compare import Asked
 from lading.compare.outcome import Diff
 from lading.connector import sensitive
@@ -34,8 +35,9 @@ from lading.run import new_id
 from lading.schema import Table
 from lading.spec import Move
 from lading.steps.sql import Sql
-from lading.store import Reject, Store
+from lading.store import Reject, Store, shown
 from lading.types import parse
+from lading.written import near
 
 if TYPE_CHECKING:
     from lading.drafting import Option
@@ -56,10 +58,26 @@ def store() -> Iterator[Store]:
         opened.close()
 
 
+@contextmanager
+def kept_store(named: bool = True) -> Iterator[Store]:
+    """The store for those who only look at it: none is made. In place of one that is not there yet stands an empty one.
+    Raises SpecError where LADING_STORE has `named` one that is not there."""
+    there = revisions.made(url := config.store_url())
+    if not there and named and settings.names_store():
+        what = f"There is no store at {shown(url).removeprefix('sqlite:///')}, which LADING_STORE names."
+        raise SpecError(what, "Correct it. If it is the right place, the first run makes it.")
+    with TemporaryDirectory() as folder:
+        opened = Store(url if there else f"{folder}/store.db")
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
 def plan_move(move: Move, pipeline: str = "", canary: bool = False) -> Plan:
     """The plan of a move. Reads both catalogues and changes nothing; a `canary` is a row of the greatest values that is
     sent to the target in a transaction which is undone."""
-    with store() as ledger:
+    with kept_store(named=False) as ledger:
         return planned(move, Part(pipeline), ledger, sides(move, config.resolve), config.resolve, canary)
 
 
@@ -77,7 +95,7 @@ def plan(pipeline: str, canary: bool = False, given: Mapping[str, str] | None = 
         if isinstance(step, Move):
             made.append(plan_move(step, found.name, canary))
         elif isinstance(step, Sql) and step.inputs:
-            with store() as ledger:
+            with kept_store(named=False) as ledger:
                 made += joining.plans(step, found.values(given or {}), Part(found.name), ledger, config.resolve)
     return made
 
@@ -149,7 +167,7 @@ def _id(run: str) -> str:
 
 def cancel(run: str, patience_seconds: float = 30) -> tuple[str, bool]:
     """Ends a run that is at work, here or on another machine; returns its id, and whether it has ended by then."""
-    with store() as ledger:
+    with kept_store() as ledger:
         found = attempts.cancel(ledger, run, getpass.getuser())
         until = time.monotonic() + patience_seconds
         while (going := found in attempts.going(ledger)) and time.monotonic() < until:
@@ -160,7 +178,7 @@ def cancel(run: str, patience_seconds: float = 30) -> tuple[str, bool]:
 def approve(run: str, step: str, granted: bool = True, reason: str = "") -> str:
     """Says to a step that waits for a person whether it may go on; returns who says so."""
     who = getpass.getuser()
-    with store() as ledger:
+    with kept_store() as ledger:
         attempts.approve(ledger, run, step, attempts.Approval(granted, who, reason))
     return who
 
@@ -194,6 +212,7 @@ def diff(move: Move, asked: Asked, watch: Watch | None = None, export: Path | No
         with exporting(export) as seen:
             words = {"alone": more, "exclude": move.exclude, "sensitive": sensitive((left, right))}
             found = reconciling.diff(tables, seen).model_copy(update=words)
+        found = seen.told(found) if seen else found
         keep(ledger, found)
     return record.written(right, found) if asked.record else found
 
@@ -209,7 +228,8 @@ def prove(pipeline: str, asked: Asked, watch: Watch | None = None, export: Path 
         refuse_strangers(found.moves, config.resolve, asked)
         part = Part(found.name, new_id())
         with exporting(export) as seen:
-            return [compared(step, ledger, (config.resolve, watch), asked, part, seen) for step in found.moves]
+            diffs = [compared(step, ledger, (config.resolve, watch), asked, part, seen) for step in found.moves]
+        return [seen.told(each) for each in diffs] if seen else diffs
 
 
 def discover(address: str) -> list[Table]:
@@ -230,7 +250,7 @@ def profile(
     a type for every column, `types` types by column: what these would lose is counted. `last` shows what was kept."""
     place, name = config.split_table(address)
     connection = config.resolve(place)[1]
-    with store() as ledger:
+    with kept_store() if last else store() as ledger:
         wanted = tuple([name] if name else tables) or ("*",)
         if last:
             return profiles.kept(ledger, connection.address(), wanted)
@@ -255,37 +275,43 @@ def check(address: str) -> str:
 
 def history(limit: int = 20, pipeline: str = "") -> list[Bill]:
     """The newest bills first."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return ledger.bills(limit, pipeline)
+
+
+def refuse_strange(pipeline: str) -> None:
+    """Raises SpecError for a name that is no pipeline's."""
+    if pipeline not in (names := config.pipelines()):
+        raise SpecError(f"There is no pipeline '{pipeline}'.", near(pipeline, names))
 
 
 def unfinished(limit: int = 20, pipeline: str = "") -> list[Unfinished]:
     """The newest runs that have no bill first."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return attempts.unfinished(ledger, limit, pipeline)
 
 
 def kept_diff(name: str) -> Diff:
     """The diff of an id, of the beginning of one, or 'last'."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return record.diff(ledger, name)
 
 
 def trend(pipeline: str = "", limit: int = 200) -> list[TableVerdict]:
     """Verdicts by table over time, the newest first."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return record.trend(ledger, pipeline, limit)
 
 
 def bill(run: str) -> Bill:
     """The bill of a run: by its id, the beginning of one, or 'last'."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return ledger.bill(run)
 
 
 def rejects(run: str) -> list[Reject]:
     """The rows that a run's targets refused."""
-    with store() as ledger:
+    with kept_store() as ledger:
         found = ledger.bill(run)
         names = [step.bill for step in found.steps if step.bill] or [found.run]
         return [reject for name in names for reject in ledger.rejects(name)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lading import arrivals, config, lookout, releasing
-from lading.actions import store
+from lading.actions import kept_store, store
 from lading.arrivals import Arrival
 from lading.dropfolder import DropFolder
 from lading.poller import grouped
@@ -26,5 +26,5 @@ def arrived(pipeline: str = "", limit: int = 20) -> tuple[dict[str, int], list[A
     """How many files of each state have arrived for a pipeline, or for all, and the newest of them."""
     if pipeline:
         config.pipeline_file(pipeline)
-    with store() as ledger:
+    with kept_store() as ledger:
         return arrivals.counts(ledger, pipeline), arrivals.newest(ledger, pipeline, limit)

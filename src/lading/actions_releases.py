@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lading import attempts, canary, config, moments, releases, releasing
-from lading.actions import desk_of, store, stored
+from lading.actions import desk_of, kept_store, store, stored
 from lading.desk import Desk
 from lading.errors import LadingError, SpecError, masked
 from lading.preflight import Ground, Report
@@ -165,13 +165,13 @@ def _beside(ledger: Store, release: Release, given: Mapping[str, str] | None) ->
 def preflight(pipeline: str, given: Mapping[str, str] | None = None, wanted: Wanted | None = None) -> Report:
     """Looks at what would go wrong with a pipeline's draft, beside what is live. Changes nothing."""
     new = releasing.drafted(pipeline, given)
-    with store() as ledger:
+    with kept_store(named=False) as ledger:
         return _looked(ledger, new, given, wanted or Wanted())
 
 
 def found(pipeline: str, number: int) -> Report:
     """What the preflight of a release had found."""
-    with store() as ledger:
+    with kept_store() as ledger:
         text = releases.preflight(ledger, releases.numbered(ledger, pipeline, number))
     if text is None:
         raise SpecError(f"Release {number} of '{pipeline}' had no preflight.", "")
@@ -195,19 +195,19 @@ def _looked(ledger: Store, new: Release, given: Mapping[str, str] | None, wanted
 
 def released(pipeline: str = "") -> list[Release]:
     """The releases of a pipeline, or of all, the newest first."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return releases.of(ledger, pipeline)
 
 
 def live() -> dict[str, int]:
     """The number of the live release of each pipeline that has one."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return releases.live_numbers(ledger)
 
 
 def rollback(pipeline: str, to: int | None = None, note: str = "") -> Release:
     """Makes a new release with the content of an earlier one: of that number, or of the one before what is live."""
-    with store() as ledger:
+    with kept_store() as ledger:
         old = releasing.back(ledger, pipeline, to)
         releasing.kept(old)
         said = note or f"back to release {old.origin}"
@@ -217,7 +217,7 @@ def rollback(pipeline: str, to: int | None = None, note: str = "") -> Release:
 
 def changes(pipeline: str, left: str = LIVE, right: str = DRAFT) -> list[Changed]:
     """What differs between two versions of a pipeline, file by file: numbers of releases, 'live' or 'draft'."""
-    with store() as ledger:
+    with kept_store() as ledger:
         before, after = (_texts(_version(ledger, pipeline, word)) for word in (left, right))
     found = []
     for name in {**before, **after}:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lading import config, drafting, dueruns, dues, releases, releasing, scheduler, widths
-from lading.actions import store
+from lading.actions import kept_store, store
 from lading.dueruns import FAILED
 from lading.dues import LATE, SOON, Due
 from lading.errors import LadingError, SpecError
@@ -58,8 +58,8 @@ def _warned(word: str, pipeline: str, text: str, say: Callable[[str, str, str], 
     late, or soon will be."""
     try:
         with store() as ledger:
-            kept = releasing.kept(releases.live(ledger, pipeline))
-        file = kept.file if kept else config.pipeline_file(pipeline)
+            live = releasing.kept(releases.live(ledger, pipeline))
+        file = live.file if live else config.pipeline_file(pipeline)
         title = file.value.get("title") or pipeline
         for step in drafting.telling(file):
             if (FAILED if word == FAILED else LATE) in step.when:
@@ -70,7 +70,7 @@ def _warned(word: str, pipeline: str, text: str, say: Callable[[str, str, str], 
 
 def schedules(pipeline: str = "") -> dict[str, Written]:
     """What is written of the schedules of a pipeline, or of all: a schedule, none, or what is wrong with it."""
-    with store() as ledger:
+    with kept_store() as ledger:
         found = Timetable(lambda _name, _error: None, ledger)()
     if pipeline and pipeline not in found:
         raise SpecError(f"There is no pipeline '{pipeline}'.", near(pipeline, found))
@@ -79,5 +79,5 @@ def schedules(pipeline: str = "") -> dict[str, Written]:
 
 def due(pipeline: str = "", limit: int = 10) -> list[Due]:
     """The last due times of a pipeline, or of all, and what became of them, the newest first."""
-    with store() as ledger:
+    with kept_store() as ledger:
         return dues.of(ledger, pipeline, limit)

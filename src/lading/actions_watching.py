@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from lading import attempts, config
-from lading.actions import LOOK_SECONDS, store
+from lading import attempts, config, revisions
+from lading.actions import LOOK_SECONDS, kept_store
 from lading.connector import Connection
 from lading.doctor import Finding, Project, examined
 from lading.errors import LadingError, SpecError
@@ -17,13 +17,13 @@ from lading.logs import Reader
 from lading.metrics import Metrics
 from lading.schedule import Schedule
 from lading.spec import Pipeline
-from lading.store import Store, here
+from lading.store import here
 from lading.written import near
 
 
 def log(run: str, step: str = "", follow: bool = False) -> Iterator[tuple[str, str]]:
     """The lines of a run's logs, or of one step's, each with its step; those that `follow` until the run is over."""
-    with store() as ledger:
+    with kept_store() as ledger:
         row = attempts.found(ledger, run)
         reader = Reader(config.logs() / row.id)
         known = {*attempts.steps(ledger, row.id), *reader.names}
@@ -43,7 +43,7 @@ def log(run: str, step: str = "", follow: bool = False) -> Iterator[tuple[str, s
 
 def metrics(to: Path | None = None) -> str:
     """What the store knows of runs and due times, as Prometheus reads it; also written to a file, in one piece."""
-    with store() as ledger:
+    with kept_store() as ledger:
         found = Metrics(ledger)
         if to:
             found.write(to, datetime.now(UTC))
@@ -54,7 +54,7 @@ def doctor() -> list[Finding]:
     """Looks at what Lading needs here: Python, disk and memory, the store, pipelines and connections."""
     url = config.store_url()
     folder = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else Path.cwd()
-    return list(examined(_project(), lambda: Store(config.store_url()), folder))
+    return list(examined(_project(), partial(kept_store, named=False), folder, revisions.made(url)))
 
 
 def _project() -> Project:

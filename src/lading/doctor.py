@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -62,21 +62,18 @@ class Project(NamedTuple):
     extras: dict[str, str]
 
 
-def examined(project: Project, opened: Callable[[], Store], store_folder: Path) -> Iterator[Finding]:
-    """Everything that is found, in the order in which a person would look."""
+def examined(
+    project: Project, opened: Callable[[], AbstractContextManager[Store]], store_folder: Path, there: bool = True
+) -> Iterator[Finding]:  # fmt: skip
+    """Everything that is found, in the order in which a person would look. What is opened is an empty store where it is
+    not `there`."""
     yield from _python(project)
     yield from _machine({"project": project.folder, "store": store_folder, "temporary files": Path("/tmp")})  # noqa: S108
     try:
-        ledger = opened()
+        with opened() as ledger:
+            yield from _store(ledger, project, there)
     except LadingError as error:
         yield Finding("store", ERROR, masked(error.what), error.fix)
-    else:
-        try:
-            yield from _store(ledger, project)
-        except LadingError as error:
-            yield Finding("store", ERROR, masked(error.what), error.fix)
-        finally:
-            ledger.close()
     for wrong in project.wrong:
         yield Finding("pipelines", ERROR, masked(wrong.what), wrong.fix)
     if project.schedules and not project.wrong:
@@ -137,9 +134,12 @@ def _machine(folders: dict[str, Path]) -> Iterator[Finding]:
         yield Finding("memory", WARN if low else OK, f"{size(kib * 1024)} available", fix)
 
 
-def _store(ledger: Store, project: Project) -> Iterator[Finding]:
+def _store(ledger: Store, project: Project, there: bool) -> Iterator[Finding]:
     where = ledger.engine.url.render_as_string(hide_password=True)
-    yield Finding("store", OK, f"{where}, revision {HEAD}")
+    if there:
+        yield Finding("store", OK, f"{where}, revision {HEAD}")
+    else:
+        yield Finding("store", NOTE, "there is none yet", "The first run makes it. LADING_STORE names its place.")
     narrow = widths.narrow(ledger)
     for each in narrow:
         yield Finding("store", ERROR, f"it would not keep what is written to it: {each}", widths.FIX)

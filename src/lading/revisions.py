@@ -84,6 +84,17 @@ def at(connection: sa.Connection) -> str:
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
+def made(url: str) -> bool:
+    """Whether there is a store at an address; also where nobody can say so, so that opening it tells why."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        return False
+    try:
+        with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+            return bool(at(connection))
+    except (sa.exc.DBAPIError, sa.exc.ArgumentError, ValueError, ImportError):
+        return True
+
+
 def _there(connection: sa.Connection, head: str) -> bool:
     found = at(connection)
     if found > head:

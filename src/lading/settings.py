@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,3 +30,8 @@ def lineage() -> Teller | None:
     if "://" not in found.to:
         found = found.model_copy(update={"to": str((config.project() or Path()) / found.to)})
     return Teller(found)
+
+
+def names_store() -> bool:
+    """Whether the environment says where the store is."""
+    return bool(os.environ.get("LADING_STORE", "").strip())

@@ -111,7 +111,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url if "://" in url else f"sqlite:///{url}"
-        where = _shown(self.url)
+        where = shown(self.url)
         try:
             if self.url.startswith("sqlite:///"):
                 Path(self.url.removeprefix("sqlite:///")).expanduser().parent.mkdir(parents=True, exist_ok=True)
@@ -387,7 +387,7 @@ def alive(owner: str, beat: str) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(beat) < STALE
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The address without its password. Raises SpecError when it is none of a store."""
     fix = "Set LADING_STORE to a folder, a file that ends in .db, or postgresql://user@host/database."
     try:

@@ -392,6 +392,48 @@ def test_a_project_from_nothing(inside, legacy):
     )  # fmt: skip
 
 
+LOOKS = (
+    ("history",), ("history", "--trend"), ("bill",), ("log",), ("rejects",), ("metrics",), ("schedule",),
+    ("arrivals",), ("releases",), ("profile", "--last", "legacy.db"), ("cancel", "last"), ("approve", "x", "y"),
+    ("repair",),
+)  # fmt: skip
+
+
+def test_who_looks_makes_no_store(inside, legacy, own_store):
+    inside("init")
+    for words in LOOKS:
+        done = inside(*words)
+        assert f"There is no store at {own_store}/store.db, which LADING_STORE names." in done.err, words
+        assert done.code == 2, done
+    assert "there is none yet The first run makes it." in " ".join(inside("doctor").out.split())
+    assert inside("plan", "legacy.db", "new.duckdb").code == 0
+    assert not own_store.exists()
+    inside.patch.delenv("LADING_STORE")
+    assert inside("history").out == "There are no runs yet.\n"
+    assert inside("bill").err.startswith("error: There is no bill of a run 'last'.")
+    assert not (inside.folder / ".lading").exists()
+
+
+def test_a_loss_that_is_none_cannot_be_accepted(inside, legacy):
+    words = ("copy", "legacy.db", "new.duckdb", "--tables", "people")
+    assert inside(*words, "--accept", "*", "--accept", "person:nul[l]").code == 0
+    for command in (words, ("plan", *words[1:]), ("repair",)):
+        for word in ("round", "rounds:person"):
+            done = inside(*command, "--accept", "rounds", "--accept", word)
+            what, fix = done.err.splitlines()
+            assert (done.code, what) == (2, f"error: 'accept' names '{word}', which is no loss.")
+            assert fix == "  There are: characters, column, cuts, narrows, null, rounds, type, zone."
+
+
+def test_the_ends_of_lines_stay(inside, legacy):
+    before = b"# ours\r\nconnections:\r\n  a: sqlite:///a.db\r\n"
+    (inside.folder / "connections.yaml").write_bytes(before)
+    assert inside("connect", "crm", "legacy.db").code == 0
+    added = b"  crm:\r\n    kind: sqlite\r\n    path: legacy.db\r\n"
+    assert (inside.folder / "connections.yaml").read_bytes() == before + added
+    assert [path.name for path in inside.folder.glob("*connections*")] == ["connections.yaml"]
+
+
 def test_a_parameter_that_lacks_is_asked_for(inside, monkeypatch):
     inside("init")
     text = "params: {day: {type: date, description: The day that is closed.}, low: {type: whole, default: 1}}\n"

@@ -37,6 +37,8 @@ def found(area: str) -> list[Finding]:
 def test_all_is_well(folder, monkeypatch):
     monkeypatch.setattr(doctor, "NEEDED", 1)
     monkeypatch.setattr(doctor, "SPARE", 1)
+    with actions.store():
+        pass
     ended = CliRunner().invoke(lading, ["doctor", "--json"], standalone_mode=False)
     assert ended.return_value == 0
     said = json.loads(ended.output)["findings"]

@@ -103,6 +103,8 @@ def history(pipeline: str, limit: int, trend: bool, as_json: bool) -> None:
 
     found: Any = actions.trend(pipeline, limit) if trend else actions.history(limit, pipeline)
     others: list[Any] = [] if trend else actions.unfinished(limit, pipeline)
+    if pipeline and not (found or others):
+        actions.refuse_strange(pipeline)
     if as_json:
         told = {"lines" if trend else "runs": found} | ({} if trend else {"unfinished": others})
         as_object({name: [each.model_dump(mode="json") for each in some] for name, some in told.items()})
