@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from lading.connector import WHOLE, Load, Slice
 from lading.dialect import Dialect
 from lading.digest import digest_of
+from lading.driver import Driver
 from lading.errors import DataError
 from lading.schema import Mode, Table
 from lading.slicing import Query, same
@@ -109,16 +111,54 @@ def refuse_changed(read: Callable[[Table, Slice], Iterator[pa.RecordBatch]], loa
         raise DataError(what, "Look at its triggers, or load another table.")
 
 
-def erasing(dialect: Dialect, query: Query, names: Names, table: Table) -> tuple[int, str]:
-    """How many rows of a table have a key that is staged, and the condition that finds them. Raises DataError where
-    several have one key, as not all of them may be meant."""
+@dataclass(frozen=True)
+class Taker:
+    """A foreign key by which a row `p` that is deleted takes along, or changes, the rows `c` of `child` for which `on`
+    holds. `quoted` is the child's name for SQL; `own` says that it is the very table."""
+
+    name: str
+    child: str
+    quoted: str
+    on: str
+    deletes: bool
+    own: bool
+
+
+def refuse_taken(
+    query: Query, target: str, going: Callable[[str], str], takers: Iterable[Taker], whose: str, fix: str
+) -> None:
+    """Raises DataError where rows would be taken along, or changed, that are not to go. `going` gives the condition
+    that a row goes, by what the row is called there; `whose` says which those are."""
+    for taker in takers:
+        stays = f" AND NOT {going('c')}" if taker.own else ""
+        joined = f"{taker.quoted} c JOIN {target} p ON {taker.on}"
+        rows = int(query(f"SELECT count(*) FROM {joined} WHERE {going('p')}{stays}")[0][0])
+        if rows:
+            raise DataError(
+                f"{rows:,} rows of '{taker.child}' refer to rows of {whose}, and the database would "
+                f"{'delete' if taker.deletes else 'change'} them, too (foreign key '{taker.name}').",
+                fix,
+            )
+
+
+def erase(dialect: Dialect, driver: Driver, names: Names, table: Table, takers: Iterable[Taker]) -> int:
+    """Deletes the rows of a table that have a key which is staged, and returns how many. Raises DataError where several
+    have one key, as not all of them may be meant, or where rows that are not meant would go with them."""
     target, stage = names
-    where = f" WHERE EXISTS (SELECT 1 FROM {stage} s WHERE {same(dialect, 's', target, table.key)})"
+
+    def going(row: str) -> str:
+        return f"EXISTS (SELECT 1 FROM {stage} s WHERE {same(dialect, 's', row, table.key)})"
+
+    where = f" WHERE {going(target)}"
     keys = ", ".join(dialect.quote(name) for name in table.key)
     doubled = f"SELECT 1 FROM {target}{where} GROUP BY {keys} HAVING count(*) > 1"
-    if query(dialect.limit.format(sql=doubled, n=1)):
+    if driver.query(dialect.limit.format(sql=doubled, n=1)):
         raise DataError(
             f"'{table.full_name}' has a key more than once, and not every row of it is to be deleted.",
             "Delete the rows by hand, or copy the table again with 'mode: replace'.",
         )
-    return int(query(f"SELECT count(*) FROM {target}{where}")[0][0]), where
+    whose = f"'{table.full_name}' that are to be deleted"
+    refuse_taken(driver.query, target, going, takers, whose, "Delete those rows, or have them refer to others.")
+    rows = int(driver.query(f"SELECT count(*) FROM {target}{where}")[0][0])
+    driver.execute(f"DELETE FROM {target}{where}")
+    return rows

@@ -374,11 +374,13 @@ class SqlSession:
         try:
             self.stage(load, keys, 0)
             with transaction(self.driver):
-                rows, where = merging.erasing(self.dialect, self.driver.query, self._names(load), table)
-                self.driver.execute(f"DELETE FROM {self.name(table)}{where}")
+                return merging.erase(self.dialect, self.driver, self._names(load), table, self.takers(table))
         finally:
             self.discard(load)
-        return rows
+
+    def takers(self, table: Table) -> Iterable[merging.Taker]:
+        """The foreign keys by which deletes of the table's rows are passed on to rows of others."""
+        return ()
 
     def _holds_ledger(self, load: Load) -> bool:
         mark = self.dialect.placeholder

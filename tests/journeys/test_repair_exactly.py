@@ -464,3 +464,28 @@ def test_what_was_merged_by_a_key_is_repaired_by_it(several: bool, place: Place)
     done = repair(bill.run, apply=True)
     assert (done.verdict, done.tables[0].updates) == ("equal", 1)
     assert looks.query(target, "SELECT * FROM t") == [(1, "a")]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+@pytest.mark.parametrize(("action", "would"), [("CASCADE", "delete"), ("SET NULL", "change")])
+def test_deletes_take_no_other_rows_along(kind: str, action: str, would: str, place: Place):
+    """Neither of another table nor of the same; what is to go as well does not keep a row."""
+    source, target = place("sqlite"), place(kind)
+    named = "CONSTRAINT up_there FOREIGN KEY (up) REFERENCES parents (id) ON DELETE"
+    made(source, "CREATE TABLE parents (id bigint NOT NULL PRIMARY KEY, up bigint)",
+         "CREATE TABLE children (id bigint NOT NULL PRIMARY KEY, parent bigint)",
+         "INSERT INTO parents VALUES (1, NULL)", "INSERT INTO children VALUES (10, 1)")  # fmt: skip
+    made(target, f"CREATE TABLE parents (id bigint PRIMARY KEY, up bigint, {named} {action})",
+         "CREATE TABLE children (id bigint PRIMARY KEY, parent bigint, "
+         f"CONSTRAINT to_parents FOREIGN KEY (parent) REFERENCES parents (id) ON DELETE {action})",
+         "INSERT INTO parents VALUES (1, NULL), (2, NULL), (3, 2)",
+         "INSERT INTO children VALUES (10, 1), (12, 2)")  # fmt: skip
+    one = Move.model_validate({"from": source, "to": target, "tables": ["parents"]})
+    done = repair(actions.diff(one, Asked()).id, apply=True, deletes=True, source=source, target=target)
+    assert done.verdict == "different"
+    assert f"the database would {would} them, too (foreign key 'to_parents')" in table_of(done).problem
+    assert looks.query(target, "SELECT * FROM children ORDER BY id") == [(10, 1), (12, 2)]
+    assert looks.query(target, "SELECT id FROM parents ORDER BY id") == [(1,), (2,), (3,)]
+    both = repair(diff(source, target).id, apply=True, deletes=True, source=source, target=target)
+    assert (both.verdict, looks.query(target, "SELECT id FROM parents")) == ("equal", [(1,)])
+    assert looks.query(target, "SELECT * FROM children") == [(10, 1)]

@@ -346,7 +346,7 @@ def test_rows_of_a_table_that_is_not_moved_are_not_taken_along(action, collated,
     bill = actions.copy(Move.model_validate({"from": source, "to": target}))
     would = "delete" if action == "CASCADE" else "change"
     assert (
-        f"2 rows of 'children' refer to rows of 'parents' that the source does not have, and PostgreSQL would {would}"
+        f"2 rows of 'children' refer to rows of 'parents' that the source does not have, and the database would {would}"
         in (bill.tables[0].error)
     )
     assert looks.query(target, "SELECT id FROM parents ORDER BY id") == [("a",), ("b",), ("c",)]

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
-from lading.connectors.mysql.around import Link, elsewhere, has_triggers, links, orphan
+from lading.connectors.mysql.around import elsewhere, has_triggers
 from lading.connectors.mysql.finishing import drop_slice, finish
+from lading.connectors.mysql.referring import Link, links, orphan
 from lading.connectors.mysql.refusing import refusal
 from lading.driver import transaction
 from lading.errors import DataError, SpecError

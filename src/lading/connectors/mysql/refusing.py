@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lading.connectors.mysql.around import has_triggers, links
+from lading.connectors.mysql.around import has_triggers
+from lading.connectors.mysql.referring import links
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lading.connector import Load, ours
 from lading.connectors.mysql import routes
-from lading.connectors.mysql.around import Found, Place, alone, look, refuse_unseen
+from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
 from lading.connectors.mysql.finishing import left_out
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
+from lading.connectors.mysql.referring import refuse_unseen, takers
 from lading.connectors.mysql.refusing import refuse_mode
 from lading.connectors.mysql.rights import Grant, rights
 from lading.connectors.mysql.room import OPTIONS, bytewise, key_parts, roomy
@@ -66,7 +67,7 @@ class MySQLSession(SqlSession):
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
     computed, own = routes.computed, routes.own
-    _begun, _bounds, refuse_mode = begun, bounds, refuse_mode
+    _begun, _bounds, refuse_mode, takers = begun, bounds, refuse_mode, takers
 
     # Reading
 

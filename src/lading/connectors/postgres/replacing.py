@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lading.connector import Load
 from lading.connectors.postgres.hashing import comparing
-from lading.connectors.postgres.referring import passed_on, refuse_taken
+from lading.connectors.postgres.referring import passed_on, refuse_lost
 from lading.connectors.postgres.rights import named
 from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
@@ -35,7 +35,7 @@ def publish(session: PostgresSession, loads: Sequence[Load]) -> None:
         waiting = [load for load in _parents_first(session, loads) if not session._marked(load, PUBLISHED)]
         made = [[*session._publishing(load), *_numbering(session, load)] for load in waiting]
         if taken := bool(waiting) and passed_on(session, waiting):
-            refuse_taken(session, waiting)
+            refuse_lost(session, waiting)
         gone = [text for texts in reversed(made) for text in texts if text.startswith("DELETE ")]
         come = [text for texts in made for text in texts if not text.startswith(("DELETE ", "DO "))]
         looks = [text for texts in made for text in texts if text.startswith("DO ")]

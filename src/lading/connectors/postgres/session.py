@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lading.connector import Load, Slice
-from lading.connectors.postgres import passing, routes
+from lading.connectors.postgres import passing, referring, routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.ending import cancel
 from lading.connectors.postgres.hashing import STORED, comparing, contents, versions
@@ -109,7 +109,7 @@ class PostgresSession(SqlSession):
             self.driver.rollback()
             self.driver.query(f"SELECT pg_advisory_unlock({_LOCK})")
 
-    publish, refuse_mode = publish, refuse_mode
+    publish, refuse_mode, takers = publish, refuse_mode, referring.takers
 
     def _publishing(self, load: Load) -> list[str]:
         if load.mode is not Mode.REPLACE or load.fresh:
