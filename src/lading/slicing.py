@@ -109,9 +109,9 @@ def even(dialect: Dialect, query: Query, source: tuple[str, Table], count: int) 
     first = table.column(table.key[0])
     if first is None or first.type.kind != "int":
         return []
-    quoted = dialect.quote(first.name)
+    sorted_ = dialect.sort(first)
     try:
-        low, high = map(int, query(f"SELECT min({quoted}), max({quoted}) {place}")[0])
+        low, high = map(int, query(f"SELECT min({sorted_}), max({sorted_}) {place}")[0])
     except (TypeError, ValueError, OverflowError):  # no rows, or a text where SQLite declares a number
         return []
     rows = table.rows or int(query(f"SELECT count(*) {place}")[0][0])

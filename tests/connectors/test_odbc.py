@@ -175,6 +175,18 @@ def test_slices_of_mariadb_hold_every_row_once(maria: Odbc, declared: str):
         assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
 
 
+def test_slices_of_mariadb_are_cut_by_bits(maria: Odbc):
+    """The library ends the process where it reads them as the bytes that the driver announces."""
+    ran(maria, "CREATE TABLE t (k bit(20) NOT NULL, n int NOT NULL, PRIMARY KEY (k, n))",
+        "INSERT INTO t SELECT seq, seq % 7 FROM seq_0_to_299")  # fmt: skip
+    with maria.open() as session:
+        there = session.describe("t")
+        assert there is not None
+        cuts = session.slices(there.model_copy(update={"rows": None}), 70)
+        assert len(cuts) > 3
+        assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 300
+
+
 @pytest.mark.parametrize("system", ["pg", "maria"])
 def test_a_copy_through_odbc_is_the_same(system: str, request: pytest.FixtureRequest):
     connection: Odbc = request.getfixturevalue(system)

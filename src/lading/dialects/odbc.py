@@ -23,6 +23,8 @@ class Flavour:
     """Whether the dialect's hash of rows works without its own session."""
     begins: tuple[str, ...] = ()
     reads: Rules = ()
+    sorts: Rules = ()
+    """Before those of the dialect, where a key is asked for as a number."""
     length: str = ""
     utf16: bool = True
     lists: bool = False
@@ -82,6 +84,7 @@ flavours = {
             (r"date|time\(.*|timestamp.*|bool|int\(64,unsigned\)", "CAST({r} AS CHAR(64))"),
             (r"decimal.*", "CAST({r} AS CHAR(80))"),
         ),
+        sorts=((r"bit\(\d+\)", "{c} + 0"),),  # of bytes, their room is announced wrongly, which ends the process
         exact="CAST({v} AS CHAR(100))",
         length="octet_length({c})",
         utf16=False,

@@ -32,6 +32,7 @@ def spoken(dialect: Dialect, flavour: Flavour) -> Dialect:
     return replace(
         replace(dialect, **bound), totals=totals,
         row_hash=dialect.row_hash if flavour.hashes else "", slice_column=True, refusals="", body="",
+        sorts=(*flavour.sorts, *dialect.sorts),
         canon=None,  # drivers stand between our settings and the values
         create=dialect.create + flavour.options_of_tables,
     )  # fmt: skip
