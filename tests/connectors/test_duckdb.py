@@ -13,8 +13,10 @@ import pytest
 from lading import actions
 from lading.connector import WHOLE, Connection
 from lading.connectors.duckdb import DuckDB
+from lading.connectors.duckdb.driver import DuckDBDriver
 from lading.connectors.duckdb.faults import error_of
 from lading.errors import AccessDenied, DataError, SpecError, Unreachable
+from lading.schema import Table
 from lading.spec import Move
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.testing.steps import PEOPLE, ROWS, Row, batch, content, found, load_of, put, table
@@ -92,6 +94,42 @@ def test_slices_of_a_key_that_sorts_by_numbers_and_compares_by_texts_hold_every_
         cuts = session.slices(there, 7)
         assert len(cuts) > 10
         assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
+
+
+def test_a_table_asked_for_alone_is_what_all_tables_say_of_it(file, sql):
+    sql(
+        "CREATE TYPE mood AS ENUM ('a', 'b''c')", 'CREATE SCHEMA "a.b"',
+        "CREATE TABLE Odd (m mood, ms mood[], d DECIMAL(9,2) DEFAULT 5, e INTEGER NOT NULL, j JSON, "
+        "g INTEGER AS (e + 1), t TIMESTAMP_NS, PRIMARY KEY (e, d))",
+        'CREATE TABLE "a.b"."c.d" ("x y" INTEGER)', 'CREATE TABLE "it\'s" (a VARCHAR)',
+        "INSERT INTO Odd (e) VALUES (1), (2)", "CREATE TABLE gone (a INTEGER)", "CREATE VIEW v AS SELECT * FROM gone",
+        "DROP TABLE gone",
+    )  # fmt: skip
+    with opened(file) as session:
+        tables = list(session.tables())
+        assert [t.name for t in tables] == ["c.d", "Odd", "it's"]
+        session.driver.begin()
+        assert [session.describe(t.full_name) for t in tables] == tables
+        assert (session.describe("odd"), session.describe("gone")) == (None, None)
+        assert (session.called(Table(name="oDD")).name, session.describe("v").view) == ("Odd", True)
+        session.driver.commit()
+
+
+def test_the_columns_of_all_tables_are_not_listed_for_each_one(file, sql, monkeypatch):
+    """What DuckDB lists is every column of every table: a third of a second for 330 tables of 100 columns."""
+    sql(*(f"CREATE TABLE t{n} (a INTEGER)" for n in range(5)))
+    asked, query = list[str](), DuckDBDriver.query
+
+    def noted(self, sql, *given):
+        asked.append(sql)
+        return query(self, sql, *given)
+
+    monkeypatch.setattr(DuckDBDriver, "query", noted)
+    words = {"from": f"duckdb:///{file}", "to": f"duckdb:///{file}.copy"}
+    for _ in range(2):
+        assert actions.copy(Move.model_validate(words)).state == "proved"
+    assert sum("duckdb_columns()" in sql for sql in asked) == 2 + 5  # and where a table takes another's place
+    assert sum("information_schema" in sql for sql in asked) == 0
 
 
 def test_a_file_that_may_only_be_read_is_a_source(file, sql, monkeypatch):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import Field
 
-from lading.connector import Capabilities, Connection
+from lading.catalogue import Name, catalogue
+from lading.connector import Capabilities, Connection, Load
+from lading.connectors.duckdb.catalog import Known, only
 from lading.connectors.duckdb.driver import DuckDBDriver
 from lading.dialects.duckdb import dialect
 from lading.errors import SpecError
-from lading.schema import Table
-from lading.sql import SqlSession
+from lading.schema import Column, Table
+from lading.sql import LEDGER, SqlSession
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -53,7 +55,7 @@ class DuckDB(Connection):
 class _Session(SqlSession):
     def __init__(self, driver: DuckDBDriver, schema: str | None) -> None:
         super().__init__(dialect, driver, schema)
-        self._file = driver
+        self._file, self._known = driver, Known(driver)
 
     def name(self, table: Table) -> str:
         return self._file.named(self._placed(table) if self._schema else table)
@@ -61,6 +63,26 @@ class _Session(SqlSession):
     def tables(self) -> Iterator[Table]:
         self._file.need_file()
         yield from super().tables()
+
+    def called(self, table: Table) -> Table:
+        name = (table.schema_name or self.default_schema, table.name)
+        (schema, known), _ = self._known.spelled(name) or (name, False)
+        place = None if schema == self.default_schema else schema
+        return table.model_copy(update={"schema_name": place, "name": known})
+
+    def _named(self, pair: Name) -> list[Table]:
+        found, view = self._known.spelled(pair) or (None, False)
+        if found != pair or view:
+            return super()._named(pair) if found == pair else []
+        return catalogue(self.driver, only(self._file, pair), self.default_schema, ("", ()))
+
+    def _holds_ledger(self, load: Load) -> bool:
+        return self._known.holds((load.table.schema_name or self.default_schema, LEDGER))
+
+    def refuse_computed(self, table: Table, columns: Iterable[Column]) -> None:
+        found = self.describe(table.full_name)
+        if found and any(column.filled for column in found.columns):  # which is what computed ones seem to be
+            super().refuse_computed(table, columns)
 
     def cancel(self) -> None:
         """See `connector.Cancels`."""

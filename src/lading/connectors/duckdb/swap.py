@@ -12,8 +12,8 @@ from lading.sql import SLICE
 
 # Tables without what is no part of their own text; none at all where tables refer to each other.
 _MADE = """
-SELECT t.sql FROM duckdb_tables() t
-WHERE t.database_name = current_database() AND t.schema_name = coalesce(?, current_schema()) AND t.table_name = ?
+SELECT t.table_name, t.sql FROM duckdb_tables() t
+WHERE t.database_name = current_database() AND t.schema_name = coalesce(?, current_schema()) AND t.table_name IN (?, ?)
   AND t.comment IS NULL AND t.tags = MAP {} AND NOT t.temporary
   AND NOT EXISTS (SELECT 1 FROM duckdb_indexes() i WHERE i.table_oid = t.table_oid)
   AND NOT EXISTS (SELECT 1 FROM duckdb_columns() c WHERE c.table_oid = t.table_oid AND c.comment IS NOT NULL)
@@ -24,10 +24,9 @@ def swapping(
     query: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], named: Callable[[Table], str], load: Load
 ) -> list[str] | None:
     """See `sql.Driver.swap`. Views name their tables, and so find the new one."""
-    bodies = []
-    for table in (load.table, load.stage):
-        found = query(_MADE, (table.schema_name, table.name))
-        bodies += [_body(str(found[0][0]), (dialect.quote(table.name), table.name))] if found else []
+    names = (load.table.name, load.stage.name)
+    found = dict(query(_MADE, (load.table.schema_name, *names)))
+    bodies = [_body(str(found[name]), (dialect.quote(name), name)) for name in names if name in found]
     column = f", {SLICE.name} {dialect.native(SLICE)} NOT NULL"
     if len(bodies) < 2 or not bodies[0] or bodies[0] != bodies[1].replace(column, "", 1):
         return None
