@@ -219,6 +219,10 @@ class Tries(Protocol):
         """A transaction that is always undone, with the load's stage in it; without a load, with the settings that
         other sessions of the account have. Raises Unsupported when what is written to one of the tables would stay."""
 
+    def counted(self, table: Table) -> dict[str, int]:
+        """The columns of which a counter goes on from the greatest number that was ever written, though that was
+        undone, each with the greatest that there is."""
+
 
 @runtime_checkable
 class Fingerprints(Protocol):

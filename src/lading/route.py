@@ -129,7 +129,7 @@ class Code(BaseModel, frozen=True):
     that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one;
     empty where it is not known. `beside` are pairs of a table that a routine names and what else is done there to a
     row that is written. `computed` are columns of those tables. `own` are functions that it calls by a name which
-    people gave to one of theirs."""
+    people gave to one of theirs. `views` are those that a routine or trigger names, with those that they read."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str
@@ -148,6 +148,7 @@ class Code(BaseModel, frozen=True):
     beside: tuple[tuple[str, str], ...] = ()
     computed: tuple[Computed, ...] = ()
     own: tuple[str, ...] = ()
+    views: tuple[Code, ...] = ()
 
 
 class Route(BaseModel, frozen=True):

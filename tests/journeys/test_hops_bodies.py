@@ -281,6 +281,8 @@ RECURSIVE = (
          "blocks"),
         ("DECLARE r ROW (a varchar(5), b text); SET r.b = p_d; INSERT INTO sink (id, d) VALUES (1, r.b);", "abcdefgh",
          ""),
+        (("CREATE TEMPORARY TABLE w SELECT 'a' AS v; INSERT INTO w VALUES (p_d); INSERT INTO sink (id, d) "
+          "SELECT 1, max(v) FROM w;"), "a", "unknown"),
         (RECURSIVE.format("'a'", "p_d"), "a", "blocks"),
         (RECURSIVE.format("NULL", "p_d"), "", "unknown"),
         (RECURSIVE.format("p_d", "v"), "abcdefgh", ""),

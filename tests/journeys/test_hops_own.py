@@ -132,6 +132,53 @@ def test_a_column_that_mariadb_computes(maria: Place, column: str, stored: str, 
     assert levels(maria, **VIEW) == set(level.split())
 
 
+# Views that a routine reads, and character sets of tables between
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+@pytest.mark.parametrize(("value", "stored"), [("left(a, 3)", "abc"), ("coalesce(a, '')", LONG)])
+def test_a_view_of_postgres_that_a_routine_reads(pg: Place, kind: str, value: str, stored: str) -> None:
+    refresh = "" if kind == "VIEW" else "REFRESH MATERIALIZED VIEW outer_v; "
+    body = f"INSERT INTO mid VALUES (p_id, p_d); {refresh}INSERT INTO sink (id, d) SELECT id, d FROM outer_v;"
+    pg.run(
+        "CREATE TABLE mid (id int, a varchar(4000))",
+        f"CREATE VIEW inner_v AS SELECT id, {value} AS d FROM mid",
+        f"CREATE {kind} outer_v AS SELECT id, d::varchar(4000) AS d FROM inner_v",
+        f"CREATE FUNCTION save(p_id int, p_d varchar) RETURNS void LANGUAGE plpgsql AS $$ BEGIN {body} END $$",
+    )
+    pg.run("SELECT save(1, %s)", values=(LONG,))
+    assert pg.run("SELECT d FROM sink") == [(stored,)]
+    assert levels(pg, through="save") == (set() if stored == LONG else {"blocks"})
+
+
+def test_a_view_of_mariadb_that_a_routine_reads(maria: Place) -> None:
+    maria.run(
+        "CREATE TABLE mid (id int, a varchar(4000))",
+        "CREATE VIEW v AS SELECT id, CAST(a AS char(3)) AS d FROM mid",
+        "CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN INSERT INTO mid VALUES (p_id, p_d); "
+        "INSERT INTO sink (id, d) SELECT id, d FROM v; END",
+    )
+    maria.run("CALL save(1, %s)", values=(LONG,))
+    assert maria.run("SELECT d FROM sink") == [("abc",)]
+    assert levels(maria, through="save") == {"blocks"}
+
+
+@pytest.mark.parametrize(("mode", "level"), [("", "blocks"), ("STRICT_ALL_TABLES", "warns")])
+def test_characters_that_a_table_between_does_not_have(maria: Place, mode: str, level: str) -> None:
+    maria.run(
+        "CREATE TABLE mid (id int, a varchar(4000) CHARACTER SET utf8mb3)",
+        "CREATE PROCEDURE save(p_id int, p_d varchar(4000)) BEGIN INSERT INTO mid VALUES (p_id, p_d); "
+        "INSERT INTO sink (id, d) SELECT id, a FROM mid; END",
+        mode=mode,
+    )
+    if mode:
+        assert maria.error("CALL save(1, %s)", values=("😀",)) == "1366"
+    else:
+        maria.run("CALL save(1, %s)", values=("😀",), mode=mode)
+        assert maria.run("SELECT d FROM sink") == [("?",)]
+    assert levels(maria, through="save") == {level}
+
+
 # Names of columns that parameters have too
 
 

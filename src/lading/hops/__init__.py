@@ -38,6 +38,8 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
     try:
         known = bodies([*named, *facts.target.triggers])
     except ImportError:
+        if facts.systems[1] == "mysql" and facts.target.triggers:
+            return [Arrival(column="", at=task.into, outcome="not sent", what="its triggers could not be read")]
         known, here = {}, set()
     away = [
         Arrival(column="", at=f"'{code.name}'", outcome="not sent", what="it stands elsewhere, or could not be read")
@@ -50,8 +52,7 @@ def tried(task: Task, facts: Facts, session: Session) -> list[Arrival]:
         if isinstance(each, Declared)
     ]
     found = [(code, known[code]) for code in named if code.text in here]
-    beside = [known[code] for code in facts.target.triggers if known]
-    return [*away, *sent(task, session, found, beside, facts.source.charsets)]
+    return [*away, *sent(task, session, found, facts.target.triggers if known else (), facts.source.charsets)]
 
 
 def _beside(code: Code, read: Body, task: Task) -> Iterator[Finding]:
@@ -74,6 +75,7 @@ def findings(task: Task, facts: Facts) -> list[Finding]:
     """Every finding of a task once, the worst first."""
     found = [Finding(column="", kind="unknown", level="unknown", what=what, fix=fix) for what, fix in facts.unread]
     codes = [*facts.routines, *facts.target.triggers]
+    seen = [view for code in codes for view in code.views]
     try:
         known = bodies(codes)
     except ImportError:
@@ -89,7 +91,7 @@ def findings(task: Task, facts: Facts) -> list[Finding]:
                 Finding(column="", kind="unknown", level="unknown", what=f"'{code.name}'{line} {gap.what}", fix=gap.fix)
             )
         found += _beside(code, known[code], task) if known else ()
-    found += [_borrowed(code, name) for code in (*facts.source.views, *codes) for name in code.own]
+    found += [_borrowed(code, name) for code in (*facts.source.views, *seen, *codes) for name in code.own]
     for column in task.source.columns:
         read = ways(task, column, facts, known)
         found += read.unknown

@@ -16,6 +16,7 @@ from lading.hops.extremes import DICE, MARK, alike, greatest, makes, small
 from lading.hops.flow import RESULT, Body
 from lading.hops.native import placed
 from lading.hops.nodes import Node, same_table
+from lading.hops.reach import reached
 from lading.plan import Task
 from lading.route import Arrival, Code, Parameter
 from lading.schema import Column, Mode, Table
@@ -31,7 +32,7 @@ def sent(
     task: Task,
     session: Any,
     routines: Iterable[tuple[Code, Body]],
-    triggers: Iterable[Body],
+    triggers: Iterable[Code],
     charsets: Mapping[str, str],
 ) -> list[Arrival]:
     """How the greatest value of every column comes through the routines, the stage and the target's table, whose
@@ -42,10 +43,25 @@ def sent(
     values = {
         c.name: greatest(c, charsets.get(c.name, ""), c.observed) if makes(c, there) else None for c, there in pairs
     }
-    found, beside = list[Arrival](), _written_by(session, triggers)
-    for code, read in routines:
-        found += _called(session, (code, read), task, values, beside)
-    return [*found, *_loaded(session, task, values, beside)]
+    found, beside, called = list[Arrival](), reached(triggers, session), list(routines)
+    into = [task.target, *_written_by(session, [read for _, read in called])]
+    counted = [(t.column(name), most) for t in into for name, most in cast(Tries, session).counted(t).items()]
+    _spare(values, pairs, [(column, most) for column, most in counted if column is not None])
+    for code, read in called:
+        found += _called(session, (code, read), task, values)
+    if beside.why:
+        return [*found, Arrival(column="", at=task.into, outcome="not sent", what=beside.why)]
+    return [*found, *_loaded(session, task, values, beside.tables)]
+
+
+def _spare(values: Values, pairs: Iterable[tuple[Column, Column]], counted: Sequence[tuple[Column, int]]) -> None:
+    """Takes other numbers for counted columns, each of which is given with its greatest number, so that their counters
+    do not go on from the canary's."""
+    for here, there in pairs:
+        own = {column: most for column, most in counted if column.name.lower() == here.name.lower()}
+        if own and isinstance(values[here.name], int):
+            signed = not any(column.type.unsigned for column in (here, there, *own))
+            values[here.name] = -values[here.name] if signed else max(own.values()) + 1
 
 
 def _written_by(session: SqlSession, read: Iterable[Body]) -> list[Table]:
@@ -142,16 +158,14 @@ def _said(value: Any) -> str:
 # Routines
 
 
-def _called(
-    session: SqlSession, what: tuple[Code, Body], task: Task, values: Values, beside: Sequence[Table]
-) -> list[Arrival]:
+def _called(session: SqlSession, what: tuple[Code, Body], task: Task, values: Values) -> list[Arrival]:
     code, read = what
-    at = f"'{code.name}'"
-    if reason := _unsafe(code, read):
+    at, sets_off = f"'{code.name}'", reached([code], session)
+    if reason := _unsafe(code, read) or sets_off.why:
         return [Arrival(column="", at=at, outcome="not sent", what=reason)]
     found = _written_by(session, [read])
     try:
-        with cast(Tries, session).trial(None, [*found, *beside]):
+        with cast(Tries, session).trial(None, sets_off.tables):
             given = session.driver.query if code.kind == "function" else session.driver.execute
             returned = given(*_call(session, code, read, task, values))
             arrived = list(_written(session, code, read, found, values))

@@ -10,7 +10,6 @@ from itertools import islice, product
 from typing import NamedTuple
 
 from lading.hops.body import body
-from lading.hops.computing import is_virtual
 from lading.hops.flow import EVERY, ODD, RESULT, Body, Flow, parsed, quiet
 from lading.hops.native import of_column, of_declared
 from lading.hops.nodes import UNREAD, Node, same_table
@@ -234,7 +233,7 @@ def _place(code: Code, read: Body, node: Node, flow: Flow | None, task: Task) ->
         ends = same_table(node.owner, task.target.full_name, code.within) and node.owner.count(".") < 2
         if node.owner in read.own or (ends and flow and not code.loose):
             return None  # the body's own table takes what comes; the target's column follows by itself
-        return origin(node, code, "inner view column" if is_virtual(node, code) else "column")
+        return origin(node, code)
     given = next((each for each in read.parameters if each.name.lower() == node.name), None)
     if given is not None and node not in read.types:
         place = parameter(code, given)  # which the body fills by its own rules

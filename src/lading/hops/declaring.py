@@ -9,7 +9,7 @@ from typing import Any
 from lading.hops.catching import Caught
 from lading.hops.flow import EVERY, Body, Flow, Gap, parsed
 from lading.hops.native import placed
-from lading.hops.nodes import Node, Outputs, Scope, Trace, record
+from lading.hops.nodes import Node, Outputs, Scope, Step, Trace, record
 from lading.hops.sources import full_name, unread
 from lading.hops.split import GRAMMARS, Statement, Token, word
 from lading.hops.trace import outputs
@@ -38,6 +38,8 @@ class Declaring:
         self.partial: set[str] = set()
         """The body's own tables of which not all columns are known."""
         self.told: set[tuple[Node, Trace, bool, int]] = set()
+        self.untyped: set[str] = set()
+        """The body's own tables whose columns have the types that a query gave them."""
 
     @property
     def scope(self) -> Scope:
@@ -64,6 +66,9 @@ class Declaring:
         start = statement.tokens[0].start
         caught = next((each.line for each in self.caught if each.start <= start < each.end), 0)
         traces = list(traces)
+        if into.owner in self.untyped and statement.words[0] != "CREATE" and self.code.language == "mysql":
+            step = Step("unknown", f"'{into.text}', whose type is that of the query that made it")
+            traces = [Trace(trace.node, (*trace.steps, step)) for trace in traces]
         self.body.filled[into] = self.body.filled.get(into, False) or not traces
         for trace in traces:
             if (into, trace, loose, caught) not in self.told:
@@ -218,6 +223,7 @@ class Declaring:
                 self.gap(statement, f"makes a table like another, whose columns are not read: {short(statement.text)}")
         elif (select := next((n for n, w in enumerate(statement.words) if w in ("SELECT", "WITH")), None)) is not None:
             self.body.own.add(name)
+            self.untyped.add(name)
             for column, traces in self.query(statement.between(select), statement):
                 self.flow(Node(name, column.lower()), traces, statement)
 

@@ -24,13 +24,13 @@ def facts(task: Task, sides: tuple[Session, Session], passed: Through) -> Facts:
     source, target = Route(), Route()
     if isinstance(reading, Routed):
         found = reading.route(task.source)
-        source = Route(views=_known(found.views, reading), charsets=found.charsets)
+        source = Route(views=known(found.views, reading), charsets=found.charsets)
         unread += found.beyond
     elif task.source.view:
         unread.append((f"the definition of the view '{task.name}' was not read", "Look in it for casts."))
     if isinstance(writing, Routed) and not task.fresh:
         found = writing.route(task.target)
-        target = Route(triggers=_known(found.triggers, writing), charsets=found.charsets)
+        target = Route(triggers=known(found.triggers, writing), charsets=found.charsets)
         unread += (*found.unread, *found.beyond)
     elif isinstance(writing, SqlSession) and not task.fresh:
         what, fix = "the trigger '{}' of '{}' was not read", "Look in it for casts and cuts."
@@ -60,7 +60,7 @@ def through(
         codes: list[Code] = []
         for session in asked:
             if isinstance(session, Routed) and not codes:
-                codes = list(_known(session.routines([rest]), session))
+                codes = list(known(session.routines([rest]), session))
         if not codes:
             raise SpecError(
                 f"No routine '{name}' of 'through' was found.", "Write schema.name, or connection:schema.name."
@@ -77,26 +77,45 @@ def _triggers(session: SqlSession, table: Table) -> list[str]:
     return [str(name) for (name,) in session.driver.query(session.dialect.triggers, place)]
 
 
-def _known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
+def known(codes: Iterable[Code], session: Session) -> tuple[Code, ...]:
     """Each with the tables that it names, as the session describes them, and the schema of names without one."""
-    within = str(getattr(session, "default_schema", ""))
-    found = []
-    for code in codes:
-        try:
-            named = sorted(mentioned(code))
-        except ImportError:  # which is told where the code would be read
-            named = []
-        tables = [table for name in named if (table := session.describe(name)) is not None]
-        made = [each for table in tables if isinstance(session, Routed) for each in session.computed(table)]
-        beside = [each for table in tables for each in _beside(table, session)] if code.kind in _RUN else []
-        code = code.model_copy(update={"tables": tuple(tables), "within": within, "beside": tuple(beside)})
-        found.append(code.model_copy(update={"computed": tuple(made), "own": _own(code, session)}))
-    return tuple(found)
+    return tuple(_completed(code, session) for code in codes)
 
 
-def _own(code: Code, session: Session) -> tuple[str, ...]:
+def _completed(code: Code, session: Session) -> Code:
     try:
-        return tuple(sorted(session.own(sorted(borrowed(code))))) if isinstance(session, Routed) else ()
+        named = sorted(mentioned(code))
+    except ImportError:  # which is told where the code would be read
+        named = []
+    tables = [table for name in named if (table := session.describe(name)) is not None]
+    given: dict[str, object] = {"within": str(getattr(session, "default_schema", ""))}
+    if isinstance(session, Routed):
+        routes = [(table, session.route(table)) for table in tables if code.kind != "view"]
+        seen = known(dict.fromkeys(view for _, route in routes for view in route.views), session)
+        tables = [_charsets(table, route) for table, route in routes] or tables
+        tables += [table for view in seen for table in view.tables]
+        given |= {"views": seen, "own": _own(code, session)}
+        given["computed"] = tuple(each for table in dict.fromkeys(tables) for each in session.computed(table))
+        if code.kind in _RUN:
+            given["beside"] = tuple(each for table, route in routes if not table.view for each in _beside(table, route))
+    return code.model_copy(update={**given, "tables": tuple(dict.fromkeys(tables))})
+
+
+def _charsets(table: Table, route: Route) -> Table:
+    """With the character sets of its columns in their types, those too that hold almost every character."""
+    columns = [
+        column.model_copy(update={"native": f"{column.native} character set {charset}"})
+        if (charset := route.charsets.get(column.name)) in ("utf8mb3", "utf8", "ucs2")
+        and "character" not in column.native
+        else column
+        for column in table.columns
+    ]
+    return table.model_copy(update={"columns": tuple(columns)})
+
+
+def _own(code: Code, session: Routed) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(session.own(sorted(borrowed(code)))))
     except (*ODD, ImportError):  # which is told where the code would be read
         return ()
 
@@ -104,11 +123,8 @@ def _own(code: Code, session: Session) -> tuple[str, ...]:
 _RUN = ("procedure", "function")
 
 
-def _beside(table: Table, session: Session) -> list[tuple[str, str]]:
+def _beside(table: Table, route: Route) -> list[tuple[str, str]]:
     """What changes rows that a routine writes, beside the routine."""
-    if table.view or not isinstance(session, Routed):
-        return []
-    route = session.route(table)
     triggers = [f"the trigger '{each.name}' of '{table.full_name}' is not followed" for each in route.triggers]
     return [(table.full_name, what) for what in (*triggers, *(what for what, _ in route.unread))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lading.hops.computing import is_virtual
 from lading.hops.native import of_column, placed
 from lading.hops.nodes import UNREAD, Node, Step, same_table
 from lading.hops.words import SHOWN, short
@@ -11,7 +12,7 @@ from lading.route import Code, Parameter, Place, PlaceKind
 from lading.types import Type
 
 
-def origin(node: Node, code: Code, kind: PlaceKind = "column") -> Place:
+def origin(node: Node, code: Code) -> Place:
     """The column of a table that code reads or writes."""
     if node.owner == UNREAD:
         why = f"it comes from {short(node.name, SHOWN)}"
@@ -23,6 +24,8 @@ def origin(node: Node, code: Code, kind: PlaceKind = "column") -> Place:
         what = "one of several columns that differ in case alone" if columns else "a column that was not found"
         why = f"'{name}' is {what}"
         return Place(kind="column", name=name, system=code.system, code=code.name, why=why)
+    made = table is not None and (table.view or is_virtual(node, code))
+    kind: PlaceKind = "inner view column" if made else "column"
     return of_column(code.system, columns[0], kind=kind, name=name, code=code.name, loose=code.loose)
 
 

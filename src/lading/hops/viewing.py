@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lading.hops.computing import computed, is_virtual
+from lading.hops.computing import computed
 from lading.hops.flow import parsed, quiet
 from lading.hops.nodes import Node, Outputs, Scope, same_table
 from lading.hops.placing import origin, stepped
@@ -45,8 +45,7 @@ def viewed(view: Code, name: str, route: Route, depth: int) -> list[Way]:
             break  # which is told
         steps = tuple(stepped(step, view, 0) for step in trace.steps)
         inner = _inner(trace.node.owner, view, route)
-        of_view = inner is not None or is_virtual(trace.node, view)
-        place = origin(trace.node, view, "inner view column" if of_view else "column")
+        place = origin(trace.node, view)
         begun = () if inner and place.type is None else (place,)
         before = _computed(trace.node, view)
         if inner is not None and depth < _DEEPEST:

@@ -17,7 +17,7 @@ from lading.connectors.mysql.refusing import refuse_mode
 from lading.connectors.mysql.rights import Grant, rights
 from lading.connectors.mysql.room import OPTIONS, bytewise, key_parts, roomy
 from lading.connectors.mysql.standing import begun
-from lading.connectors.mysql.trial import trial
+from lading.connectors.mysql.trial import counted, trial
 from lading.dialects.mysql import dialect
 from lading.errors import Unsupported
 from lading.schema import Mode, Table
@@ -66,7 +66,7 @@ class MySQLSession(SqlSession):
         return super().called(self.mysql.server.kept(table))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
-    computed, own = routes.computed, routes.own
+    computed, own, counted = routes.computed, routes.own, counted
     _begun, _bounds, refuse_mode, takers = begun, bounds, refuse_mode, takers
 
     # Reading

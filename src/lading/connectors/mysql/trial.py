@@ -44,3 +44,18 @@ def trial(session: MySQLSession, load: Load | None, tables: Sequence[Table]) -> 
         driver.execute(f"SET sql_mode = {session.dialect.text(mode)}")
         if load is not None:
             driver.execute(f"DROP TEMPORARY TABLE IF EXISTS {stage}")
+
+
+def counted(session: MySQLSession, table: Table) -> dict[str, int]:
+    """See `connector.Tries`: AUTO_INCREMENT goes on so."""
+    place = (table.schema_name or session.default_schema, table.name)
+    found: dict[str, int] = {}
+    for (name,) in session.driver.query(_COUNTED, place):
+        most = f"SELECT coalesce(max({session.dialect.quote(str(name))}), 0) FROM {session.name(table)}"
+        found[str(name)] = int(str(session.driver.query(most)[0][0]))
+    return found
+
+
+_COUNTED = """
+    SELECT column_name FROM information_schema.columns
+    WHERE table_schema = %s AND table_name = %s AND extra LIKE '%%auto_increment%%'"""

@@ -14,7 +14,7 @@ from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.refusing import refuse_mode
 from lading.connectors.postgres.replacing import publish, refilling
 from lading.connectors.postgres.rights import check, named, rights
-from lading.connectors.postgres.trial import trial
+from lading.connectors.postgres.trial import counted, trial
 from lading.dialect import Dialect
 from lading.driver import spent
 from lading.schema import Column, Mode, Table
@@ -49,7 +49,7 @@ class PostgresSession(SqlSession):
         return super().fit(table.model_copy(update={"columns": tuple(columns)}))
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
-    computed, own = routes.computed, routes.own
+    computed, own, counted = routes.computed, routes.own, counted
     form, decoded, give, take, total = passing.form, passing.decoded, passing.give, passing.take, passing.total
 
     def _own(self, column: Column) -> str:
