@@ -1250,6 +1250,16 @@ def test_null_in_a_column_that_refuses_it(tmp_path: Path) -> None:
                 session.stage(load, [batch_of(T, {"id": [None], "s": ["x"]})], 0)
 
 
+@pytest.mark.parametrize("text", ['{"b": [{"a": 1, "a": 2}]}', "[" * 2_000 + "]" * 2_000])
+def test_json_that_could_not_be_read_back_is_refused_where_it_is_written(tmp_path: Path, text: str) -> None:
+    table = Table(name="t", columns=columns(id="int(64)", j="json"))
+    with Files(path=str(tmp_path), format="jsonl").open() as session:
+        session.prepare(load := Load(id="a", table=table))
+        session.stage(load, [batch_of(table, {"id": [1], "j": ['{"a": {"a": 1}}']})], 0)
+        with pytest.raises(DataError, match=r"^JSON lines cannot hold '"):
+            session.stage(load, [batch_of(table, {"id": [1, 2], "j": ["1", text]})], 1)
+
+
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("id\n1\n")
     load = Load(id="a", table=Table(name="orders", columns=columns(id="int(64)")))

@@ -58,7 +58,8 @@ def objects(block: Block, path: str) -> Objects:
     return found
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Raises ValueError where it has a name twice, of which no reader gives both values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -67,7 +68,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(parse_float=Number, parse_constant=Number, object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(parse_float=Number, parse_constant=Number, object_pairs_hook=once)
 
 
 def dumps(value: Any) -> str:

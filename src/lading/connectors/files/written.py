@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lading.connectors.files.lines import once
 from lading.connectors.files.note import Form
 from lading.connectors.files.text import to_text
 from lading.errors import DataError
@@ -120,10 +121,12 @@ def _json(array: pa.Array, type_: Type) -> pa.Array:
 
 
 def _valid(text: str | None) -> None:
+    """Raises DataError for what could not be read back."""
     try:
-        json.loads(text or "0")
-    except ValueError as error:
-        raise DataError(f"'{(text or '')[:60]}' is not JSON: {error}.", "Map the column to string.") from error
+        json.loads(text or "0", object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        what = f"JSON lines cannot hold '{(text or '')[:60]}': {error}."
+        raise DataError(what, "Correct it, or write Parquet.") from error
 
 
 def _literal(mark: str) -> str:
