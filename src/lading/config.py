@@ -96,7 +96,7 @@ def pipelines() -> list[str]:
     """The names of the project's pipelines."""
     folder = project()
     found = (folder / PIPELINES).glob("*.y*ml") if folder else ()
-    return sorted({path.stem for path in found if path.suffix in (".yaml", ".yml")})
+    return sorted({path.stem for path in found if path.suffix in (".yaml", ".yml") and path.is_file()})
 
 
 def pipeline(name: str, given: Mapping[str, Any] | None = None, kept: Kept | None = None) -> Pipeline:

@@ -116,20 +116,21 @@ def parsed(text: str, shown: str) -> File:
 def _parsed(text: str, shown: str) -> File:
     import yaml
 
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise SpecError(f"{shown}:1: the file is empty.", "See docs/start.md for what it holds.")
         _once(root, shown)
-        _keys_are_text(root)
+        if _size(root, {}) > MOST:
+            raise SpecError(f"{shown}:1: its aliases stand for more than {MOST:,} values.", "Write them out.")
         file = File(shown, loader.construct_document(root), root, text)
     except yaml.YAMLError as error:
         raise _not_yaml(error, text, shown) from error
     except ValueError as error:  # such as the 30th of February
         raise SpecError(f"{shown}:1: a value cannot be read ({error}).", "Put it in quotes.") from error
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise SpecError(f"{shown}:1: its values are within too many others.", "Take brackets and braces out.") from None
     if not isinstance(file.value, dict):
         what = f"here is {worded(file.value)} where a map of options is expected."
         raise file.error((), what, "Write 'name: value'.")
@@ -176,13 +177,18 @@ def _children(node: yaml.Node) -> Iterator[tuple[Any, yaml.Node, yaml.Mark]]:
             yield number, value, value.start_mark
 
 
-def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> None:
-    """Raises where a map has a key twice: the first value would be lost without a word."""
+def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = (), done: set[yaml.Node] | None = None) -> None:
+    """Raises where a map has a key twice: the first value would be lost without a word. A key is a word, also where
+    YAML takes it for a number, or for true as it does with on and yes. What has a second name is `done` once."""
     import yaml
 
     seen: dict[Any, int] = {}
+    done = set() if done is None else done
     if node in above:
         raise SpecError(f"{shown}:{node.start_mark.line + 1}: a value holds itself.", "Write it out.")
+    if node in done:
+        return
+    done.add(node)
     for name, child, mark in _children(node):
         if isinstance(node, yaml.MappingNode):
             if not isinstance(name, str):
@@ -191,25 +197,27 @@ def _once(node: yaml.Node, shown: str, above: tuple[yaml.Node, ...] = ()) -> Non
                 what = f"'{name}' is here a second time; the first is on line {seen[name]}."
                 raise SpecError(f"{shown}:{mark.line + 1}: {what}", "Keep one of them.")
             seen[name] = mark.line + 1
-        _once(child, shown, (*above, node))
-
-
-def _keys_are_text(node: yaml.Node) -> None:
-    """YAML takes the words on, off, yes and no for true and false; as keys they are words."""
-    import yaml
-
-    for _, child, _ in _children(node):
-        _keys_are_text(child)
+        _once(child, shown, (*above, node), done)
     for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        if key.tag == "tag:yaml.org,2002:bool":
+        if key.tag != "tag:yaml.org,2002:merge":
             key.tag = "tag:yaml.org,2002:str"
+
+
+MOST = 1_000_000
+"""Values of a file, each counted as often as it stands there."""
+
+
+def _size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    if node not in known:
+        known[node] = 1 + sum(_size(child, known) for _, child, _ in _children(node))
+    return known[node]
 
 
 def _not_yaml(error: yaml.YAMLError, text: str, shown: str) -> SpecError:
     import yaml
 
     mark = getattr(error, "problem_mark", None)
-    number = mark.line if mark is not None else 0
+    number = mark.line if mark is not None else text[: getattr(error, "position", None) or 0].count("\n")
     lines = text.splitlines()
     number = min(number, max(len(lines) - 1, 0))
     line = lines[number] if lines else ""

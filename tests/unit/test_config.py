@@ -116,6 +116,24 @@ HERE = "pipelines/nightly.yaml"
         ("steps:\n- {{key: a}}\n", f"{HERE}:2: a key is a map or a list. Write a word before the ':'."),
         ("a: &a [*a]\n", f"{HERE}:1: a value holds itself. Write it out."),
         (
+            "a: &a0 [x, x]\n" + "".join(f"b{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30)) + STEP,
+            f"{HERE}:1: its aliases stand for more than 1,000,000 values. Write them out.",
+        ),
+        (
+            f"steps: {'[' * 3_000}{']' * 3_000}\n",
+            f"{HERE}:1: its values are within too many others. Take brackets and braces out.",
+        ),
+        (
+            f"{STEP}title: x\0\n",
+            (f"{HERE}:5: this is not YAML: a character that YAML does not allow. "
+            "Check quotes, colons and indentation here and above."),
+        ),
+        (
+            f"{STEP}1: x\n",
+            (f"{HERE}:5: the pipeline has no option '1'. "
+            "There are: description, name, owner, parallel, params, runs, schedule, steps, title."),
+        ),
+        (
             "title: 2026-02-30\n" + STEP,
             f"{HERE}:1: a value cannot be read (day is out of range for month). Put it in quotes.",
         ),
@@ -449,3 +467,9 @@ def test_a_text_is_taken_apart_once_and_nobody_sees_what_another_changed(monkeyp
     written.parsed(text, "a.yaml").value["connections"]["mine"] = 1
     monkeypatch.setattr(yaml, "SafeLoader", None)
     assert written.parsed(text, "a.yaml").value == {"connections": {}}
+
+
+def test_a_folder_is_no_pipeline(project):
+    (project / "pipelines/nightly.yaml").mkdir()
+    with pytest.raises(SpecError, match="There is no pipeline 'nightly'. There are none"):
+        config.pipeline("nightly")
