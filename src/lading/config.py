@@ -52,7 +52,7 @@ def resolve(address: str) -> tuple[str, Connection]:
         return address, _named(file, address)
     if found := _addressed(address):
         return found.address(), found
-    names, said = connections(), re.sub("(?s)=.*", "=...", address)  # 'host=db password=...' is what drivers take
+    names, said = connections(), find.strange(address)
     if not names:
         fix = "Write a URL such as postgresql://user@host/database, or name a connection with 'lading connect'."
         raise SpecError(f"'{said}' is no connection, URL or file.", fix)
@@ -335,9 +335,9 @@ def add_connection(name: str, url: str) -> tuple[Path, str]:
         raise SpecError(f"'{name}' cannot be a connection's name.", "Use letters, digits, '_' and '-'.")
     if name in connections():
         raise SpecError(f"There is a connection '{name}' in {CONNECTIONS} already.", "Change it there.")
-    found = _addressed(url)
-    if found is None:
-        raise SpecError(f"'{url}' is no URL and no file.", "Write one such as postgresql://me@host/crm or crm.db.")
+    if (found := _addressed(url)) is None:
+        fix = "Write one such as postgresql://me@host/crm or crm.db."
+        raise SpecError(f"'{find.strange(url)}' is no URL and no file.", fix)
     values, secrets = _plain(found)
     path = getattr(found, "path", None)
     if isinstance(path, str) and "://" not in path and not Path(path).is_absolute():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
@@ -78,6 +79,11 @@ def shown(place: str) -> str:
         return from_url(place).address() if mark else place
     except (LadingError, ValueError):  # which say by themselves what is wrong with it
         return f"{scheme}://..."
+
+
+def strange(text: str) -> str:
+    """What texts call what is no address, such as the 'host=db password=...' that drivers take."""
+    return re.sub("(?s)=.*", "=...", text)
 
 
 @cache

@@ -197,6 +197,7 @@ def test_an_error_is_an_object_too_when_json_is_asked_for(inside, legacy):
         "duckdb://me:geheim@h/x", "postgresql://127.0.0.1:1/db?user=me&password=geheim",
         "postgresql://me:gehei%6D@127.0.0.1:1/db", "postgresql://me:gehei/m@h/db", "postgresql://me:gehei'm@h:x/db",
         "postgresql://me:gehei@m@h:x/db", "mysql://me:gehei?m@h/db", "mysql://me:gehei#m@h/db",
+        "host=h password=geheim",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", [["check"], ["copy", "legacy.db"], ["discover"], ["connect", "x"]])

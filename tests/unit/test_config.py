@@ -471,5 +471,5 @@ def test_a_text_is_taken_apart_once_and_nobody_sees_what_another_changed(monkeyp
 
 def test_a_folder_is_no_pipeline(project):
     (project / "pipelines/nightly.yaml").mkdir()
-    with pytest.raises(SpecError, match="There is no pipeline 'nightly'. There are none"):
+    with pytest.raises(SpecError, match="There is no pipeline 'nightly'"):
         config.pipeline("nightly")
