@@ -21,10 +21,12 @@ from lading.compare.outcome import Comparison
 from lading.connector import Load, Session
 from lading.digest import Digest
 from lading.ending import Stopped
-from lading.errors import DataError, LadingError, ProofFailed, Unreachable, unseen
+from lading.errors import DataError, LadingError, ProofFailed, SpecError, Unreachable, unseen
+from lading.picking import without
 from lading.plan import Plan, Task
 from lading.prove import Proof, Rows, State, TableBill
 from lading.schema import Column, Table
+from lading.sql import SqlSession
 from lading.store import Line, Store
 from lading.types import Type
 from lading.values import cast
@@ -163,6 +165,25 @@ class Moving:
             narrowed[here.name] += changed
             arrays.append(array)
         return pa.RecordBatch.from_arrays(arrays, names=[c.name for c in self.load.table.columns])
+
+
+def refuse_changed(moving: Moving, source: Session) -> None:
+    """Raises SpecError where a database's table has other columns than when it was planned: what it holds by now would
+    be taken for what was planned. A repair moves some of them only."""
+    now = source.describe(moving.name) if isinstance(source, SqlSession) else None
+    if now is None:
+        return  # reading it says what is wrong
+    then, here = (
+        {c.name: c.native.partition(":")[2] or str(c.type) for c in table.columns}
+        for table in (moving.task.source, without(now, moving.plan.exclude))
+    )
+    for name in (*then, *(here if moving.task.keys is None else ())):
+        was, is_ = then.get(name), here.get(name)
+        if was != is_:
+            how = "is new" if was is None else "is gone" if is_ is None else f"was {was} and is {is_}"
+            how = re.sub(r"/\*.*?\*/", "", how)  # what a dialect notes behind a type
+            what = f"The columns of '{moving.name}' have changed since it was planned: '{name}' {how}."
+            raise SpecError(what, "Run again: it is planned anew then.")
 
 
 def without_empty(array: pa.Array) -> tuple[pa.Array, int]:

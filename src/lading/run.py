@@ -25,7 +25,7 @@ from lading.driver import WIDE
 from lading.ending import Ending, Stopped, Stuck
 from lading.errors import DataError, LadingError, ProofFailed, SpecError, Unreachable, debugging, fault, refused
 from lading.memory import map_large, return_freed, small
-from lading.moving import Moving, Pace, Watch, fail, new_load, told_of
+from lading.moving import Moving, Pace, Watch, fail, new_load, refuse_changed, told_of
 from lading.plan import LOCK_SECONDS, LOCKS, Plan, Task
 from lading.prove import Bill, State, TableBill, worst
 from lading.store import Store
@@ -230,7 +230,8 @@ class Crew:
                 moving.beside = beside
                 moving.lines, moving.kept, moving.rejected, moving.asked = {}, 0, 0, 0
                 moving.snapshot = snapshot
-                self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
+                if self._guard(moving, lambda m=moving: refuse_changed(m, source)):  # type: ignore[misc]
+                    self._guard(moving, lambda m=moving: engine.begin(m, source, target))  # type: ignore[misc]
             self._stage(source, target, snapshot)
             if self.plan.together:
                 self._publish_together(target)

@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from lading.run import run as run_plan
 from tests.faults.others import ACCOUNTS, meanwhile, move_money
 from tests.faults.sides import Side
 
@@ -74,3 +75,33 @@ def test_a_copy_that_goes_on_is_of_one_state(place, copy, proxy, request, kind):
                 check_one_state(target)
             kept += sum(table.slices_kept for table in bill.tables)
     print(f"{kept} slices kept")
+
+
+CHANGES = {
+    "narrowed": ("ALTER TABLE t MODIFY v decimal(10,2)", "ALTER TABLE t ALTER v TYPE numeric(10,2)"),
+    "retyped": ("ALTER TABLE t MODIFY w char(5)", "ALTER TABLE t ALTER w TYPE char(5)"),
+    "dropped": ("ALTER TABLE t DROP COLUMN w",) * 2,
+    "added": ("ALTER TABLE t ADD x int DEFAULT 7",) * 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [(k, c) for k, c in itertools.product(SOURCES, CHANGES) if k != "sqlite" or c in ("dropped", "added")],
+)
+def test_columns_that_change_after_the_plan_are_told(place, copy, kind, change, monkeypatch):
+    """What is read would be taken for what was planned, and proved: values rounded by the source, a column left out."""
+    source, target = place(kind), place("duckdb")
+    source.execute("CREATE TABLE t (id int PRIMARY KEY, v decimal(12,4), w varchar(5), y int)")
+    source.execute("INSERT INTO t VALUES (1, 1.2345, 'ab', 1)")
+
+    def changed(*words):
+        source.execute(CHANGES[change][kind == "postgres"])
+        return run_plan(*words)
+
+    monkeypatch.setattr("lading.copying.run_plan", changed)
+    bill = copy(source, target, exclude=["t.y"])
+    assert bill.state == "failed"
+    assert "The columns of 't' have changed since it was planned: '" in bill.tables[0].error
+    monkeypatch.undo()
+    assert copy(source, target, exclude=["t.y"]).state == "proved"

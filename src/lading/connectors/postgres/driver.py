@@ -77,7 +77,7 @@ class Driver:
             return
         self.query(f"SELECT 1 FROM {name} LIMIT 0")  # WHERE false would lock no partition
         if found := self.query(REWRITTEN):
-            what = f"Reading {name} reads '{found[0][0]}', which was emptied or rewritten after the snapshot was taken."
+            what = f"Reading {name} reads '{found[0][0]}', which was emptied, rewritten or replaced after the snapshot."
             raise Unreachable(what, "Run again.")
         self._held.add(name)
 
