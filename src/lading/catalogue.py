@@ -60,6 +60,8 @@ def spelled(driver: Driver, dialect: Dialect, table: Table, default_schema: str)
 def _described(dialect: Dialect, table: Table, lines: list[tuple[Any, ...]]) -> Table:
     columns, problems = [], []
     for _place, column, native, null, _view, filled in lines:
+        if column is None:  # a table without columns
+            continue
         type_, word = dialect.canonical(native), native or "(none)"
         made = dialect.column(column, type_ or Type("string"), bool(int(null)), native)
         made = made.model_copy(update={"filled": bool(int(filled))})

@@ -207,6 +207,8 @@ class Dialect:
     sorts: Rules = ()
     """Native type to the expression that compares with a key's literal and sorts so, where the column itself does not:
     one that sorts by numbers and compares by texts, or cannot be compared."""
+    meets: Rules = ()
+    """Native type to the expression that compares with another table's, where the column itself does not."""
     canon: Canon | None = None
     """How rows are hashed in place; None where they are not."""
 
@@ -320,9 +322,13 @@ class Dialect:
         """The expression by whose order a key's column is cut into slices."""
         return self._expression(self.sorts, column)
 
-    def _expression(self, rules: Rules, column: Column) -> str:
-        template = _first(rules, column.native.partition(":")[2].lower())
-        return self.quote(column.name) if template is None else template.replace("{c}", self.quote(column.name))
+    def met(self, column: Column, table: str) -> str:
+        """The expression by which a table's rows are found that have the key of another's."""
+        return self._expression(self.meets, column, f"{table}.")
+
+    def _expression(self, rules: Rules, column: Column, of: str = "") -> str:
+        template, quoted = _first(rules, column.native.partition(":")[2].lower()), of + self.quote(column.name)
+        return quoted if template is None else template.replace("{c}", quoted)
 
 
 @lru_cache(maxsize=4096)

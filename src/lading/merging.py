@@ -12,7 +12,7 @@ from lading.dialect import Dialect
 from lading.digest import digest_of
 from lading.driver import Driver
 from lading.errors import DataError
-from lading.schema import Mode, Table
+from lading.schema import Column, Mode, Table
 from lading.slicing import Query, same
 
 Names = tuple[str, str]
@@ -27,21 +27,22 @@ def updating(dialect: Dialect, names: Names, load: Load) -> list[str]:
     target, stage = names
     own = "t." if dialect.update.startswith("UPDATE {t} t JOIN") else ""
     sets = ", ".join(f"{own}{name} = s.{name}" for name in rest)
-    return [dialect.update.format(t=target, s=stage, sets=sets, on=same(dialect, "t", "s", load.key))]
+    return [dialect.update.format(t=target, s=stage, sets=sets, on=same(dialect, "t", "s", load.stage.keyed))]
 
 
-def absent(dialect: Dialect, target: str, key: Sequence[str]) -> str:
+def absent(dialect: Dialect, target: str, key: Sequence[Column]) -> str:
     """Of a staged row `s`, that the table has none with its key."""
     return f"NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(dialect, 't', 's', key)})"
 
 
 def refuse_known(dialect: Dialect, query: Query, names: Names, load: Load, key: Sequence[str]) -> None:
     """Raises DataError where the table, of this key, has staged rows already: here they can be found one by one."""
-    if not key or any(load.table.column(name) is None for name in key):
+    columns = [column for name in key if (column := load.table.column(name)) is not None]
+    if not key or len(columns) < len(key):
         return
     target, stage = names
     keys = ", ".join(f"s.{dialect.quote(name)}" for name in key)
-    sql = f"SELECT {keys} FROM {stage} s JOIN {target} t ON {same(dialect, 's', 't', key)}"
+    sql = f"SELECT {keys} FROM {stage} s JOIN {target} t ON {same(dialect, 's', 't', columns)}"
     if found := query(dialect.limit.format(sql=sql, n=1)):
         shown = ", ".join(f"{name} {value}" for name, value in zip(key, found[0], strict=True))
         raise DataError(f"'{load.table.full_name}' has a row with {shown} already.", "Use 'mode: merge' to replace it.")
@@ -71,7 +72,7 @@ def refuse_several(dialect: Dialect, query: Query, names: Names, load: Load) -> 
     """Raises DataError where the table has several rows with a key that is staged: which is meant, nobody can tell."""
     target, stage = names
     keys = ", ".join(f"s.{dialect.quote(name)}" for name in load.key)
-    joined = f"SELECT 1 FROM {stage} s JOIN {target} t ON {same(dialect, 't', 's', load.key)}"
+    joined = f"SELECT 1 FROM {stage} s JOIN {target} t ON {same(dialect, 't', 's', load.stage.keyed)}"
     if query(dialect.limit.format(sql=f"{joined} GROUP BY {keys} HAVING count(*) > 1", n=1)):
         raise DataError(
             f"'{load.table.full_name}' has several rows with one key, and which of them is meant nobody can tell.",
@@ -85,7 +86,7 @@ def refuse_others(dialect: Dialect, query: Query, names: Names, load: Load) -> N
     if load.new is None:
         return
     target, stage = names
-    found = int(query(f"SELECT count(*) FROM {stage} s WHERE {absent(dialect, target, load.key)}")[0][0])
+    found = int(query(f"SELECT count(*) FROM {stage} s WHERE {absent(dialect, target, load.stage.keyed)}")[0][0])
     lacks = f"'{load.table.full_name}' lacks {load.new:,} of these rows, and {found:,} would be added"
     if found > load.new:
         raise DataError(
@@ -95,7 +96,7 @@ def refuse_others(dialect: Dialect, query: Query, names: Names, load: Load) -> N
     fix = "Give the key a collation that tells them apart. If rows came or went meanwhile, repair again."
     if found < load.new:
         raise DataError(f"{lacks}: its system takes the others for rows with other keys, and would change those.", fix)
-    joined = f"{stage} s LEFT JOIN {target} t ON {same(dialect, 't', 's', load.key)}"
+    joined = f"{stage} s LEFT JOIN {target} t ON {same(dialect, 't', 's', load.stage.keyed)}"
     if int(query(f"SELECT count(*) FROM {joined}")[0][0]) > int(query(f"SELECT count(*) FROM {stage}")[0][0]):
         raise DataError(f"'{load.table.full_name}' has several rows that its system finds by one of these keys.", fix)
 
@@ -147,7 +148,7 @@ def erase(dialect: Dialect, driver: Driver, names: Names, table: Table, takers: 
     target, stage = names
 
     def going(row: str) -> str:
-        return f"EXISTS (SELECT 1 FROM {stage} s WHERE {same(dialect, 's', row, table.key)})"
+        return f"EXISTS (SELECT 1 FROM {stage} s WHERE {same(dialect, 's', row, table.keyed)})"
 
     where = f" WHERE {going(target)}"
     keys = ", ".join(dialect.quote(name) for name in table.key)

@@ -177,7 +177,7 @@ def _arrived(session: SqlSession, load: Load, scratch: Table, counts: tuple[int,
     """The last look, after the commit: every row of the select is in the table."""
     rows, before = counts
     if load.mode is Mode.MERGE and load.key:
-        on = same(session.dialect, "t", "s", load.key)
+        on = same(session.dialect, "t", "s", load.stage.keyed)
         held = f"SELECT 1 FROM {session.name(load.table)} t WHERE {on}"
         there = f"SELECT count(*) FROM {session.name(scratch)} s WHERE EXISTS ({held})"
         found = int(session.driver.query(there)[0][0])

@@ -12,7 +12,7 @@ from lading.connector import Slice
 from lading.dialect import Dialect
 from lading.fingerprint import Fingerprinter
 from lading.rendering import hashes, in_buckets
-from lading.schema import Table
+from lading.schema import Column, Table
 from lading.types import Type
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -79,9 +79,9 @@ def _literal(dialect: Dialect, table: Table, column: str, value: str) -> str:
     return dialect.literal(value, found.type if found else Type("string"))
 
 
-def same(dialect: Dialect, left: str, right: str, key: Sequence[str]) -> str:
+def same(dialect: Dialect, left: str, right: str, key: Sequence[Column]) -> str:
     """Two rows have one key."""
-    return " AND ".join(f"{left}.{dialect.quote(name)} = {right}.{dialect.quote(name)}" for name in key)
+    return " AND ".join(f"{dialect.met(c, left)} = {dialect.met(c, right)}" for c in key)
 
 
 def paged(pages: int, count: int) -> list[Slice]:

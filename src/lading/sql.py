@@ -115,11 +115,11 @@ class SqlSession:
         if slice.within is not None:
             stage = self.name(table.model_copy(update={"name": slice.within}))
             parts.append(
-                f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', table.key)})"
+                f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', table.keyed)})"
             )
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
-    def _same(self, left: str, right: str, key: Sequence[str]) -> str:
+    def _same(self, left: str, right: str, key: Sequence[Column]) -> str:
         return same(self.dialect, left, right, key)
 
     def slices(self, table: Table, rows: int, since: Slice = WHOLE) -> list[Slice]:
@@ -356,7 +356,7 @@ class SqlSession:
     def _insert(self, load: Load, missing: bool = False) -> str:
         columns = ", ".join(self.dialect.quote(c.name) for c in load.table.columns)
         target, stage = self.name(load.table), self.name(load.stage)
-        absent = f" WHERE {merging.absent(self.dialect, target, load.key)}" if missing else ""
+        absent = f" WHERE {merging.absent(self.dialect, target, load.stage.keyed)}" if missing else ""
         return f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage} s{absent}"
 
     def _update(self, load: Load) -> list[str]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -826,6 +827,65 @@ def test_a_table_that_a_swap_would_harm_is_refilled(pg_database, what):
         assert run(pg_database, "SELECT id, t FROM t ORDER BY 1") == [(1, "x"), (2, "x")]
         if what == "view":
             assert run(pg_database, "SELECT n FROM v") == [(2,)]
+
+
+def test_rows_of_tables_that_inherit_are_not_replaced(pg_database, tmp_path):
+    """DELETE FROM the parent would empty them; and what is read with the parent is not unique by its key."""
+    source = f"sqlite:///{tmp_path}/s.db"
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        connection.executescript("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'new')")
+    run(
+        pg_database,
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text)",
+        "CREATE TABLE kid (more int) INHERITS (t)",
+        "INSERT INTO kid VALUES (9, 'old', 1), (1, 'twice', 1)",
+        "INSERT INTO t VALUES (1, 'old')",
+    )
+    with pytest.raises(Unsupported, match="'kid' inherits from 't'"):
+        lading.copy(source, pg_database, quiet=True)
+    with opened(pg_database) as session, pytest.raises(Unsupported, match="'kid' inherits from 't'"):
+        replaced(session, load_of(session, "t"), [batch_of(1, 2)])
+    run(pg_database, "DROP TABLE lading_cafe01, lading_ledger")
+    assert len(run(pg_database, "SELECT id FROM t")) == 3
+    with opened(pg_database) as session:
+        assert described(session, "t").key == ()
+    assert lading.copy(pg_database, f"sqlite:///{tmp_path}/other.db", quiet=True).state == "proved"
+    run(pg_database, "ALTER TABLE kid NO INHERIT t")
+    assert lading.copy(source, pg_database, tables="t", quiet=True).state == "proved"
+    assert run(pg_database, "SELECT * FROM t", "SELECT id FROM kid ORDER BY 1") == [(1,), (9,)]
+
+
+def test_a_table_without_columns_is_told(pg_database, tmp_path):
+    run(pg_database, "CREATE TABLE bare ()", "CREATE TABLE t (id int)", "INSERT INTO t VALUES (1)")
+    target = f"sqlite:///{tmp_path}/t.db"
+    with pytest.raises(SpecError, match="'bare': No column of it is left to be moved"):
+        lading.copy(pg_database, target, quiet=True)
+    assert lading.copy(pg_database, target, exclude="bare", quiet=True).state == "proved"
+
+
+def test_a_key_without_operators_finds_its_rows(postgres, pg_database):
+    """Of a domain over an enum, PostgreSQL compares no two values unless they are cast."""
+    other = postgres.create_database(f"{pg_database.rpartition('/')[2]}b")
+    words = ", ".join(f"'m{n}'" for n in range(9, 0, -1))
+    for url in (pg_database, other):
+        run(url, f"CREATE TYPE mood AS ENUM ({words})", "CREATE DOMAIN moods AS mood")
+        run(url, "CREATE TABLE t (id moods, n int, v text, PRIMARY KEY (id, n))")
+        run(url, "INSERT INTO t SELECT ('m' || n)::mood, n, 'same' FROM generate_series(1, 9) n")
+        run(url, "CREATE VIEW seen AS SELECT * FROM t", "ANALYZE t")
+    run(
+        other, "DELETE FROM t WHERE n = 3", "UPDATE t SET v = 'odd' WHERE n IN (4, 5)", "INSERT INTO t VALUES ('m1', 7)"
+    )
+    assert lading.diff(pg_database, other, tables="t", quiet=True).verdict == "different"
+    done = lading.repair(source=pg_database, target=other, apply=True, deletes=True, quiet=True)
+    assert done.verdict == "equal"
+    assert [(t.inserts, t.updates, t.deletes) for t in done.tables] == [(1, 2, 1)]
+    with opened(pg_database) as session:
+        seen = described(session, "seen").model_copy(update={"key": ("id", "n")})
+        cuts = session.slices(seen, 4)
+        assert len(cuts) == 3
+        found = [row for cut in cuts for batch in session.read(seen, cut) for row in batch.to_pylist()]
+        assert sorted(row["n"] for row in found) == list(range(1, 10))
+    postgres.drop_database(other.rpartition("/")[2])
 
 
 def test_a_key_that_holds_more_columns_than_are_moved_refuses_rows_all_the_same(pg_database):

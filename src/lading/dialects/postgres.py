@@ -26,15 +26,16 @@ _TEXTS = (
     r"time(?:\(\d\))? with time zone|timetz|xml|inet|cidr|macaddr8?|bit(?: varying)?(?:\(\d+\))?|varbit|tsvector|"
     r"tsquery|point|line|lseg|box|path|polygon|circle|pg_lsn|xid8?|cid|tid|(?:pg|txid)_snapshot|reg[a-z]+|jsonpath|"
     r"(?:int[48]|num|ts|tstz|date)(?:multi)?range|(?:.*\.)?(?:citext|hstore|ltree|lquery|cube|seg|isbn|issn|ean13)|"
-    r'.*/\*(?:enum|row|range)\*/|"char"'
+    r'.*/\*(?:(?:domain )?enum|row|range)\*/|"char"'
 )
 _LONG = rf"numeric(?!\({_TO_76},\d+\)$)(?!.*/\*{_TO_76},\d+\*/$)(?!.*money).*"
 # Arrays of one dimension that begin at 1 are lists; the mark of any other is not JSON, which stops the read.
 _ARRAY = (
     "CASE WHEN array_ndims({c}) > 1 OR array_lower({c}, 1) <> 1 THEN '!' ELSE array_to_json(({c})::text[])::text END"
 )
-# What compares with no literal as it is read.
-_UNLIKE = ((r".*/\*money\*/", "({c})::numeric"), (r".*/\*row\*/", "({c})::text"))
+# What compares with no literal as it is read; a domain over an enum has no operators at all.
+_ENUM = (r".*/\*domain enum\*/", "({c})::text")
+_UNLIKE = ((r".*/\*money\*/", "({c})::numeric"), (r".*/\*row\*/", "({c})::text"), _ENUM)
 
 # The binary forms, which no setting of a session changes: microseconds since 2000, and the bits of floats.
 _ENDLESS = "CASE {c} WHEN 'infinity' THEN 'inf' WHEN '-infinity' THEN '-inf' ELSE "
@@ -97,11 +98,12 @@ canon = Canon(
 dialect = Dialect(
     name="postgres",
     explain="EXPLAIN {sql}",
-    # Partitions are read through their table, or by their own name, as views are.
+    # Partitions are read through their table, or by their own name, as views are. A table without columns has a line.
     catalog=f"""
         SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, a.attnum::int AS place,
                a.attname::text AS column_name,
                CASE WHEN b.oid = 'money'::regtype THEN 'numeric(19,2)/*money*/'
+                    WHEN t.typtype = 'e' AND a.atttypid <> b.oid THEN format_type(b.oid, NULL) || '/*domain enum*/'
                     WHEN {_MADE.format(t="t")} THEN format_type(b.oid, NULL) || {_KIND.format(t="t")}
                     WHEN {_MADE.format(t="i")} THEN format_type(i.oid, NULL) || {_KIND.format(t="i")} || '[]'
                     WHEN b.oid = 'numeric'::regtype AND {_ODD} THEN format_type(b.oid, b.mod)
@@ -114,14 +116,15 @@ dialect = Dialect(
                CASE WHEN c.relkind = 'v' OR c.relispartition THEN 1 ELSE 0 END AS is_view,
                CASE WHEN a.atthasdef OR a.attidentity <> '' THEN 1 ELSE 0 END AS filled
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        CROSS JOIN {_BASE.format(type="a.atttypid", mod="a.atttypmod")} b
-        JOIN pg_type t ON t.oid = b.oid
+        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN {_BASE.format(type="a.atttypid", mod="a.atttypmod")} b ON true
+        LEFT JOIN pg_type t ON t.oid = b.oid
         LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' AND t.typlen = -1
         LEFT JOIN {_BASE.format(type="e.oid", mod="-1")} d ON true
         LEFT JOIN pg_type i ON i.oid = d.oid
         WHERE c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {_OWN} AND NOT EXISTS (
             SELECT FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.deptype = 'e')""",
+    # Of a table from which others inherit, whose rows are read with it, nothing is unique.
     keys=f"""
         SELECT n.nspname::text AS table_schema, c.relname::text AS table_name,
                CASE WHEN x.indisprimary THEN 0 ELSE 1 END AS rank, k.relname::text AS key_name, p.place::int AS place,
@@ -131,6 +134,7 @@ dialect = Dialect(
         CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY p (attnum, place)
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.attnum
         WHERE x.indisunique AND x.indisvalid AND x.indpred IS NULL AND x.indexprs IS NULL AND {_OWN}
+        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE c.relkind = 'r' AND i.inhparent = c.oid)
         AND p.place <= x.indnkeyatts AND NOT EXISTS (
             SELECT FROM unnest(x.indkey::int2[]) WITH ORDINALITY q (attnum, place) JOIN pg_attribute b
             ON b.attrelid = c.oid AND b.attnum = q.attnum WHERE q.place <= x.indnkeyatts AND NOT b.attnotnull)""",
@@ -297,6 +301,7 @@ dialect = Dialect(
     literals={"binary": "decode({v}, 'hex')"},
     keyed=_UNLIKE,
     sorts=(*_UNLIKE, (r".*\[\]", _ARRAY)),
+    meets=(_ENUM,),
     canon=canon,
 )
 

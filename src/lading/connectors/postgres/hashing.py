@@ -53,7 +53,8 @@ def comparing(session: PostgresSession, load: Load) -> list[str]:
     if not touched[0][0]:
         return []
     merged = load.mode is Mode.MERGE
-    stage = f"SELECT FROM {session.name(load.stage)} lading_s WHERE {session._same('lading_s', 'lading_t', load.key)}"
+    same = session._same("lading_s", "lading_t", load.stage.keyed)
+    stage = f"SELECT FROM {session.name(load.stage)} lading_s WHERE {same}"
     here = f"{session.hash(load.table)} lading_t{f' WHERE EXISTS ({stage})' if merged else ''}"
     text = dialect.text(f"triggers or rules of {load.table.full_name} change the rows that are written")
     failing = f"RAISE EXCEPTION USING ERRCODE = 'LD001', MESSAGE = {text}"

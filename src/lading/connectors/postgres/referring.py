@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lading.connector import Load
 from lading.dialects.postgres import dialect
 from lading.merging import Taker, refuse_taken
-from lading.schema import Mode, Table
+from lading.schema import Column, Mode, Table
 
 if TYPE_CHECKING:
     from lading.connectors.postgres.session import PostgresSession
@@ -50,7 +50,7 @@ def refuse_lost(session: PostgresSession, loads: Sequence[Load]) -> None:
             continue
         stage = session.name(load.stage)
 
-        def going(row: str, stage: str = stage, key: tuple[str, ...] = load.key) -> str:
+        def going(row: str, stage: str = stage, key: tuple[Column, ...] = load.stage.keyed) -> str:
             return f"NOT EXISTS (SELECT FROM {stage} s WHERE {session._same('s', row, key)})"
 
         refuse_taken(

@@ -17,6 +17,19 @@ _NEEDED = {Mode.APPEND: _INSERT, Mode.MERGE: _INSERT | _UPDATE, Mode.REPLACE: _I
 _WORDS = {_INSERT: "added", _UPDATE: "changed", _DELETE: "deleted"}
 
 
+_HEIRS = """
+    SELECT i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid AND NOT c.relispartition
+    WHERE i.inhparent = to_regclass({t}) ORDER BY 1 LIMIT 1"""
+
+
+def refuse_heirs(session: PostgresSession, found: Table) -> None:
+    """Raises Unsupported where rows of other tables would be deleted with a table's, from which these inherit."""
+    if heirs := session.driver.query(_HEIRS.format(t=dialect.text(session.name(found)))):
+        what = f"'{heirs[0][0]}' inherits from '{found.full_name}': its rows are read with it, and would be replaced."
+        fix = "Use 'mode: append' or 'mode: merge', map the table elsewhere with 'into', or ALTER TABLE ... NO INHERIT."
+        raise Unsupported(what, fix)
+
+
 def refuse_mode(session: PostgresSession, found: Table, wanted: Table, mode: Mode) -> None:
     """See `SqlSession.refuse_mode`."""
     relation = f"to_regclass({dialect.text(session.name(found))})"
@@ -27,6 +40,8 @@ def refuse_mode(session: PostgresSession, found: Table, wanted: Table, mode: Mod
     if lacks := [word for bit, word in _WORDS.items() if _NEEDED[mode] & bit and not int(can) & bit]:
         what = f"PostgreSQL lets no rows of '{found.full_name}' be {' or '.join(lacks)}: it is no table."
         raise Unsupported(what, "Load a table, or give the view INSTEAD OF triggers.")
+    if mode is Mode.REPLACE:
+        refuse_heirs(session, found)
     if mode is Mode.APPEND or (mode is Mode.REPLACE and not referred):
         return  # which change no row in its place
     names = ", ".join(dialect.text(c.name) for c in wanted.columns if c.name not in wanted.key) or "''"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lading.connector import Load
 from lading.connectors.postgres.hashing import comparing
 from lading.connectors.postgres.referring import passed_on, refuse_lost
+from lading.connectors.postgres.refusing import refuse_heirs
 from lading.connectors.postgres.rights import named
 from lading.connectors.postgres.swap import KEEP, MAKE, NUMBER
 from lading.dialects.postgres import dialect
@@ -131,6 +132,7 @@ def _placed(driver: Driver, load: Load, name: str) -> str:
 def refilling(session: PostgresSession, load: Load) -> list[str]:
     """Statements that give the old table the staged rows. Rows that other tables refer to are kept and changed:
     deleting them would be refused, or would take the other tables' rows along."""
+    refuse_heirs(session, load.table)
     relation = f"to_regclass({dialect.text(session.name(load.table))})"
     referred = session.driver.query(
         f"SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = {relation} "

@@ -142,7 +142,7 @@ class PostgresSession(SqlSession):
         target, stage = self.name(load.table), self.name(load.stage)
         if not keeping:
             return [f"DELETE FROM {target}", self._insert(load)]
-        gone = f"NOT EXISTS (SELECT FROM {stage} s WHERE {self._same('s', 't', load.key)})"
+        gone = f"NOT EXISTS (SELECT FROM {stage} s WHERE {self._same('s', 't', load.stage.keyed)})"
         return [f"DELETE FROM {target} t WHERE {gone}", *self._update(load), self._insert(load, missing=True)]
 
     def hash(self, table: Table) -> str:
