@@ -33,6 +33,8 @@ from lading.threads import TICK_SECONDS, apart
 
 STOP_SECONDS = 5
 """How long an interrupted run waits for its workers; statements that cannot be ended are left to the server."""
+WORKERS = "parallel_workers"
+"""What connections call the processes that a server gives to one statement."""
 ATTEMPTS = 4
 """How often in a row a run goes on after a connection was lost, waiting 1, 4 and 16 seconds."""
 
@@ -67,6 +69,7 @@ def run(
     store.begin(name, plan.pipeline, plan.part_of)
     if plan.follows:  # ten times as many changed rows are to take no more memory
         sides = small(sides[0]), small(sides[1])
+    sides = undivided(sides[0]), undivided(sides[1])
     crew = Crew(name, plan, sides, store, watch)
     crew.over = over or crew.over
     try:
@@ -93,7 +96,13 @@ def run(
 def hurried(side: Connection) -> Connection:
     """The connection, waiting for locks no longer than a moment, where it lets itself be told."""
     names = [name for name in LOCKS if name in type(side).model_fields]
-    return side.model_copy(update={name: min(getattr(side, name), LOCK_SECONDS) for name in names})
+    return undivided(side).model_copy(update={name: min(getattr(side, name), LOCK_SECONDS) for name in names})
+
+
+def undivided(side: Connection) -> Connection:
+    """The connection, whose statements have no workers besides unless it says how many: slices are read in parallel
+    anyway, and what a worker costs nobody tells once it has ended."""
+    return side.model_copy(update={WORKERS: 0}) if getattr(side, WORKERS, 0) is None else side
 
 
 @contextmanager

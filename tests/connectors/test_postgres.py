@@ -24,11 +24,13 @@ from pydantic import SecretStr
 import lading
 from lading.connector import WHOLE, Load, Slice
 from lading.connectors.postgres import Postgres
+from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.session import PostgresSession
 from lading.dialects.postgres import dialect
 from lading.digest import Reading, Tally, digest_of
 from lading.errors import AccessDenied, DataError, LadingError, SpecError, Unreachable, Unsupported
 from lading.prove import unlike
+from lading.run import hurried
 from lading.schema import Column, Mode, Table
 from lading.testing.contract import Contract, Unlisted, Waiver
 from lading.types import parse
@@ -586,6 +588,23 @@ def ended(url: str) -> bool:
     return not found
 
 
+@pytest.mark.parametrize(("words", "given"), [("", "0"), ("?parallel_workers=3", "3")])
+def test_a_copy_has_no_workers_that_nobody_counts(numbers, tmp_path, words, given, monkeypatch):
+    seen = []
+
+    def hold(driver: Driver, name: str) -> None:
+        seen.append(driver.query("SHOW max_parallel_workers_per_gather")[0][0])
+
+    monkeypatch.setattr(Driver, "hold", hold)
+    assert lading.copy(numbers + words, f"sqlite:///{tmp_path}/t.db", quiet=True).state == "proved"
+    assert set(seen) == {given}
+    with hurried(Postgres.from_url(numbers)).open() as session:
+        assert isinstance(session, PostgresSession)
+        assert session.driver.query("SHOW max_parallel_workers_per_gather") == [("0",)]
+    with opened(numbers) as session:
+        assert session.driver.query("SHOW max_parallel_workers_per_gather") != [("0",)]
+
+
 def test_stopping_early_ends_the_query(pg_database):
     run(pg_database, "CREATE VIEW endless AS SELECT generate_series(1, 100000000) AS n, repeat('x', 1000) AS x")
     before = threading.active_count()
@@ -788,7 +807,6 @@ KEPT = {
     "all tables": "CREATE PUBLICATION p FOR ALL TABLES",
     "schema": "CREATE PUBLICATION p FOR TABLES IN SCHEMA public",
     "rule": "CREATE RULE r AS ON UPDATE TO t DO ALSO NOTIFY x",
-    "child": "CREATE TABLE c () INHERITS (t)",
     "row type": "CREATE TABLE u (x t)",
     "function": "CREATE FUNCTION h(t) RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "sql body": "CREATE FUNCTION h() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM t; END",

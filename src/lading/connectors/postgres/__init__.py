@@ -63,6 +63,10 @@ class Postgres(Connection):
     connect_seconds: int = Field(15, description="How long to wait for a connection.", ge=1)
     lock_seconds: int = Field(120, description="How long to wait for a table that others have locked.", ge=1)
     statement_seconds: int = Field(0, description="How long a statement may run; 0 for any time.", ge=0)
+    parallel_workers: int | None = Field(
+        None, ge=0, description="Workers that a statement may have besides; if left out none in a copy or when gentle, "
+        "else as many as the server gives. What they cost is in no bill.",
+    )  # fmt: skip
     batch_mb: int = Field(8, description="About how much is read at a time, in MiB.", ge=1)
 
     can: ClassVar[Capabilities] = Capabilities(

@@ -38,6 +38,8 @@ def setup(settings: Postgres) -> str:
         "lock_timeout": f"{settings.lock_seconds}s",
         "statement_timeout": f"{settings.statement_seconds}s",
     }
+    if settings.parallel_workers is not None:
+        values["max_parallel_workers_per_gather"] = str(settings.parallel_workers)
     if settings.schema_name:
         values["search_path"] = f"{dialect.quote(settings.schema_name)}, public"
     pairs = ", ".join(f"({dialect.text(name)}, {dialect.text(value)})" for name, value in values.items())
