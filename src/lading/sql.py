@@ -114,9 +114,8 @@ class SqlSession:
         parts = conditions(self.dialect, table, slice)
         if slice.within is not None:
             stage = self.name(table.model_copy(update={"name": slice.within}))
-            parts.append(
-                f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', table.keyed)})"
-            )
+            key = [table.column(name) or Column(name=name, type=parse("string")) for name in table.key]
+            parts.append(f"EXISTS (SELECT 1 FROM {stage} lading_s WHERE {self._same('lading_s', 'lading_t', key)})")
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
     def _same(self, left: str, right: str, key: Sequence[Column]) -> str:

@@ -1322,3 +1322,22 @@ def test_who_may_read_some_columns_can_copy_them(tmp_path: Path, postgres: Clust
             assert (bill.state, bill.rows.target) == ("proved", 3_000)
     postgres.execute(f"DROP OWNED BY {role}", name)
     postgres.execute(f"DROP ROLE {role}")
+
+
+def test_who_may_not_use_the_schema_behind_a_view_can_copy_the_view(
+    tmp_path: Path, postgres: Cluster, pg_database: str
+) -> None:
+    role, name = f"r{secrets.token_hex(4)}", pg_database.rpartition("/")[2]
+    run(
+        pg_database,
+        "CREATE SCHEMA hid",
+        "CREATE TABLE hid.t (id int, twice int GENERATED ALWAYS AS (id * 2) STORED)",
+        "INSERT INTO hid.t VALUES (1)",
+        "CREATE VIEW seen AS SELECT * FROM hid.t",
+        f"CREATE ROLE {role} LOGIN PASSWORD 'x'",
+        f"GRANT SELECT ON seen TO {role}",
+    )
+    some = pg_database.replace(pg_database.split("//")[1].split("@")[0], f"{role}:x", 1)
+    assert lading.copy(some, f"duckdb:///{tmp_path}/x.duckdb", tables="seen", quiet=True).state == "proved"
+    postgres.execute(f"DROP OWNED BY {role}", name)
+    postgres.execute(f"DROP ROLE {role}")

@@ -70,7 +70,8 @@ _PARAMETERS = f"""
 _COMPUTED = """
     SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
     JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE a.attrelid = to_regclass(%s) AND to_jsonb(a) ->> 'attgenerated' <> '' ORDER BY a.attnum"""
+    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = %s AND to_jsonb(a) ->> 'attgenerated' <> '' ORDER BY a.attnum"""
 # Not those that an extension brought.
 _OWN = """
     SELECT DISTINCT lower(p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -137,7 +138,8 @@ def _code(session: PostgresSession, row: Sequence[Any]) -> Code:
 
 def computed(session: PostgresSession, table: Table) -> list[Computed]:
     """See `connector.Routed`."""
-    rows = session.driver.query(_COMPUTED, (session.name(table),))
+    # Not by to_regclass, which wants the right to use a schema that stands behind a view.
+    rows = session.driver.query(_COMPUTED, (table.schema_name or session.default_schema, table.name))
     return [Computed(table=table.full_name, column=str(name), text=str(text)) for name, text in rows]
 
 
