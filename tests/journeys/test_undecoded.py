@@ -63,7 +63,11 @@ def _reasons(source: str, target: str, **words: object) -> str:
     return "\n".join(actions.plan_move(Move.model_validate({"from": source, "to": target, **words})).reasons)
 
 
-@pytest.mark.parametrize("words", [{}, {"mode": "merge"}, {"proof": "counts"}, {"slice_rows": 2}], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [{}, {"mode": "merge"}, {"proof": "counts"}, {"mode": "merge", "proof": "counts"}, {"slice_rows": 2}],
+    ids=str,
+)
 def test_every_value_arrives_bit_by_bit(
     pg_database: str, other_database: str, copied: Callable[..., Bill], words: dict[str, object]
 ):
