@@ -179,6 +179,19 @@ def test_characters_that_a_table_between_does_not_have(maria: Place, mode: str, 
     assert levels(maria, through="save") == {level}
 
 
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [("v", set()), ("concat(v)", set()), ("CONVERT(v USING latin1)", {"blocks"}), ("concat(w)", set()), ("w", set()),
+     ("concat(s)", set()), ("left(w, 1)", {"blocks"})],
+)  # fmt: skip
+def test_a_view_of_what_is_narrow_already_loses_nothing(maria: Place, expression: str, found: set[str]) -> None:
+    maria.run(
+        "CREATE TABLE mid (id int, v varchar(9) CHARACTER SET utf8mb3, w enum('a', 'bcd'), s set('a', 'b'))",
+        f"CREATE VIEW v AS SELECT id, {expression} AS d FROM mid",
+    )
+    assert levels(maria, **VIEW) == found
+
+
 # Names of columns that parameters have too
 
 

@@ -1,6 +1,7 @@
 """The hop check's judgement of one place after another: types, names, and what was observed where."""
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -154,3 +155,28 @@ def test_columns_of_a_table_that_differ_in_case_alone_are_not_told_apart():
 def test_a_double_of_mysql_has_two_names():
     assert str(placed("mysql", "double precision", kind="variable", name="v").type) == "float(64)"
     assert str(placed("postgres", "double precision", kind="variable", name="v").type) == "float(64)"
+
+
+@pytest.mark.parametrize(
+    ("native", "cast", "found"),
+    [
+        ("datetime2(7)", "CONVERT(varchar(30), v, 112)", {("unknown", "unknown")}),
+        ("datetime2(7)", "CONVERT(varchar(30), v, @style)", {("unknown", "unknown")}),
+        ("datetime2(7)", "CONVERT(varchar(30), v, 121)", set()),
+        ("datetime2(7)", "CONVERT(varchar(30), v)", set()),
+        ("datetime", "CONVERT(varchar(30), v)", {("blocks", "cuts")}),  # Jan  2 2026  3:04AM
+        ("datetime", "CAST(v AS varchar(30))", {("blocks", "cuts")}),
+        ("datetime", "CONVERT(varchar(30), v, 121)", set()),
+        ("date", "CONVERT(varchar(10), v, 103)", set()),
+        ("date", "CONVERT(varchar(10), v, 3)", {("unknown", "unknown")}),  # 02/01/26
+        ("money", "CONVERT(varchar(30), v)", {("blocks", "rounds")}),
+        ("money", "CONVERT(varchar(30), v, 2)", set()),
+        ("varchar(30)", "CONVERT(varchar(30), v, 1)", set()),
+        ("varchar(30)", "CAST(v AS xml)", {("unknown", "unknown")}),
+    ],
+)
+def test_styles_of_sql_server_leave_parts_of_a_value_out(native, cast, found):
+    to = "xml" if "xml" in cast else re.search(r"varchar\(\d+\)", cast)[0]
+    way = [placed("sqlserver", each, kind=kind, name=name) for each, kind, name in (
+        (native, "source column", "v"), (to, "cast", cast))]  # fmt: skip
+    assert told(*way) == found

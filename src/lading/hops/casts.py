@@ -29,7 +29,7 @@ def lost(carried: Type, at: Place, before: Place) -> dict[str, str]:
     elif as_text(to) != as_text(before) and (as_text(to) or kind != "string"):
         found = dict(_unlisted(carried, to, before))
     elif kind == "string" and carried.kind not in ("string", "binary" if at.kind != "expression" else ""):
-        found = dict(_written(carried, to))
+        found = dict((*_written(carried, to), *_styled(carried, to, before.native.lower())))
     else:
         found |= dict(_read(carried, to))
         if (carried.kind, kind) in _CLOCKS:
@@ -130,6 +130,36 @@ def _written(carried: Type, at: Place) -> Lost:
         yield "rounds", f"the text of {carried} has 6 digits"
 
 
+def _styled(carried: Type, at: Place, came: str) -> Lost:
+    """What SQL Server leaves out of the text of a moment or an amount of money, by the style that was asked for. See
+    https://learn.microsoft.com/sql/t-sql/functions/cast-and-convert-transact-sql#date-and-time-styles"""
+    if at.system != "sqlserver":
+        return
+    style = _style(at.name) if at.kind == "cast" else ""
+    if style and carried.kind in ("date", "time", "timestamp", "float", "binary") and style not in _WHOLE_STYLES:
+        if carried.kind != "date" or not (style == "23" or (style.isdigit() and int(style) > 100)):
+            yield "unknown", f"what the style {style} leaves out of {carried}"
+    elif came == "datetime" and not style:
+        yield "cuts", "the text of a datetime has no seconds"
+    elif came in ("money", "smallmoney") and style != "2":
+        yield "rounds", f"the text of {came} has 2 digits behind the point"
+
+
+_WHOLE_STYLES = {"21", "25", "121", "126", "127"}
+
+
+def _style(text: str) -> str:
+    """The third thing that CONVERT was given."""
+    depth, parts = 0, [""]
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 1:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts[2].strip(" )") if len(parts) == 3 and re.match(r"\w*convert\(", text, re.I) else ""
+
+
 _CLOCKS = {("timestamp", "time"), ("interval", "time")}
 
 
@@ -176,6 +206,8 @@ def as_text(place: Place) -> str:
     native = place.native.lower()
     if place.type is None or place.type.kind != "string" or not native:
         return ""
+    if place.system == "sqlserver":
+        return native if native == "xml" else ""
     if place.system == "mysql":
         return native if re.match(r"(?:enum|set)\(", native) else ""
     if place.system != "postgres" or re.fullmatch(_TEXTS, native):

@@ -90,9 +90,10 @@ def _completed(code: Code, session: Session) -> Code:
     tables = [table for name in named if (table := session.describe(name)) is not None]
     given: dict[str, object] = {"within": str(getattr(session, "default_schema", ""))}
     if isinstance(session, Routed):
-        routes = [(table, session.route(table)) for table in tables if code.kind != "view"]
-        seen = known(dict.fromkeys(view for _, route in routes for view in route.views), session)
-        tables = [_charsets(table, route) for table, route in routes] or tables
+        routes = [(table, session.route(table)) for table in tables]
+        made = [view for _, route in routes for view in route.views if code.kind != "view"]
+        seen = known(dict.fromkeys(made), session)
+        tables = [_charsets(table, route) for table, route in routes]
         tables += [table for view in seen for table in view.tables]
         given |= {"views": seen, "own": _own(code, session)}
         given["computed"] = tuple(each for table in dict.fromkeys(tables) for each in session.computed(table))

@@ -105,11 +105,21 @@ def _canonical(system: str, text: str) -> Type | None:
 def of_column(system: str, column: Column, charset: str = "", **given: Any) -> Place:
     """The place that a column of a catalogue is."""
     native = column.native.partition(":")[2]
+    if (most := _longest(native)) and given.get("code"):  # the words of a list are all that can be in it
+        column = column.model_copy(update={"type": Type("string", most)})
     charset = charset or _charset(system, native.lower())
     return Place(
         system=system, native=native or str(column.type), type=column.type, null=column.null, charset=charset,
         **measures(column.type, charset), **given,
     )  # fmt: skip
+
+
+def _longest(native: str) -> int:
+    """The characters of the longest value of an enum or a set; 0 for other types."""
+    words = [len(word.replace("''", "'")) for word in re.findall(r"'((?:[^']|'')*)'", native)]
+    if native.startswith("set("):
+        return sum(words) + len(words) - 1
+    return max(words) if native.startswith("enum(") else 0
 
 
 def of_declared(declared: Declared, table: Table, column: str) -> Place | None:
