@@ -89,3 +89,24 @@ def test_a_sequence_is_not_set_by_a_canary(pg: Place, made: list[str], through: 
     pg.run("CREATE SEQUENCE numbers", *made)
     assert ("'public.save'" if through else "sink", "not sent") in outcomes(pg, *through)
     assert pg.run("SELECT last_value FROM numbers") == [(1,)]
+
+
+BEFORE = "CREATE TRIGGER t BEFORE INSERT ON sink FOR EACH ROW EXECUTE FUNCTION f()"
+DEFERRED = (
+    "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON sink DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "trigger", "outcome"),
+    [
+        ("RETURN NULL;", BEFORE, "changed"),
+        ("NEW.id := 1; RETURN NEW;", BEFORE, "changed"),
+        ("IF length(NEW.d) > 9 THEN RAISE 'too long'; END IF; RETURN NULL;", DEFERRED, "refused"),
+    ],
+)
+def test_a_row_that_does_not_come_through_is_told(pg: Place, body: str, trigger: str, outcome: str) -> None:
+    pg.run(CODE.format("f() RETURNS trigger", body), trigger)
+    assert ("sink", outcome) in outcomes(pg)
+    assert ("sink", "whole") not in outcomes(pg) or outcome == "refused"
+    assert pg.run("SELECT * FROM sink") == []

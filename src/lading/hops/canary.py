@@ -117,11 +117,26 @@ def _try(
                 into, stage = session.name(load.table), session.name(load.stage)
                 over = " OVERRIDING SYSTEM VALUE" if session.dialect.name == "postgres" else ""
                 session.driver.execute(f"INSERT INTO {into} ({columns}){over} SELECT {columns} FROM {stage}")
-                found += _compared(session, load.table, values, names, task.into)
+                _settle(session)
+                found += _landed(_compared(session, load.table, values, names, task.into))
     except LadingError as error:
         where = f"the stage of {task.into}" if at == "stage" else at
         found += [Arrival(column=", ".join(names), at=where, outcome="refused", what=error.what)]
     return found
+
+
+def _settle(session: SqlSession) -> None:
+    """Has what a commit would refuse be refused now."""
+    if session.dialect.name == "postgres":
+        session.driver.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def _landed(found: list[Arrival]) -> list[Arrival]:
+    """What came of a row that was inserted without an error: where it is not there, it was dropped, or has another
+    key."""
+    lost = [each for each in found if each.what == _NOWHERE]
+    what = "no row was found that could be it: it was dropped, or its key was changed"
+    return [each.model_copy(update={"outcome": "changed", "what": what}) for each in lost] or found
 
 
 def _batch(task: Task, stage: Table, values: Values, names: Sequence[str]) -> tuple[pa.RecordBatch, Values]:
@@ -168,6 +183,7 @@ def _called(session: SqlSession, what: tuple[Code, Body], task: Task, values: Va
         with cast(Tries, session).trial(None, sets_off.tables):
             given = session.driver.query if code.kind == "function" else session.driver.execute
             returned = given(*_call(session, code, read, task, values))
+            _settle(session)
             arrived = list(_written(session, code, read, found, values))
             if returned and code.returns and (name := _handed_back(read, values)):
                 arrived.append(_arrived(name, f"the result of {at}", values[name], returned[0][0]))
@@ -257,6 +273,8 @@ def _written(session: SqlSession, code: Code, read: Body, tables: Sequence[Table
 
 # Reading back
 
+_NOWHERE = "0 rows were found that could be it"
+
 
 def _compared(session: SqlSession, table: Table, values: Values, names: Sequence[str], at: str) -> list[Arrival]:
     quote, driver = session.dialect.quote, session.driver
@@ -265,7 +283,7 @@ def _compared(session: SqlSession, table: Table, values: Values, names: Sequence
     items = ", ".join(f"{session.dialect.read(c)} AS {quote(c.name)}" for c in shown)
     rows = driver.query(f"SELECT {items} FROM {session.name(table)} WHERE {where}") if where else []
     if len(rows) != 1:
-        what = f"{len(rows)} rows were found that could be it"
+        what = f"{len(rows)} rows were found that could be it" if where else "nothing in it tells it from other rows"
         return [Arrival(column=", ".join(names), at=at, outcome="not sent", what=what)]
     return [_arrived(c.name, at, values[c.name], value) for c, value in zip(shown, rows[0], strict=True)]
 
