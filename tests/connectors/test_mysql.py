@@ -853,6 +853,23 @@ def test_a_load_that_is_gone_is_not_published(maria_database):
             session.publish([load])
 
 
+@pytest.mark.parametrize("key", [["id"], ["id", "code"]])
+def test_a_merge_by_a_key_without_an_index_does_not_compare_every_row_with_every_row(mariadb, maria_database, key):
+    """Which takes minutes for 20,000 rows."""
+    name = maria_database.rpartition("/")[2]
+    for each, low, high in (("s", 1, 2000), ("t", 1001, 3000)):
+        mariadb.execute(f"CREATE TABLE {each} (id INT NULL, code VARCHAR(20) NULL, v INT)", name)
+        mariadb.execute(f"INSERT INTO {each} SELECT seq, concat('c', seq), {low} FROM seq_{low}_to_{high}", name)
+    mariadb.execute("INSERT INTO t VALUES (NULL, 'x', 0)", name)
+    how = {"tables": "s", "into": {"s": "t"}, "mode": "merge", "merge_key": key, "quiet": True}
+    counter = "SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'"
+    before = int(mariadb.execute(counter)[0][1])
+    assert lading.copy(maria_database, maria_database, **how).state == "proved"
+    assert int(mariadb.execute(counter)[0][1]) - before < 500_000
+    found = mariadb.execute("SELECT count(*), count(DISTINCT id), sum(v = 1), count(id) FROM t", name)
+    assert found == [(3001, 3000, 2000, 3000)]
+
+
 def test_merge_and_append(maria_database):
     run(maria_database, *SCENE)
     with opened(maria_database) as session:

@@ -9,7 +9,7 @@ from lading.connectors.mysql import routes
 from lading.connectors.mysql.around import Found, Place, alone, look
 from lading.connectors.mysql.driver import Driver
 from lading.connectors.mysql.ending import cancel
-from lading.connectors.mysql.finishing import left_out
+from lading.connectors.mysql.finishing import insert, key_added, left_out
 from lading.connectors.mysql.publishing import old_table, publish
 from lading.connectors.mysql.reading import bounds, cpu_seconds
 from lading.connectors.mysql.referring import refuse_unseen, takers
@@ -67,7 +67,7 @@ class MySQLSession(SqlSession):
 
     route, routines, trial, cancel, rights = routes.route, routes.routines, trial, cancel, rights
     computed, own, counted = routes.computed, routes.own, counted
-    _begun, _bounds, refuse_mode, takers = begun, bounds, refuse_mode, takers
+    _begun, _bounds, _insert, refuse_mode, takers = begun, bounds, insert, refuse_mode, takers
 
     # Reading
 
@@ -105,7 +105,8 @@ class MySQLSession(SqlSession):
         self.driver.execute(f"CREATE TABLE {stage} LIKE {self.name(load.table)}")
         change = "" if old.engine == "InnoDB" else ", ENGINE=InnoDB"
         slice_ = self.dialect.quote(SLICE.name)
-        self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {slice_} INT NOT NULL{change}{left_out(self, load)}")
+        indexes = left_out(self, load) + key_added(self, load)
+        self.driver.execute(f"ALTER TABLE {stage} ADD COLUMN {slice_} INT NOT NULL{change}{indexes}")
 
     def _definitions(self, table: Table, own: Mapping[str, str] = {}) -> list[str]:
         lines = [
