@@ -192,6 +192,24 @@ def test_a_view_of_what_is_narrow_already_loses_nothing(maria: Place, expression
     assert levels(maria, **VIEW) == found
 
 
+def test_a_trigger_of_a_table_that_a_trigger_fills_is_told(pg: Place) -> None:
+    code = "CREATE FUNCTION {} RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NULL; END $$"
+    fires = "CREATE TRIGGER t AFTER INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}"
+    pg.run(
+        "CREATE TABLE log (i int)",
+        code.format("logs()", "INSERT INTO log VALUES (NEW.id);"),
+        fires.format("sink", "logs()"),
+    )
+    assert levels(pg) == set()
+    pg.run(
+        code.format("cuts()", "UPDATE sink SET d = left(d, 3) WHERE id = NEW.i;"),
+        fires.format("log", "cuts()"),
+        f"INSERT INTO sink VALUES (1, '{LONG}')",
+    )
+    assert pg.run("SELECT d FROM sink") == [("abc",)]
+    assert levels(pg) == {"unknown"}
+
+
 # Names of columns that parameters have too
 
 

@@ -97,7 +97,7 @@ def _completed(code: Code, session: Session) -> Code:
         tables += [table for view in seen for table in view.tables]
         given |= {"views": seen, "own": _own(code, session)}
         given["computed"] = tuple(each for table in dict.fromkeys(tables) for each in session.computed(table))
-        if code.kind in _RUN:
+        if code.kind != "view":
             given["beside"] = tuple(each for table, route in routes if not table.view for each in _beside(table, route))
     return code.model_copy(update={**given, "tables": tuple(dict.fromkeys(tables))})
 
@@ -119,9 +119,6 @@ def _own(code: Code, session: Routed) -> tuple[str, ...]:
         return tuple(sorted(session.own(sorted(borrowed(code)))))
     except (*ODD, ImportError):  # which is told where the code would be read
         return ()
-
-
-_RUN = ("procedure", "function")
 
 
 def _beside(table: Table, route: Route) -> list[tuple[str, str]]:
