@@ -25,6 +25,7 @@ import lading
 from lading.connector import WHOLE, Load, Slice
 from lading.connectors.postgres import Postgres
 from lading.connectors.postgres.driver import Driver
+from lading.connectors.postgres.failures import translate
 from lading.connectors.postgres.session import PostgresSession
 from lading.dialects.postgres import dialect
 from lading.digest import Reading, Tally, digest_of
@@ -1148,6 +1149,15 @@ def test_errors_say_who_must_act(pg_database, postgres):
     with pytest.raises(Unreachable, match=r"too many connections.*the role's own limit"), alone.open():
         pass
     run(pg_database, f"DROP OWNED BY {user}", f"DROP ROLE {user}")
+
+
+def test_a_server_that_follows_another_is_told_as_that():
+    class Refused(Exception):
+        sqlstate = "0A000"
+
+    found = translate(Refused("cannot set transaction read-write mode during recovery"), "PostgreSQL at here:1")
+    assert isinstance(found, AccessDenied)
+    assert found.fix == "Connect to the primary server; this one only follows it."
 
 
 def test_a_connection_that_is_cut_is_unreachable(numbers, postgres, proxy):

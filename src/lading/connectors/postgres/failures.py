@@ -39,6 +39,7 @@ _RULES: tuple[tuple[str, type[LadingError], str], ...] = (
 )
 _SAID: tuple[tuple[str, type[LadingError], str], ...] = (
     ("row-level security", AccessDenied, "Use an account that sees all rows: the owner, or one with BYPASSRLS."),
+    ("during recovery", AccessDenied, "Connect to the primary server; this one only follows it."),
     ('"pg_class_relname_nsp_index"', SpecError, "Another session made the table at the same time: run again."),
 )
 """What one code does not tell apart."""
