@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 STORED = """
 WITH RECURSIVE d (oid) AS (
   SELECT to_regclass({t})::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON d.oid = i.inhparent)
-SELECT bool_and(c.relkind IN ('r', 'm', 'p')) AND has_table_privilege(to_regclass({t}), 'SELECT')
+SELECT bool_and(c.relkind IN ('r', 'm', 'p')) AND has_table_privilege(to_regclass({t}), 'SELECT'), md5(concat(
+  (SELECT string_agg(attnum::text, ',' ORDER BY attnum) FROM pg_attribute
+   WHERE attrelid = to_regclass({t}) AND attnum > 0 AND NOT attisdropped), ' ',
+  (SELECT string_agg(concat(oid, enumlabel), ',' ORDER BY oid) FROM pg_enum)))
 FROM d JOIN pg_class c ON c.oid = d.oid"""
 """Whether all rows of a table are stored here, also those of its partitions, and their versions may be read, which who
-may read some columns may not; NULL where the table is gone."""
+may read some columns may not; NULL where the table is gone. And a mark of what changes values but no version: a column
+that takes the place of one of its name, and the words of enums."""
 
 
-def versions() -> str:
+def versions(mark: str) -> str:
     """Over the versions of rows that are stored here: whatever changes a row makes another version of it, and hashing
     that costs a tenth of hashing every value."""
-    return dialect.row_hash.format(columns="tableoid, ctid, xmin")
+    return f"{dialect.row_hash.format(columns='tableoid, ctid, xmin')} || {dialect.text(f' {mark}')}"
 
 
 def contents(table: Table, server: int) -> str:

@@ -71,8 +71,9 @@ class PostgresSession(SqlSession):
 
     def _row_hash(self, table: Table) -> str:
         stored = STORED.format(t=self.dialect.text(self.name(table)))
-        if self.driver.version >= 140_000 and (True,) in self.driver.query(stored):
-            return versions()
+        here, mark = self.driver.query(stored)[0]
+        if self.driver.version >= 140_000 and here:
+            return versions(str(mark))
         return contents(table, self.driver.version)
 
     def cpu_seconds(self) -> float | None:
