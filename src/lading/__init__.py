@@ -19,6 +19,8 @@ from lading.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
 
     from lading.backfilling import Line
     from lading.compare.outcome import Diff
@@ -49,7 +51,7 @@ __all__ = [
 ]
 
 
-def copy(source: str, target: str, *, quiet: bool = False, **words: Any) -> Bill:
+def copy(source: str | Path, target: str | Path, *, quiet: bool = False, **words: Any) -> Bill:
     """Copies tables and proves that they arrived. `words` are the options of a move: `tables="sales.*"`,
     `mode="merge"`, `accept=["amount:rounds"]`. Returns the bill, also of a run that is unproved; raises the error of
     the first table that failed, with the bill as its `bill`."""
@@ -67,7 +69,7 @@ def run(pipeline: str, *, start: str = "", draft: bool = False, quiet: bool = Fa
 
 
 def backfill(
-    pipeline: str, first: str, last: str, *, params: Mapping[str, Any] | None = None, **how: Any
+    pipeline: str, first: str | date, last: str | date, *, params: Mapping[str, Any] | None = None, **how: Any
 ) -> list[Line]:  # fmt: skip
     """Runs a pipeline for every time that it was due from one day to another, both included, and goes on where it was
     cut off: a line for each, with its `due` and the state of that. Raises nothing because a run failed. `again=True`
@@ -75,7 +77,7 @@ def backfill(
     from lading import actions_backfilling
 
     given = {name: str(value) for name, value in (params or {}).items()}
-    wanted = actions_backfilling.Wanted(first, last, given=given, **how)
+    wanted = actions_backfilling.Wanted(str(first), str(last), given=given, **how)
     return actions_backfilling.backfill(pipeline, wanted).lines
 
 
@@ -93,7 +95,9 @@ def plan(source: str, target: str | None = None, **words: Any) -> Plan | list[Pl
     return actions.plan_move(_move(source, target, words))
 
 
-def diff(left: str, right: str, *, tables: Any = None, into: Any = None, quiet: bool = False, **words: Any) -> Diff:
+def diff(
+    left: str | Path, right: str | Path, *, tables: Any = None, into: Any = None, quiet: bool = False, **words: Any
+) -> Diff:
     """Compares tables of two systems, whoever loaded them; `words` are the options of a comparison: `key="id"`,
     `exclude=["loaded_at"]`. Raises nothing because tables differ: see the verdict."""
     from lading import actions, config, page, page_diff, progress
@@ -119,15 +123,15 @@ def repair(run: str = "last", *, quiet: bool = False, **words: Any) -> Repair:
     return actions_repairing.repair(run, actions_repairing.mending(words), progress.watch(quiet))
 
 
-def discover(address: str) -> list[Table]:
+def discover(address: str | Path) -> list[Table]:
     """The tables of a system, with their columns."""
     from lading import actions
 
-    return actions.discover(address)
+    return actions.discover(str(address))
 
 
 def profile(
-    address: str, *, tables: str | Sequence[str] = (), into: str = "", types: dict[str, str] | None = None
+    address: str | Path, *, tables: str | Sequence[str] = (), into: str = "", types: dict[str, str] | None = None
 ) -> list[Profile]:
     """What the values of a table are like, or of every table of a system; kept with its date. `into` is a type for all
     columns, `types` are types by column: what they would lose is counted."""
@@ -135,10 +139,10 @@ def profile(
 
     page.attach(page_profile.DRAW)
     wanted = [tables] if isinstance(tables, str) else tables
-    return page.Shown(actions.profile(address, wanted, into, types))
+    return page.Shown(actions.profile(str(address), wanted, into, types))
 
 
-def _move(source: str, target: str, words: dict[str, Any]) -> Any:
+def _move(source: str | Path, target: str | Path, words: dict[str, Any]) -> Any:
     from lading import config
 
     return config.move({"source": source, "target": target, **words})

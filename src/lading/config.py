@@ -149,13 +149,13 @@ def move(words: Mapping[str, Any]) -> Move:
     source, table = split_table(str(words.get("source", "")))
     target, into = split_table(str(words.get("target", "")))
     given = {**set_here, **words, "source": source, "target": target}
-    if table and "tables" not in words:
-        given["tables"] = [table]
+    if table and "tables" in words:
+        raise SpecError("The source names a table, and so does 'tables'.", "Name them in one of the two.")
+    given |= {"tables": [table]} if table else {}
     if into and (not table or "into" in words or "tables" in words):
         named = "a table" if "@" in into else f"the table '{into}'"  # it may be the rest of a password that has a '#'
         raise SpecError(f"The target names {named}.", "Name one table of the source in its address too.")
-    if into:
-        given["into"] = {table: into}
+    given |= {"into": {table: into}} if into else {}
     return checked(Move, given, None, (), "")
 
 

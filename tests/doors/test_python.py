@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
@@ -82,6 +83,25 @@ def test_wrong_words_raise_before_anything_runs(legacy, tmp_path):
     with pytest.raises(lading.SpecError, match=r"There is no option 'sinc'\. Did you mean 'since'\?"):
         lading.copy("legacy.db", "new.duckdb", sinc="id")
     assert not (tmp_path / "new.duckdb").exists()
+
+
+def test_paths_are_addresses(legacy):
+    assert [table.name for table in lading.discover(legacy)] == ["amounts", "an empty one", "people"]
+    assert lading.profile(legacy, tables="people")[0].rows == 500
+
+
+def test_a_table_is_named_once(legacy):
+    for names in ("people", ["people", "amounts"]):
+        with pytest.raises(lading.SpecError, match="The source names a table, and so does 'tables'"):
+            lading.plan("legacy.db#amounts", "new.duckdb", tables=names)
+
+
+def test_days_are_dates_or_texts(tmp_path):
+    (tmp_path / "connections.yaml").write_text("connections:\n", encoding="utf-8")
+    (tmp_path / "pipelines").mkdir()
+    step = "schedule: {cron: '0 2 * * *'}\nsteps: [{key: a, do: bash, script: 'true'}]\n"
+    (tmp_path / "pipelines/p.yaml").write_text(step, encoding="utf-8")
+    assert len(lading.backfill("p", date(2026, 1, 1), "2026-01-03", dry=True)) == 3
 
 
 def test_a_repair_takes_no_other_words(legacy):
