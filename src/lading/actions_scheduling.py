@@ -70,7 +70,7 @@ def _warned(word: str, pipeline: str, text: str, say: Callable[[str, str, str], 
 
 def schedules(pipeline: str = "") -> dict[str, Written]:
     """What is written of the schedules of a pipeline, or of all: a schedule, none, or what is wrong with it."""
-    with kept_store() as ledger:
+    with kept_store(named=False) as ledger:
         found = Timetable(lambda _name, _error: None, ledger)()
     if pipeline and pipeline not in found:
         raise SpecError(f"There is no pipeline '{pipeline}'.", near(pipeline, found))
@@ -79,5 +79,5 @@ def schedules(pipeline: str = "") -> dict[str, Written]:
 
 def due(pipeline: str = "", limit: int = 10) -> list[Due]:
     """The last due times of a pipeline, or of all, and what became of them, the newest first."""
-    with kept_store() as ledger:
+    with kept_store(named=False) as ledger:
         return dues.of(ledger, pipeline, limit)

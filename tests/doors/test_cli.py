@@ -394,7 +394,7 @@ def test_a_project_from_nothing(inside, legacy):
 
 
 LOOKS = (
-    ("history",), ("history", "--trend"), ("bill",), ("log",), ("rejects",), ("metrics",), ("schedule",),
+    ("history",), ("history", "--trend"), ("bill",), ("log",), ("rejects",), ("metrics",),
     ("arrivals",), ("releases",), ("profile", "--last", "legacy.db"), ("cancel", "last"), ("approve", "x", "y"),
     ("repair",),
 )  # fmt: skip

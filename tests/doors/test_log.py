@@ -61,7 +61,7 @@ def test_a_run_s_logs_are_shown_step_by_step(project: Project):
 
 def test_what_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch):
     project.steps("key: say, do: bash, script: 'true'")
-    with pytest.raises(Exception, match="There is no run 'last' of a pipeline"):
+    with actions.store(), pytest.raises(Exception, match="There is no run 'last' of a pipeline"):
         shown()
     bill = project.run()
     with pytest.raises(Exception, match=r"has tried no step 'x'\. There are: say\."):

@@ -121,7 +121,8 @@ def test_the_commands(tmp_path, monkeypatch):
     (tmp_path / "pipelines/p.yaml").write_text(
         "schedule: {cron: '0 2 * * *'}\nsteps:\n  - {key: a, do: bash, script: 'true'}\n", encoding="utf-8"
     )
-    ended = CliRunner().invoke(lading, ["metrics"])
+    with actions.store():
+        ended = CliRunner().invoke(lading, ["metrics"])
     assert next(iter(read(ended.output)))[:1] == ("info",)
     ended = CliRunner().invoke(lading, ["scheduler", "--once", "--metrics", "at.prom"], catch_exceptions=False)
     assert ended.exit_code == 0

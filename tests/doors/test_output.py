@@ -52,6 +52,21 @@ def test_a_reader_that_has_seen_enough_changes_no_verdict(sides, more):
         assert (done.returncode, done.stderr) == (code, b"")
 
 
+def test_a_run_goes_on_when_nobody_reads_how(sides, tmp_path):
+    (tmp_path / "connections.yaml").write_text("connections:\n", encoding="utf-8")
+    (tmp_path / "pipelines").mkdir()
+    first, second = "{key: a, do: bash, script: 'true'}", "{key: b, do: bash, script: 'touch done; exit 3', after: a}"
+    steps = f"steps:\n  - {first}\n  - {second}\n"
+    (tmp_path / "pipelines/p.yaml").write_text(steps, encoding="utf-8")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w") as out:
+        words = sides.command("run", "p")
+        assert subprocess.run(words, cwd=tmp_path, env=sides.env, stdout=out, stderr=out, check=False).returncode == 1
+    assert (tmp_path / "done").exists()
+    assert [bill["state"] for bill in sides("history", "--json").json["runs"]] == ["failed"]
+
+
 def test_output_that_nobody_can_read_differs_from_nothing(sides):
     for more in ((), ("--json",)):
         with open("/dev/full", "w") as full:

@@ -9,7 +9,9 @@ import shlex
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from errno import EIO, EPIPE
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +48,7 @@ def start() -> None:
 def main() -> None:
     """Runs what the command line says and exits with 0, 1, 2, 3, or 130 when it is interrupted."""
     signals: list[int] = []
+    sys.stdout, sys.stderr = _unheard(sys.stdout), _unheard(sys.stderr)
     _spelled(sys.stdout)
 
     def stop(number: int, _frame: object) -> None:
@@ -75,6 +78,44 @@ def main() -> None:
 
 RESUMED = ("copy", "run", "run-step", "backfill", "demo")
 """Commands that go on where they were interrupted."""
+
+
+ENDLESS = ("log", "rejects")
+"""Commands that do nothing but write, and end when nobody reads that any more."""
+
+
+class Unheard(io.TextIOWrapper):
+    """A stream of a command that has more to do than to write: where its reader goes away, the work does not end."""
+
+    before: Any = None
+
+    def write(self, text: str) -> int:
+        with self._alone():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._alone():
+            super().flush()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (EPIPE, EIO):  # EIO is that of a terminal that was closed
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+
+
+def _unheard(stream: Any) -> Any:
+    if type(stream) is not io.TextIOWrapper or (sys.argv[1:2] and sys.argv[1] in ENDLESS):
+        return stream
+    found = Unheard(stream.buffer, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
+    found.before = stream  # whose end would close what both write to
+    return found
 
 
 def _spelled(stream: Any) -> None:
