@@ -129,7 +129,8 @@ class Code(BaseModel, frozen=True):
     that a trigger stands on, where it does not stand on the table itself. `within` is the schema of names without one;
     empty where it is not known. `beside` are pairs of a table that a routine names and what else is done there to a
     row that is written. `computed` are columns of those tables. `own` are functions that it calls by a name which
-    people gave to one of theirs. `views` are those that a routine or trigger names, with those that they read."""
+    people gave to one of theirs. `views` are those that a routine or trigger names, with those that they read.
+    `charset` is that of texts that it declares without one, where that is not all that there is."""
 
     kind: Literal["view", "procedure", "function", "trigger"]
     name: str
@@ -148,6 +149,7 @@ class Code(BaseModel, frozen=True):
     beside: tuple[tuple[str, str], ...] = ()
     computed: tuple[Computed, ...] = ()
     own: tuple[str, ...] = ()
+    charset: str = ""
     views: tuple[Code, ...] = ()
 
 

@@ -179,6 +179,32 @@ def test_characters_that_a_table_between_does_not_have(maria: Place, mode: str, 
     assert levels(maria, through="save") == {level}
 
 
+PARAMETERS = "(p_id int, p_d text CHARACTER SET utf8mb4)"
+VARIABLE = "BEGIN DECLARE v varchar(9){}; SET v = left({}, 9); {} END"
+STORES = "INSERT INTO sink (id, d) VALUES (p_id, v);"
+
+
+@pytest.mark.parametrize(
+    ("made", "call", "kept"),
+    [
+        (f"PROCEDURE save{PARAMETERS} {VARIABLE.format('', 'p_d', STORES)}", "CALL save(1, %s)", False),
+        (f"PROCEDURE save{PARAMETERS} {VARIABLE.format(' CHARACTER SET utf8mb4', 'p_d', STORES)}", "CALL save(1, %s)",
+         True),
+        (f"FUNCTION save{PARAMETERS} RETURNS text RETURN left(p_d, 9)", "INSERT INTO sink SELECT 1, save(1, %s)",
+         False),
+        (f"TRIGGER t BEFORE INSERT ON sink FOR EACH ROW {VARIABLE.format('', 'NEW.d', 'SET NEW.d = v;')}",
+         "INSERT INTO sink VALUES (1, %s)", False),
+    ],
+)  # fmt: skip
+def test_texts_without_a_character_set_have_the_databases(maria: Place, made: str, call: str, kept: bool) -> None:
+    maria.run("ALTER DATABASE CHARACTER SET latin1", f"CREATE {made}", mode="")
+    maria.run(call, values=("日",))
+    assert maria.run("SELECT d FROM sink") == [("日" if kept else "?",)]
+    words: dict[str, Any] = {} if "TRIGGER" in made else {"through": "save"}
+    kinds = {each.kind for each in maria.task(**words).findings if each.column == "d" and each.level == "blocks"}
+    assert ("characters" in kinds) is not kept
+
+
 @pytest.mark.parametrize(
     ("expression", "found"),
     [("v", set()), ("concat(v)", set()), ("CONVERT(v USING latin1)", {"blocks"}), ("concat(w)", set()), ("w", set()),

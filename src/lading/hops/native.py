@@ -163,7 +163,7 @@ def said(system: str, type_: Type | None) -> str:
 
 def _charset(system: str, native: str) -> str:
     if system == "mysql":
-        found = re.search(r"(?:character set|charset) (\w+)", native)
+        found = re.search(r"(?:character set|charset) (\w+)", native) or re.search(r"collate ([a-z0-9]+)_", native)
         return found[1] if found else ""
     if system == "sqlserver" and re.match(r"n(?:var)?char|ntext", native):
         return "utf16"

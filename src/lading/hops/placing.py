@@ -67,4 +67,6 @@ def typed(code: Code, native: str, kind: str, name: str, line: int) -> Place:
         place = origin(Node(found[1].lower(), found[2].lower()), code)
         return place.model_copy(update={"kind": kind, "name": name, "line": line, "fact": "parsed"})
     fact = "catalogue" if kind == "result" else "parsed"
-    return placed(code.system, native, kind=kind, name=name, code=code.name, line=line, fact=fact, loose=code.loose)
+    place = placed(code.system, native, kind=kind, name=name, code=code.name, line=line, fact=fact, loose=code.loose)
+    bare = code.charset and not place.charset and place.type is not None and place.type.kind == "string"
+    return place.model_copy(update={"charset": code.charset}) if bare else place

@@ -20,12 +20,13 @@ _COLUMNS = """
     SELECT column_name, coalesce(character_set_name, '') FROM information_schema.columns
     WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"""
 _TRIGGERS = """
-    SELECT trigger_schema, trigger_name, action_statement, sql_mode FROM information_schema.triggers
+    SELECT trigger_schema, trigger_name, action_statement, sql_mode, database_collation FROM information_schema.triggers
     WHERE event_object_schema = %s AND event_object_table = %s AND event_manipulation IN ('INSERT', 'UPDATE')
     ORDER BY action_order"""
 _ROUTINES = """
     SELECT routine_schema, routine_name, routine_type, routine_definition, sql_mode, coalesce(dtd_identifier, ''),
-           specific_name FROM information_schema.routines WHERE routine_schema = %s AND routine_name = %s"""
+           specific_name, coalesce(character_set_name, ''), database_collation
+    FROM information_schema.routines WHERE routine_schema = %s AND routine_name = %s"""
 _PARAMETERS = """
     SELECT parameter_name, dtd_identifier, coalesce(character_set_name, ''), parameter_mode
     FROM information_schema.parameters WHERE specific_schema = %s AND specific_name = %s AND ordinal_position > 0
@@ -46,9 +47,9 @@ def route(session: MySQLSession, table: Table) -> Route:
     triggers = [
         Code(
             kind="trigger", name=f"{schema}.{name}", system="mysql", language="mysql", text=str(text),
-            loose=not strict(str(mode)),
+            loose=not strict(str(mode)), charset=_charset(str(collation)),
         )
-        for schema, name, text, mode in session.driver.query(_TRIGGERS, place)
+        for schema, name, text, mode, collation in session.driver.query(_TRIGGERS, place)
         if text is not None  # MariaDB tells the names alone to whom may write to the table
     ]  # fmt: skip
     views, unread = dict[tuple[str, str], Code](), list[tuple[str, str]]()
@@ -82,7 +83,8 @@ def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
     for full in names:
         schema, _, name = full.rpartition(".")
         for row in session.driver.query(_ROUTINES, (schema or session.default_schema, name)):
-            owner, own, kind, text, mode, returns, specific = (str(value or "") for value in row)
+            owner, own, kind, text, mode, returns, specific, charset, collation = (str(value or "") for value in row)
+            returns += f" character set {charset}" if charset and returns else ""
             given = session.driver.query(_PARAMETERS, (owner, specific, kind))
             parameters = [
                 Parameter(
@@ -97,9 +99,15 @@ def routines(session: MySQLSession, names: Sequence[str]) -> list[Code]:
             found.append(Code(
                 kind="procedure" if kind == "PROCEDURE" else "function", name=f"{owner}.{own}", system="mysql",
                 language="mysql" if text else "a hidden text", text=text, parameters=tuple(parameters), returns=returns,
-                loose=not strict(mode), loose_call=calls,
+                loose=not strict(mode), loose_call=calls, charset=_charset(collation),
             ))  # fmt: skip
     return found
+
+
+def _charset(collation: str) -> str:
+    """The character set of a collation, where it does not hold every character."""
+    charset = collation.partition("_")[0]
+    return "" if charset in ("", "utf8mb4", "utf16", "utf16le", "utf32", "uca1400", "binary") else charset
 
 
 def computed(session: MySQLSession, table: Table) -> list[Computed]:
