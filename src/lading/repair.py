@@ -309,7 +309,7 @@ def erase(target: Connection, found: dict[str, Wrong], look: Callable[[Collectin
                 try:
                     refused[name] = _erased(session, table, wrong, seen)
                     del left[name]
-                except (AccessDenied, DataError) as error:
+                except (AccessDenied, DataError, Unsupported) as error:
                     refused[name] = f"{unseen(error.what, target.hidden(table))} {error.fix}".strip()
     return {name: why for name, why in refused.items() if why}
 

@@ -893,9 +893,14 @@ def test_rows_of_tables_that_inherit_are_not_replaced(pg_database, tmp_path):
     with opened(pg_database) as session:
         assert described(session, "t").key == ()
     assert lading.copy(pg_database, f"sqlite:///{tmp_path}/other.db", quiet=True).state == "proved"
+    run(pg_database, "DELETE FROM kid WHERE id = 1")
+    assert lading.diff(source, pg_database, tables="t", key="id", quiet=True).verdict == "different"
+    done = lading.repair(source=source, target=pg_database, apply=True, deletes=True, quiet=True)
+    assert "'kid' inherits from 't': its rows are read, and would be deleted, with it" in done.tables[0].problem
+    assert run(pg_database, "SELECT * FROM t ORDER BY id") == [(1, "new"), (9, "old")]
     run(pg_database, "ALTER TABLE kid NO INHERIT t")
     assert lading.copy(source, pg_database, tables="t", quiet=True).state == "proved"
-    assert run(pg_database, "SELECT * FROM t", "SELECT id FROM kid ORDER BY 1") == [(1,), (9,)]
+    assert run(pg_database, "SELECT * FROM t", "SELECT id FROM kid ORDER BY 1") == [(9,)]
 
 
 def test_a_table_without_columns_is_told(pg_database, tmp_path):

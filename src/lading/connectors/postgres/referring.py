@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lading.connector import Load
+from lading.connectors.postgres.refusing import refuse_heirs
 from lading.dialects.postgres import dialect
 from lading.merging import Taker, refuse_taken
 from lading.schema import Column, Mode, Table
@@ -29,6 +30,7 @@ _TAKERS = """
 
 def takers(session: PostgresSession, table: Table, but: str = "NULL") -> Iterator[Taker]:
     """See `SqlSession.takers`; `but` are tables that do not count."""
+    refuse_heirs(session, table)
     sql = _TAKERS.replace("{t}", dialect.text(session.name(table))).replace("{listed}", but)
     for found in session.driver.query(sql):
         name, child, *rest = found

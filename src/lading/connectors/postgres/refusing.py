@@ -25,7 +25,7 @@ _HEIRS = """
 def refuse_heirs(session: PostgresSession, found: Table) -> None:
     """Raises Unsupported where rows of other tables would be deleted with a table's, from which these inherit."""
     if heirs := session.driver.query(_HEIRS.format(t=dialect.text(session.name(found)))):
-        what = f"'{heirs[0][0]}' inherits from '{found.full_name}': its rows are read with it, and would be replaced."
+        what = f"'{heirs[0][0]}' inherits from '{found.full_name}': its rows are read, and would be deleted, with it."
         fix = "Use 'mode: append' or 'mode: merge', map the table elsewhere with 'into', or ALTER TABLE ... NO INHERIT."
         raise Unsupported(what, fix)
 
