@@ -110,3 +110,12 @@ def test_a_row_that_does_not_come_through_is_told(pg: Place, body: str, trigger:
     assert ("sink", outcome) in outcomes(pg)
     assert ("sink", "whole") not in outcomes(pg) or outcome == "refused"
     assert pg.run("SELECT * FROM sink") == []
+
+
+def test_a_trigger_in_another_language_is_set_off(pg: Place) -> None:
+    given = "tsvector_update_trigger(words, 'pg_catalog.english', d)"
+    pg.run(
+        "ALTER TABLE sink ADD words tsvector",
+        f"CREATE TRIGGER t BEFORE INSERT ON sink FOR EACH ROW EXECUTE FUNCTION {given}",
+    )
+    assert ("sink", "whole") in outcomes(pg)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lading.connector import Routed
 from lading.hops.body import body
-from lading.hops.flow import Body
+from lading.hops.flow import ODD, Body
 from lading.hops.gather import known
 from lading.hops.split import tokens, word
 from lading.route import Code
@@ -57,7 +57,10 @@ def _written(read: Body) -> set[str]:
 
 def _called(code: Code) -> set[str]:
     """Everything that has the form of a call, with its schema where one is written."""
-    names, found = set[str](), tokens(code.text, code.language)
+    try:
+        names, found = set[str](), tokens(code.text, code.language)
+    except ODD:  # another language, or no SQL
+        return set()
     for n, token in enumerate(found):
         opens = n + 1 < len(found) and found[n + 1].text == "("
         if opens or (n and word(found[n - 1]) == "CALL"):
