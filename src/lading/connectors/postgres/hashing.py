@@ -11,7 +11,7 @@ from lading.schema import Mode, Table
 if TYPE_CHECKING:
     from lading.connectors.postgres.session import PostgresSession
 
-STORED = """
+_STORED = """
 WITH RECURSIVE d (oid) AS (
   SELECT to_regclass({t})::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN d ON d.oid = i.inhparent)
 SELECT bool_and(c.relkind IN ('r', 'm', 'p')) AND has_table_privilege(to_regclass({t}), 'SELECT'), md5(concat(
@@ -24,9 +24,12 @@ may read some columns may not; NULL where the table is gone. And a mark of what 
 that takes the place of one of its name, and the words of enums."""
 
 
-def versions(mark: str) -> str:
+def row_hash(session: PostgresSession, table: Table) -> str:
     """Over the versions of rows that are stored here: whatever changes a row makes another version of it, and hashing
     that costs a tenth of hashing every value."""
+    here, mark = session.driver.query(_STORED.format(t=dialect.text(session.name(table))))[0]
+    if session.driver.version < 140_000 or not here:
+        return contents(table, session.driver.version)
     return f"{dialect.row_hash.format(columns='tableoid, ctid, xmin')} || {dialect.text(f' {mark}')}"
 
 

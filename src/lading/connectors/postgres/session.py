@@ -9,7 +9,7 @@ from lading.connector import Load, Slice
 from lading.connectors.postgres import passing, referring, routes
 from lading.connectors.postgres.driver import Driver
 from lading.connectors.postgres.ending import cancel
-from lading.connectors.postgres.hashing import STORED, comparing, contents, versions
+from lading.connectors.postgres.hashing import comparing, contents, row_hash
 from lading.connectors.postgres.reading import padded
 from lading.connectors.postgres.refusing import refuse_mode
 from lading.connectors.postgres.replacing import publish, refilling
@@ -69,12 +69,7 @@ class PostgresSession(SqlSession):
         quote = self.dialect.quote
         return [f"{quote(c.name) if padded(c) else self.dialect.read(c)} AS {quote(c.name)}" for c in table.columns]
 
-    def _row_hash(self, table: Table) -> str:
-        stored = STORED.format(t=self.dialect.text(self.name(table)))
-        here, mark = self.driver.query(stored)[0]
-        if self.driver.version >= 140_000 and here:
-            return versions(str(mark))
-        return contents(table, self.driver.version)
+    _row_hash = row_hash
 
     def cpu_seconds(self) -> float | None:
         """See `connector.Spends`: of both backends."""
