@@ -169,6 +169,8 @@ def test_a_schema_may_have_a_dot_in_its_name(place: Callable[[str], str]):
 
 
 def test_a_run_that_is_not_there():
+    with actions.store():
+        pass
     with pytest.raises(SpecError, match="no run 'nope'"):
         repair("nope")
 
