@@ -21,7 +21,9 @@ _ALWAYS = {"charset", "local_infile"}
 
 
 class MySQL(Connection):
-    """A MySQL or MariaDB server; tested on MariaDB 10.11 only."""
+    """A MySQL or MariaDB server; tested on MariaDB 10.11 only. Where a table is replaced that others refer to, the
+    account needs SELECT on all of them: beside those that it may see, nobody tells it of others, and their rows are not
+    looked at."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
