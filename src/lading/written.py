@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -92,18 +91,14 @@ def read(path: Path, shown: str) -> File:
 
 
 def put(path: Path, text: str) -> None:
-    """Writes a file that people write, with the ends of lines that it has, in one piece: what was there stays until
-    the new text is whole."""
-    path = path.resolve()
-    windows = path.is_file() and b"\r\n" in path.read_bytes()
-    beside = path.with_name(f".{path.name}.new")
+    """Writes a file that people write, with the ends of lines that it has; without room, what was there is put back."""
+    before = path.read_bytes() if path.is_file() else None
     try:
-        beside.write_text(text, encoding="utf-8", newline="\r\n" if windows else "\n")
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\r\n" if before and b"\r\n" in before else "\n")
+    except OSError:
+        if before is not None:
+            path.write_bytes(before)
+        raise
 
 
 def parsed(text: str, shown: str) -> File:

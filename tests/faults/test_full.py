@@ -170,6 +170,17 @@ def test_an_export_has_no_room(place, disk, name):
     assert not export.exists()
 
 
+def test_a_connection_has_no_room(disk, monkeypatch):
+    """What is in the file stays there."""
+    monkeypatch.chdir(disk.folder)
+    before = "connections:\n  a: sqlite:///a.db\n".ljust(8 * 1024 - 1, "#") + "\n"
+    (disk.folder / "connections.yaml").write_text(before, encoding="utf-8")
+    disk.resize(disk.used)
+    with pytest.raises(OSError, match="No space left"):
+        config.add_connection("b", f"sqlite:///{'b' * 200}.db")
+    assert (disk.folder / "connections.yaml").read_text(encoding="utf-8") == before
+
+
 def test_rows_that_are_kept_have_no_room(place, disk, monkeypatch):
     """Others fill the disk while the rows come: they are read twice instead."""
     monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
