@@ -563,6 +563,14 @@ def test_a_table_emptied_after_the_snapshot_is_not_read_as_empty(numbers, change
                 use()
 
 
+def test_an_index_made_after_the_snapshot_takes_nothing_away(numbers):
+    with opened(numbers) as session:
+        table = described(session, "numbers")
+        session.pin()
+        run(numbers, "CREATE INDEX later ON numbers (v)")
+        assert told(session, table, WHOLE).rows == sum(len(batch) for batch in session.read(table, WHOLE)) > 0
+
+
 @pytest.mark.parametrize(("name", "change"), [
     ("seen", "TRUNCATE numbers"), ("seen", "ALTER TABLE numbers ADD more float DEFAULT random()"),
     ("parent", "TRUNCATE child"), ("parts", "TRUNCATE parts_1"), ("kept", "REFRESH MATERIALIZED VIEW kept"),

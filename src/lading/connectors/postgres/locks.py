@@ -32,11 +32,12 @@ def held(where: str, words: dict[str, Any], sql: str, ours: tuple[int, ...]) -> 
 REWRITTEN = """
     SELECT l.relation::regclass::text FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
     LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND (c.oid IS NULL
+    WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
+    AND (c.oid IS NULL AND pg_get_indexdef(l.relation) IS NULL
     OR c.relkind IN ('r', 'm') AND c.relfilenode NOT IN (0, pg_relation_filenode(c.oid))
     OR c.relkind IN ('r', 'm', 'p') AND c.oid::regclass::text NOT IN (
         quote_ident(c.relname), quote_ident(n.nspname) || '.' || quote_ident(c.relname)))
     LIMIT 1"""
 """Of all that the session holds, so also what a view reads and what inherits from a table: the name of a table that is
-another, or whose file is another, than at the snapshot. The catalogue's rows are seen as of the snapshot, the functions
-see those of now."""
+another, or whose file is another, than at the snapshot. A new index takes nothing away. The catalogue's rows are seen
+as of the snapshot, the functions see those of now."""
