@@ -220,9 +220,11 @@ def test_names_and_types_are_checked(tmp_path):
 
 def test_profiles_are_kept_with_their_dates(tmp_path):
     address = made(tmp_path / "a.db", "CREATE TABLE t (s TEXT); INSERT INTO t VALUES ('abc')")
-    with pytest.raises(SpecError, match="No profile"):
+    with pytest.raises(SpecError, match="There is no store"):
         actions.profile(address, last=True)
     (first,) = actions.profile(address)
+    with pytest.raises(SpecError, match="No profile"):
+        actions.profile(f"{address}#u", last=True)
     made(tmp_path / "a.db", "INSERT INTO t VALUES ('é😀🙂bc')")
     (second,) = actions.profile(f"{address}#t")
     assert actions.profile(address, last=True) == [second] != [first]

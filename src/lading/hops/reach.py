@@ -47,6 +47,8 @@ def reached(codes: Iterable[Code], session: SqlSession) -> Reached:
         if isinstance(session, Routed):
             waiting += session.routines(sorted(_called(code)))
             waiting += [each for table in new.values() if table is not None for each in session.route(table).triggers]
+    if waiting:
+        return Reached([], f"it sets off more than the {_MOST} routines and triggers that are followed")
     return Reached([table for table in tables.values() if table is not None])
 
 

@@ -12,9 +12,11 @@ from lading.schema import Table
 if TYPE_CHECKING:
     from lading.connectors.postgres.session import PostgresSession
 
-_VIEWS = """
+# Not by to_regclass, which wants the right to use a schema that stands behind a view.
+_OID = "(SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s)"
+_VIEWS = f"""
     WITH RECURSIVE v (oid, depth) AS (
-        SELECT oid, 0 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('v', 'm')
+        SELECT oid, 0 FROM pg_class WHERE oid = {_OID} AND relkind IN ('v', 'm')
         UNION SELECT c.oid, v.depth + 1 FROM v JOIN pg_rewrite r ON r.ev_class = v.oid
         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
              AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
@@ -26,9 +28,9 @@ _VIEWS = """
     JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY v.depth, 1"""
 # The bits of tgtype: 4 for INSERT, 16 for UPDATE. The own triggers of a partition fire for rows of the whole table too;
 # those that have a parent are copies of the whole table's.
-_TRIGGERS = """
+_TRIGGERS = f"""
     WITH RECURSIVE r (oid, part) AS (
-        SELECT to_regclass(%s)::oid, false UNION ALL
+        SELECT {_OID}, false UNION ALL
         SELECT i.inhrelid, true FROM r JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'p'
         JOIN pg_inherits i ON i.inhparent = r.oid)
     SELECT n.nspname || '.' || p.proname, l.lanname, p.prosrc,
@@ -40,9 +42,9 @@ _TRIGGERS = """
           AND coalesce(to_jsonb(t) ->> 'tgparentid', '0') = '0'
     GROUP BY 1, 2, 3 ORDER BY min(t.tgname)"""
 # Rules, where ev_type 2 is UPDATE and 3 INSERT. Foreign tables: itself, its parts, what inherits, what a view reads.
-_BESIDE = """
+_BESIDE = f"""
     WITH RECURSIVE r (oid) AS (
-        SELECT to_regclass(%s)::oid UNION SELECT s.oid FROM r CROSS JOIN LATERAL (
+        SELECT {_OID} UNION SELECT s.oid FROM r CROSS JOIN LATERAL (
             SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid UNION
             SELECT d.refobjid FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass
                  AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
@@ -50,7 +52,7 @@ _BESIDE = """
     SELECT 'foreign', n.nspname || '.' || c.relname FROM r JOIN pg_class c ON c.oid = r.oid AND c.relkind = 'f'
     JOIN pg_namespace n ON n.oid = c.relnamespace
     UNION SELECT 'rule', rulename::text FROM pg_rewrite
-    WHERE ev_class = to_regclass(%s) AND ev_type IN ('2', '3') AND ev_enabled IN ('O', 'A') ORDER BY 1, 2"""
+    WHERE ev_class = {_OID} AND ev_type IN ('2', '3') AND ev_enabled IN ('O', 'A') ORDER BY 1, 2"""
 # Lengths of parameters and results are not in the catalogue: PostgreSQL forgets them. Those of domains are kept.
 _TYPE = """CASE WHEN {t}.oid = 'bpchar'::regtype THEN 'bpchar'
     WHEN {t}.typtype = 'd' THEN format_type({t}.typbasetype, {t}.typtypmod) ELSE format_type({t}.oid, NULL) END"""
@@ -67,11 +69,10 @@ _PARAMETERS = f"""
     FROM pg_proc p CROSS JOIN LATERAL unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]))
     WITH ORDINALITY a (type, place) JOIN pg_type t ON t.oid = a.type WHERE p.oid = %s ORDER BY a.place"""
 
-_COMPUTED = """
+_COMPUTED = f"""
     SELECT a.attname, pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a
     JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = %s AND c.relname = %s AND to_jsonb(a) ->> 'attgenerated' <> '' ORDER BY a.attnum"""
+    WHERE a.attrelid = {_OID} AND to_jsonb(a) ->> 'attgenerated' <> '' ORDER BY a.attnum"""
 # Not those that an extension brought.
 _OWN = """
     SELECT DISTINCT lower(p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -81,21 +82,21 @@ _OWN = """
 
 def route(session: PostgresSession, table: Table) -> Route:
     """See `connector.Routed`."""
-    name = session.name(table)
+    place = (table.schema_name or session.default_schema, table.name)
     views = [
         Code(kind="view", name=str(own), system="postgres", language="sql", text=str(text), columns=tuple(columns))
-        for own, text, columns in session.driver.query(_VIEWS, (name,))
+        for own, text, columns in session.driver.query(_VIEWS, place)
     ]
     triggers = [
         Code(
             kind="trigger", name=str(own), system="postgres", language=str(language), text=str(text),
             parts=tuple(parts or ()),
         )
-        for own, language, text, parts in session.driver.query(_TRIGGERS, (name,))
+        for own, language, text, parts in session.driver.query(_TRIGGERS, place)
     ]  # fmt: skip
     encoding = session.driver.encoding.lower()
     charsets = {} if encoding == "utf8" else {c.name: encoding for c in table.columns if c.type.kind == "string"}
-    beside = session.driver.query(_BESIDE, (name, name))
+    beside = session.driver.query(_BESIDE, place * 2)
     rules = [f"the rule '{own}' of '{table.full_name}' was not read" for kind, own in beside if kind == "rule"]
     afar = [f"what stands behind the foreign table '{own}' cannot be seen" for kind, own in beside if kind == "foreign"]
     return Route(
@@ -138,7 +139,6 @@ def _code(session: PostgresSession, row: Sequence[Any]) -> Code:
 
 def computed(session: PostgresSession, table: Table) -> list[Computed]:
     """See `connector.Routed`."""
-    # Not by to_regclass, which wants the right to use a schema that stands behind a view.
     rows = session.driver.query(_COMPUTED, (table.schema_name or session.default_schema, table.name))
     return [Computed(table=table.full_name, column=str(name), text=str(text)) for name, text in rows]
 
