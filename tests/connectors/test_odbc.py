@@ -160,6 +160,15 @@ def test_mariadb_reads_as_the_native_connector_does(maria: Odbc, maria_database:
     assert mine == digest_through(MySQL.from_url(maria_database), "Wide one")
 
 
+def read_by_slices(maria: Odbc, rows: int) -> tuple[int, int]:
+    """How many slices of about so many rows the table 't' has, and how many rows they hold together."""
+    with maria.open() as session:
+        there = session.describe("t")
+        assert there is not None
+        cuts = session.slices(there.model_copy(update={"rows": None}), rows)
+        return len(cuts), sum(batch.num_rows for cut in cuts for batch in session.read(there, cut))
+
+
 @pytest.mark.parametrize(
     "declared", ["enum('z','m','b','a','','q')", "set('z','m','b','a','q','c')", "varbinary(3)"], ids=str
 )
@@ -167,24 +176,16 @@ def test_slices_of_mariadb_hold_every_row_once(maria: Odbc, declared: str):
     keys = ", ".join(f"('{key}', {n})" for key in ("z", "m", "b", "a", "", "q") for n in range(20))
     ran(maria, f"CREATE TABLE t (k {declared} NOT NULL, n int NOT NULL, PRIMARY KEY (k, n))",
         f"INSERT INTO t VALUES {keys}")  # fmt: skip
-    with maria.open() as session:
-        there = session.describe("t")
-        assert there is not None
-        cuts = session.slices(there.model_copy(update={"rows": None}), 7)
-        assert len(cuts) > 10
-        assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 120
+    cuts, rows = read_by_slices(maria, 7)
+    assert (cuts > 10, rows) == (True, 120)
 
 
 def test_slices_of_mariadb_are_cut_by_bits(maria: Odbc):
     """The library ends the process where it reads them as the bytes that the driver announces."""
     ran(maria, "CREATE TABLE t (k bit(20) NOT NULL, n int NOT NULL, PRIMARY KEY (k, n))",
         "INSERT INTO t SELECT seq, seq % 7 FROM seq_0_to_299")  # fmt: skip
-    with maria.open() as session:
-        there = session.describe("t")
-        assert there is not None
-        cuts = session.slices(there.model_copy(update={"rows": None}), 70)
-        assert len(cuts) > 3
-        assert sum(rows.num_rows for cut in cuts for rows in session.read(there, cut)) == 300
+    cuts, rows = read_by_slices(maria, 70)
+    assert (cuts > 3, rows) == (True, 300)
 
 
 @pytest.mark.parametrize("system", ["pg", "maria"])

@@ -50,6 +50,11 @@ class Place:
                 cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def filled(self) -> Place:
+        """The same with both tables, of an 'id' and a wide 'd'."""
+        self.run(*(f"CREATE TABLE {name} (id int PRIMARY KEY, d varchar(4000))" for name in ("items", "sink")))
+        return self
+
     def _open(self, mode: str | None) -> Any:
         if self.maria:
             start = None if mode is None else f"SET sql_mode = '{mode}'"

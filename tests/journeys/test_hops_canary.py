@@ -16,16 +16,12 @@ MID = "CREATE TABLE mid (id int, d text)"
 
 @pytest.fixture
 def pg(own_store: Path, place: Callable[[str], str]) -> Place:
-    made = Place(place("postgres"))
-    made.run(*(f"CREATE TABLE {name} (id int PRIMARY KEY, d varchar(4000))" for name in ("items", "sink")))
-    return made
+    return Place(place("postgres")).filled()
 
 
 @pytest.fixture
 def maria(own_store: Path, place: Callable[[str], str]) -> Place:
-    made = Place(place("mysql"))
-    made.run(*(f"CREATE TABLE {name} (id int PRIMARY KEY, d varchar(4000))" for name in ("items", "sink")))
-    return made
+    return Place(place("mysql")).filled()
 
 
 def outcomes(at: Place, *through: str) -> set[tuple[str, str]]:
